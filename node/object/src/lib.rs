@@ -1,0 +1,3 @@
+//! The object service.
+
+pub mod ports;

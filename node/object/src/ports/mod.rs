@@ -1,0 +1,16 @@
+//! What the engine needs from outside, as small traits: adapters implement them, `fake` implements them in memory.
+//!
+//! ```text
+//!   engine ──► Peers ═══ network ═══► Serve ──► ShardStore
+//!              (mesh, client side)    (this crate)  (store, on a node's disks)
+//! ```
+//!
+//! Production and simulation differ only here.
+
+mod peers;
+mod store;
+mod time;
+
+pub use peers::{PeerError, Peers, Serve};
+pub use store::{DiskState, DiskStatus, Holdings, Lease, Scrutiny, ShardStore, StoreError, StoreStatus};
+pub use time::{Clock, OsRandom, Random, SystemClock};

@@ -1,0 +1,50 @@
+//! Wall time and randomness, so that tests and the simulator decide both.
+
+use std::fmt;
+use std::time::SystemTime;
+
+use rand::Rng as _;
+
+/// Wall time. Monotonic time is tokio's.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// Seconds since 1970.
+    fn now_seconds(&self) -> u64;
+}
+
+/// Randomness fit for keys.
+pub trait Random: Send + Sync + fmt::Debug {
+    /// Fills `bytes`.
+    fn fill(&self, bytes: &mut [u8]);
+}
+
+impl dyn Random {
+    /// A fresh array.
+    #[must_use]
+    pub fn array<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.fill(&mut bytes);
+        bytes
+    }
+}
+
+/// The system's wall clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_seconds(&self) -> u64 {
+        #[expect(clippy::disallowed_methods, reason = "this is the production clock")]
+        let now = SystemTime::now();
+        now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    }
+}
+
+/// The operating system's generator, through a generator seeded from it.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OsRandom;
+
+impl Random for OsRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        rand::rng().fill_bytes(bytes);
+    }
+}

@@ -1,0 +1,120 @@
+//! Secrets of content: the convergence secret and the keys derived from it. Key derivation stands here, once.
+//!
+//! It knows no cipher and no randomness: whoever makes a secret passes its bytes in. Secrets are wiped when dropped
+//! and never printed.
+
+use std::fmt;
+
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// Declares a 32-byte secret.
+macro_rules! secret32 {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+        pub struct $name([u8; 32]);
+
+        impl $name {
+            /// Takes 32 secret bytes.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+                Self(bytes)
+            }
+
+            /// The secret bytes: to seal, to open or to write into a ticket.
+            #[must_use]
+            pub const fn expose(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "(…)"))
+            }
+        }
+    };
+}
+
+secret32!(
+    /// What equal content must share to be stored once: a home's, a bucket's, or a fresh one for a private object.
+    ConvergenceSecret
+);
+secret32!(
+    /// Seals the segments of one chunk.
+    ChunkKey
+);
+secret32!(
+    /// Opens one object: it seals the top of its index, in which all other keys stand.
+    ContentKey
+);
+
+/// How chunks and roots are sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Cipher {
+    /// AES-256-GCM, 96-bit nonce, 128-bit tag.
+    Aes256Gcm = 1,
+}
+
+impl Cipher {
+    /// The cipher with this number in a format.
+    #[must_use]
+    pub const fn from_u8(value: u8) -> Option<Self> {
+        match value {
+            1 => Some(Self::Aes256Gcm),
+            _ => None,
+        }
+    }
+}
+
+/// The version of the chunk format; part of every derivation, so that formats never share a key.
+pub const CHUNK_FORMAT: u8 = 1;
+
+impl ConvergenceSecret {
+    /// The key of a chunk whose packed form (segment count, each length and flag, packed bytes) hashes to `packed`.
+    #[must_use]
+    pub fn chunk_key(&self, cipher: Cipher, packed: &blake3::Hash) -> ChunkKey {
+        ChunkKey(self.derive(b"chunk", cipher, packed))
+    }
+
+    /// The key of an object whose packed top index node hashes to `packed`.
+    #[must_use]
+    pub fn content_key(&self, cipher: Cipher, packed: &blake3::Hash) -> ContentKey {
+        ContentKey(self.derive(b"root", cipher, packed))
+    }
+
+    /// The seed of the chunker's gear table, so that chunk lengths do not fingerprint known files.
+    #[must_use]
+    pub fn gear_seed(&self) -> u64 {
+        let hash = blake3::keyed_hash(&self.0, b"storgo v1 gear");
+        u64::from_le_bytes(*hash.as_bytes().first_chunk().unwrap_or(&[0; 8]))
+    }
+
+    fn derive(&self, what: &[u8], cipher: Cipher, packed: &blake3::Hash) -> [u8; 32] {
+        *blake3::Hasher::new_keyed(&self.0)
+            .update(b"storgo v1 key ")
+            .update(what)
+            .update(&[CHUNK_FORMAT, cipher as u8])
+            .update(packed.as_bytes())
+            .finalize()
+            .as_bytes()
+    }
+}
+
+impl ChunkKey {
+    /// Fills `padding` with bytes that look random to whoever lacks the key, so that a padded length tells nothing.
+    pub fn fill_padding(&self, padding: &mut [u8]) {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        hasher.update(b"storgo v1 padding").finalize_xof().fill(padding);
+    }
+}
+
+impl ContentKey {
+    /// What the root says in clear of its key. AES-GCM commits to no key: two keys could both open one ciphertext,
+    /// so a reader compares this before it opens anything.
+    #[must_use]
+    pub fn commitment(&self) -> [u8; 32] {
+        *blake3::keyed_hash(&self.0, b"storgo v1 commit").as_bytes()
+    }
+}

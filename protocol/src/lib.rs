@@ -1,0 +1,44 @@
+//! What storgo's peers, disks and users agree on: ids, limits, formats, tickets and messages.
+//!
+//! ```text
+//!   ticket ──► root ──► index ──► extent ──► chunk          (who holds the content key reads)
+//!                │                             │
+//!              layout ──► entry ─────────► stripe ──► shard (who holds none repairs)
+//! ```
+//!
+//! Everything here is a value: no tokio, no files, no sockets, no clock, no randomness. Each format stands in one file
+//! with its encoder, its bounded decoder (total over all byte strings) and its byte table; `protocol/spec/` has the
+//! same tables for people who write another implementation.
+
+pub mod limits;
+pub mod message;
+
+mod bytes;
+mod error;
+mod ids;
+
+mod code;
+mod keys;
+mod stripe;
+
+mod index;
+mod layout;
+mod root;
+
+mod address;
+mod grant;
+mod identity;
+mod ticket;
+
+pub use address::{PeerAddress, Scope};
+pub use code::{Code, ParseCodeError, ShardAddress, ShardIndex, ShardSet};
+pub use error::DecodeError;
+pub use grant::{Authority, Grant, GrantTerms, RepairGrant};
+pub use identity::{Identity, SIGNATURE_BYTES};
+pub use ids::{ChunkId, ContentId, LayoutId, NetworkId, NodeId, ParseIdError, PeerId, ShardId, StripeId};
+pub use index::{ChunkRef, Extent, IndexChild, IndexNode, PackedSegment};
+pub use keys::{CHUNK_FORMAT, ChunkKey, Cipher, ContentKey, ConvergenceSecret};
+pub use layout::{LayoutChild, LayoutEntry, LayoutItems, LayoutNode, LayoutRecord, LayoutTop};
+pub use root::Root;
+pub use stripe::StripeHeader;
+pub use ticket::{AnyTicket, CareTicket, ParseTicketError, Ticket};

@@ -1,0 +1,55 @@
+//! A message as it stands on a stream.
+
+use bytes::Bytes;
+
+use crate::DecodeError;
+use crate::limits::{FRAME_HEAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MAX};
+
+/// A message: a Protobuf head, and bulk bytes behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Frame {
+    /// The Protobuf message.
+    pub head: Bytes,
+    /// What it carries; mostly empty.
+    pub payload: Bytes,
+}
+
+/// The eight bytes before a frame: the lengths of its parts, checked before anything is allocated for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameLengths {
+    /// Bytes of the head, at most [`FRAME_HEAD_BYTES_MAX`].
+    pub head: usize,
+    /// Bytes of the payload, at most [`FRAME_PAYLOAD_BYTES_MAX`].
+    pub payload: usize,
+}
+
+impl FrameLengths {
+    /// Bytes of the encoded lengths.
+    pub const BYTES: usize = 8;
+
+    /// Decodes the lengths.
+    ///
+    /// # Errors
+    /// [`DecodeError::TooMany`] for a part beyond its bound.
+    pub fn decode(bytes: [u8; Self::BYTES]) -> Result<Self, DecodeError> {
+        let [a, b, c, d, e, f, g, h] = bytes;
+        let part = |bytes, max| match u32::from_le_bytes(bytes) as usize {
+            count if count > max => Err(DecodeError::TooMany { count, max }),
+            count => Ok(count),
+        };
+        Ok(Self {
+            head: part([a, b, c, d], FRAME_HEAD_BYTES_MAX)?,
+            payload: part([e, f, g, h], FRAME_PAYLOAD_BYTES_MAX)?,
+        })
+    }
+}
+
+impl Frame {
+    /// The lengths to send before the frame.
+    #[must_use]
+    pub fn lengths(&self) -> [u8; FrameLengths::BYTES] {
+        let [a, b, c, d] = (self.head.len() as u32).to_le_bytes();
+        let [e, f, g, h] = (self.payload.len() as u32).to_le_bytes();
+        [a, b, c, d, e, f, g, h]
+    }
+}

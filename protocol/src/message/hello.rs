@@ -1,0 +1,124 @@
+//! `hello`: network, versions and cards, and the peers that the other side knows.
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use super::card::PeerCard;
+use super::request::Refusal;
+use super::{bounded, decode_head, id32, wire};
+use crate::address::PeerAddress;
+use crate::limits::HELLO_PEERS_MAX;
+use crate::{DecodeError, NetworkId};
+
+/// The caller's half.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// The network that the caller is of; `None` for a client that takes it from whom it joins through.
+    pub network: Option<NetworkId>,
+    /// The oldest message version that the caller understands.
+    pub version_min: u32,
+    /// The newest.
+    pub version_max: u32,
+    /// The caller.
+    pub card: PeerCard,
+}
+
+/// The other half.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HelloAnswer {
+    /// Come in.
+    Welcome(Box<Welcome>),
+    /// Stay out, and why.
+    Refused(Refusal),
+}
+
+/// What a welcomed caller learns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Welcome {
+    /// The network.
+    pub network: NetworkId,
+    /// The message version to speak.
+    pub version: u32,
+    /// The answering peer.
+    pub card: PeerCard,
+    /// Peers it knows; hearsay until they answer for themselves.
+    pub peers: Vec<PeerCard>,
+    /// The caller's address as seen from there.
+    pub observed: Option<PeerAddress>,
+}
+
+impl Hello {
+    /// The message head.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let network = self.network.map(|id| id.as_bytes().to_vec()).unwrap_or_default();
+        let hello = wire::Hello {
+            network: network.into(),
+            version_min: self.version_min,
+            version_max: self.version_max,
+            card: Some(self.card.to_wire()),
+        };
+        hello.encode_to_vec().into()
+    }
+
+    /// Decodes a message head.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything but a whole hello within its bounds.
+    pub fn decode(head: &[u8]) -> Result<Self, DecodeError> {
+        let hello: wire::Hello = decode_head(head)?;
+        let network = match hello.network.is_empty() {
+            true => None,
+            false => Some(id32(&hello.network, NetworkId::from_bytes)?),
+        };
+        Ok(Self {
+            network,
+            version_min: hello.version_min,
+            version_max: hello.version_max,
+            card: PeerCard::from_wire(hello.card.ok_or(DecodeError::field("card"))?)?,
+        })
+    }
+}
+
+impl HelloAnswer {
+    /// The message head.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let answer = match self {
+            Self::Welcome(welcome) => wire::hello_answer::Answer::Welcome(wire::Welcome {
+                network: welcome.network.as_bytes().to_vec().into(),
+                version: welcome.version,
+                card: Some(welcome.card.to_wire()),
+                peers: welcome.peers.iter().take(HELLO_PEERS_MAX).map(PeerCard::to_wire).collect(),
+                observed_address: welcome.observed.as_ref().map(PeerAddress::encode).unwrap_or_default().into(),
+            }),
+            Self::Refused(refusal) => wire::hello_answer::Answer::Refusal(refusal.to_wire()),
+        };
+        wire::HelloAnswer { answer: Some(answer) }.encode_to_vec().into()
+    }
+
+    /// Decodes a message head.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything but a whole answer within its bounds.
+    pub fn decode(head: &[u8]) -> Result<Self, DecodeError> {
+        let answer: wire::HelloAnswer = decode_head(head)?;
+        match answer.answer.ok_or(DecodeError::field("answer"))? {
+            wire::hello_answer::Answer::Refusal(refusal) => Ok(Self::Refused(Refusal::from_wire(refusal)?)),
+            wire::hello_answer::Answer::Welcome(welcome) => {
+                bounded(&welcome.peers, HELLO_PEERS_MAX)?;
+                let observed = match welcome.observed_address.is_empty() {
+                    true => None,
+                    false => Some(PeerAddress::decode(&welcome.observed_address)?),
+                };
+                Ok(Self::Welcome(Box::new(Welcome {
+                    network: id32(&welcome.network, NetworkId::from_bytes)?,
+                    version: welcome.version,
+                    card: PeerCard::from_wire(welcome.card.ok_or(DecodeError::field("card"))?)?,
+                    peers: welcome.peers.into_iter().map(PeerCard::from_wire).collect::<Result<_, _>>()?,
+                    observed,
+                })))
+            }
+        }
+    }
+}
