@@ -9,7 +9,7 @@ use multiaddr::{Multiaddr, Protocol};
 use crate::DecodeError;
 use crate::limits::ADDRESS_BYTES_MAX;
 
-/// A libp2p multiaddr of at most [`ADDRESS_BYTES_MAX`] bytes, such as `/ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…`.
+/// A libp2p multiaddr of 1 to [`ADDRESS_BYTES_MAX`] bytes whose text is safe to print, such as `/ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PeerAddress(Multiaddr);
 
@@ -28,10 +28,15 @@ impl PeerAddress {
     /// Takes a multiaddr.
     ///
     /// # Errors
-    /// [`DecodeError::TooMany`] if it is too long.
+    /// [`DecodeError::TooMany`] if it is too long, [`DecodeError::Field`] if it is empty or holds control characters.
     pub fn new(address: Multiaddr) -> Result<Self, DecodeError> {
         match address.len() {
-            0..=ADDRESS_BYTES_MAX => Ok(Self(address)),
+            0 => Err(DecodeError::field("address")),
+            // A host name from a stranger could carry escape sequences to the terminal of whoever lists peers.
+            1..=ADDRESS_BYTES_MAX if address.to_string().contains(char::is_control) => {
+                Err(DecodeError::field("address"))
+            }
+            1..=ADDRESS_BYTES_MAX => Ok(Self(address)),
             count => Err(DecodeError::TooMany { count, max: ADDRESS_BYTES_MAX }),
         }
     }
@@ -44,7 +49,7 @@ impl PeerAddress {
         if bytes.len() > ADDRESS_BYTES_MAX {
             return Err(DecodeError::TooMany { count: bytes.len(), max: ADDRESS_BYTES_MAX });
         }
-        Multiaddr::try_from(bytes.to_vec()).map(Self).map_err(|_| DecodeError::field("address"))
+        Self::new(Multiaddr::try_from(bytes.to_vec()).map_err(|_| DecodeError::field("address"))?)
     }
 
     /// The binary form.
@@ -122,5 +127,7 @@ mod tests {
         }
         assert!("/ip4/300.0.0.1/tcp/1".parse::<PeerAddress>().is_err());
         assert!("/tcp/1".repeat(200).parse::<PeerAddress>().is_err());
+        assert!("/dns4/\u{1b}[2J/tcp/1".parse::<PeerAddress>().is_err());
+        assert!("".parse::<PeerAddress>().is_err());
     }
 }

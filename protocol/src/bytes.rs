@@ -1,9 +1,25 @@
-//! Reading bytes that somebody else wrote: a cursor that never panics and never allocates what was not there.
+//! Reading bytes that somebody else wrote: a cursor that never panics and never allocates what was not there. And the
+//! lengths that encoders write for it.
 //!
-//! Every binary format of `format/` is decoded through [`Reader`] and ends with [`Reader::finish`], so a decoder is
+//! Every binary format of this crate is decoded through [`Reader`] and ends with [`Reader::finish`], so a decoder is
 //! total over all byte strings and refuses what it does not use up.
 
 use crate::DecodeError;
+
+/// A length as it stands in one byte. Every list has a bound below 255, so one too long becomes what decoders refuse.
+pub(crate) fn count_u8(count: usize) -> u8 {
+    u8::try_from(count).unwrap_or(u8::MAX)
+}
+
+/// A length as it stands in two bytes, as [`count_u8`].
+pub(crate) fn count_u16(count: usize) -> [u8; 2] {
+    u16::try_from(count).unwrap_or(u16::MAX).to_le_bytes()
+}
+
+/// A length as it stands in four bytes, as [`count_u8`].
+pub(crate) fn count_u32(count: usize) -> [u8; 4] {
+    u32::try_from(count).unwrap_or(u32::MAX).to_le_bytes()
+}
 
 /// A cursor over outside bytes. All integers are little-endian.
 #[derive(Debug)]

@@ -62,9 +62,12 @@ impl Code {
         CODE_REED_SOLOMON
     }
 
+    /// Bytes of the parameters.
+    pub const PARAMETER_BYTES: u8 = 2;
+
     /// The code's parameters as they stand in a format, opaque to whoever does not know the code.
     #[must_use]
-    pub const fn parameters(self) -> [u8; 2] {
+    pub const fn parameters(self) -> [u8; Self::PARAMETER_BYTES as usize] {
         [self.data, self.parity]
     }
 
@@ -104,7 +107,11 @@ impl FromStr for Code {
     type Err = ParseCodeError;
 
     fn from_str(text: &str) -> Result<Self, ParseCodeError> {
-        let number = |digits: &str| digits.parse::<u8>().map_err(|_| ParseCodeError);
+        // Rust's own parser would take a sign, and `erasure:4++2` with it.
+        let number = |digits: &str| {
+            let plain = Some(digits).filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()));
+            plain.and_then(|digits| digits.parse::<u8>().ok()).ok_or(ParseCodeError)
+        };
         let (data, parity) = match text.split_once(':') {
             Some(("replicate", copies)) => (1, number(copies)?.checked_sub(1).ok_or(ParseCodeError)?),
             Some(("erasure", shape)) => {
@@ -118,12 +125,13 @@ impl FromStr for Code {
 }
 
 /// The place of a shard in its stripe: data first, then parity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ShardIndex(u8);
 
 impl ShardIndex {
     /// The index, if a stripe can have it.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "the bound is far below 256")]
     pub const fn new(index: usize) -> Option<Self> {
         if index < STRIPE_SHARDS_MAX { Some(Self(index as u8)) } else { None }
     }
@@ -132,6 +140,12 @@ impl ShardIndex {
     #[must_use]
     pub const fn get(self) -> usize {
         self.0 as usize
+    }
+
+    /// The index as it stands in formats.
+    #[must_use]
+    pub const fn as_u8(self) -> u8 {
+        self.0
     }
 }
 
@@ -245,9 +259,18 @@ mod tests {
         for text in ["erasure:4+2", "erasure:8+4", "replicate:3", "replicate:1", "erasure:2+0"] {
             assert_eq!(text.parse::<Code>().map(|c| c.to_string()), Ok(text.to_owned()));
         }
-        for text in
-            ["", "4+2", "erasure:0+2", "erasure:30+3", "replicate:0", "replicate:33", "erasure:4", "erasure:-1+2"]
-        {
+        for text in [
+            "",
+            "4+2",
+            "erasure:0+2",
+            "erasure:30+3",
+            "replicate:0",
+            "replicate:33",
+            "erasure:4",
+            "erasure:-1+2",
+            "erasure:4++2",
+            "replicate:+3",
+        ] {
             assert_eq!(text.parse::<Code>(), Err(ParseCodeError), "{text}");
         }
     }

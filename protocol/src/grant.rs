@@ -57,6 +57,7 @@ impl Grant {
 
     /// Signs a grant.
     #[must_use]
+    #[expect(clippy::needless_pass_by_value, reason = "terms are made to be signed, once")]
     pub fn sign(signer: &Identity, terms: GrantTerms) -> Self {
         let GrantTerms { holder, peer, owner, bytes, nonce, expiry } = terms;
         let mut grant =

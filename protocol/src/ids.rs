@@ -136,7 +136,7 @@ impl From<LayoutId> for NodeId {
 }
 
 id32!(
-    /// An object's content: the [`NodeId`] of its root. Prints as a CIDv1 (raw codec, BLAKE3 multihash, base 32).
+    /// An object's content: the [`NodeId`] of its root. Prints as a `CIDv1` (raw codec, BLAKE3 multihash, base 32).
     ContentId, "content id"
 );
 
@@ -146,7 +146,7 @@ impl From<ContentId> for NodeId {
     }
 }
 
-/// CIDv1, raw codec (0x55), BLAKE3 multihash (0x1e) of 32 bytes (0x20).
+/// `CIDv1`, raw codec (0x55), BLAKE3 multihash (0x1e) of 32 bytes (0x20).
 const CID_PREFIX: [u8; 4] = [0x01, 0x55, 0x1e, 0x20];
 
 /// The multihash prefix alone: what a provider record in the DHT is keyed by.

@@ -4,7 +4,7 @@
 //! the [root](crate::Root). Leaves hold extents, so parallel parts, part copies, append and truncate can cut inside
 //! chunks without rewriting them.
 
-use crate::bytes::Reader;
+use crate::bytes::{Reader, count_u16};
 use crate::limits::{
     CHUNK_BYTES_MAX, INDEX_NODE_BYTES_MAX, OBJECT_BYTES_MAX, SEALED_BYTES_MAX, SEGMENT_BYTES, SEGMENTS_MAX, TAG_BYTES,
     TREE_DEPTH_MAX,
@@ -195,6 +195,9 @@ impl IndexNode {
     }
 
     /// The node's bytes, to be packed and sealed.
+    ///
+    /// # Panics
+    /// If no reader would accept them: the builder broke a bound, and to seal them would lose what they point to.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -203,7 +206,7 @@ impl IndexNode {
         out.push(self.height());
         match self {
             Self::Leaf(extents) => {
-                out.extend_from_slice(&(extents.len() as u16).to_le_bytes());
+                out.extend_from_slice(&count_u16(extents.len()));
                 for extent in extents {
                     extent.chunk.encode(&mut out);
                     out.extend_from_slice(&extent.first.to_le_bytes());
@@ -211,7 +214,7 @@ impl IndexNode {
                 }
             }
             Self::Inner { children, .. } => {
-                out.extend_from_slice(&(children.len() as u16).to_le_bytes());
+                out.extend_from_slice(&count_u16(children.len()));
                 for child in children {
                     child.chunk.encode(&mut out);
                     for total in [child.bytes, child.extents, child.nodes] {
@@ -220,7 +223,7 @@ impl IndexNode {
                 }
             }
         }
-        debug_assert!(out.len() <= INDEX_NODE_BYTES_MAX, "index node of {} bytes", out.len());
+        assert_eq!(Self::decode(&out).as_ref(), Ok(self), "an index node that its builder made wrong");
         out
     }
 
@@ -242,9 +245,14 @@ impl IndexNode {
         let node = if height == 0 {
             Self::Leaf((0..count).map(|_| Self::decode_extent(&mut reader)).collect::<Result<_, _>>()?)
         } else {
-            let children = (0..count).map(|_| Self::decode_child(&mut reader)).collect::<Result<Vec<_>, _>>()?;
+            let child = |_| Self::decode_child(&mut reader, height);
+            let children = (0..count).map(child).collect::<Result<Vec<_>, _>>()?;
             if children.is_empty() {
                 return Err(DecodeError::field("child count"));
+            }
+            // Each is within the bound and there are at most thousands, so the sum cannot overflow.
+            if children.iter().map(|child| child.bytes).sum::<u64>() > OBJECT_BYTES_MAX {
+                return Err(DecodeError::field("child totals"));
             }
             Self::Inner { height, children }
         };
@@ -261,17 +269,18 @@ impl IndexNode {
         Ok(Extent { chunk, first, bytes })
     }
 
-    fn decode_child(reader: &mut Reader<'_>) -> Result<IndexChild, DecodeError> {
+    fn decode_child(reader: &mut Reader<'_>, levels: u8) -> Result<IndexChild, DecodeError> {
         let chunk = ChunkRef::decode(reader)?;
         if chunk.plain_bytes as usize > INDEX_NODE_BYTES_MAX {
             return Err(DecodeError::field("index node bytes"));
         }
         let child = IndexChild { chunk, bytes: reader.u64()?, extents: reader.u64()?, nodes: reader.u64()? };
-        // Every extent holds a byte and every node an extent, so no total can exceed the one before it.
-        if child.bytes > OBJECT_BYTES_MAX || child.extents > child.bytes || child.nodes > child.extents {
+        if child.bytes > OBJECT_BYTES_MAX || child.extents == 0 || child.extents > child.bytes {
             return Err(DecodeError::field("child totals"));
         }
-        if child.nodes == 0 {
+        // One node at the subtree's top, and on each level below it at least one and at most one for each extent.
+        let levels = u64::from(levels);
+        if child.nodes < levels || child.nodes > 1 + (levels - 1) * child.extents {
             return Err(DecodeError::field("child totals"));
         }
         Ok(child)

@@ -3,7 +3,7 @@
 //! A tree whose top says the code; its entries stand in index order (the n-th extent first, then index nodes in
 //! post-order), so it is seekable beside the index. Another code makes another layout of the same content.
 
-use crate::bytes::Reader;
+use crate::bytes::{Reader, count_u16};
 use crate::identity::{Identity, SIGNATURE_BYTES};
 use crate::limits::{NODE_BYTES_MAX, NODE_COPIES_MAX, OBJECT_BYTES_MAX, TREE_DEPTH_MAX};
 use crate::{ChunkId, Code, ContentId, DecodeError, LayoutId, NodeId, PeerId, StripeId};
@@ -67,7 +67,7 @@ impl LayoutItems {
         match self {
             Self::Entries(entries) => {
                 out.push(0);
-                out.extend_from_slice(&(entries.len() as u16).to_le_bytes());
+                out.extend_from_slice(&count_u16(entries.len()));
                 for entry in entries {
                     out.extend_from_slice(entry.chunk.as_bytes());
                     out.extend_from_slice(entry.stripe.as_bytes());
@@ -75,7 +75,7 @@ impl LayoutItems {
             }
             Self::Children { height, children } => {
                 out.push(*height);
-                out.extend_from_slice(&(children.len() as u16).to_le_bytes());
+                out.extend_from_slice(&count_u16(children.len()));
                 for child in children {
                     out.extend_from_slice(child.node.as_bytes());
                     out.extend_from_slice(&child.entries.to_le_bytes());
@@ -138,18 +138,21 @@ pub struct LayoutTop {
 
 impl LayoutTop {
     /// The top's bytes, whose hash is the layout id.
+    ///
+    /// # Panics
+    /// If no reader would accept them: the builder broke a bound.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let parameters = self.code.parameters();
         let mut out = Vec::new();
         out.extend_from_slice(&TOP_MAGIC);
         out.push(VERSION);
         out.extend_from_slice(self.content.as_bytes());
-        out.extend_from_slice(&[self.node_copies, self.code.id(), parameters.len() as u8]);
-        out.extend_from_slice(&parameters);
+        out.extend_from_slice(&[self.node_copies, self.code.id(), Code::PARAMETER_BYTES]);
+        out.extend_from_slice(&self.code.parameters());
         out.extend_from_slice(&self.extents.to_le_bytes());
         out.extend_from_slice(&self.index_nodes.to_le_bytes());
         self.items.encode(&mut out);
+        assert_eq!(Self::decode_unverified(&out).as_ref(), Ok(self), "a layout top that its builder made wrong");
         out
     }
 
@@ -185,7 +188,11 @@ impl LayoutTop {
         let (extents, index_nodes) = (reader.u64()?, reader.u64()?);
         let items = LayoutItems::decode(&mut reader)?;
         reader.finish()?;
-        if index_nodes > extents || extents.checked_add(index_nodes) != Some(items.total()) {
+        // Each level of the index below its top has at most one node for each extent.
+        if extents > OBJECT_BYTES_MAX
+            || index_nodes > extents * TREE_DEPTH_MAX as u64
+            || extents + index_nodes != items.total()
+        {
             return Err(DecodeError::field("totals"));
         }
         Ok(Self { content, node_copies, code, extents, index_nodes, items })
@@ -204,12 +211,16 @@ pub struct LayoutNode {
 
 impl LayoutNode {
     /// The node's bytes, whose hash is its [`NodeId`].
+    ///
+    /// # Panics
+    /// If no reader would accept them: the builder broke a bound.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.extend_from_slice(&NODE_MAGIC);
         out.push(VERSION);
         self.items.encode(&mut out);
+        assert_eq!(Self::decode_unverified(&out).as_ref(), Ok(self), "a layout node that its builder made wrong");
         out
     }
 
@@ -236,6 +247,10 @@ impl LayoutNode {
         reader.header(NODE_MAGIC, VERSION)?;
         let items = LayoutItems::decode(&mut reader)?;
         reader.finish()?;
+        // Only the top of an empty object's layout has nothing below it.
+        if items.total() == 0 {
+            return Err(DecodeError::field("entry count"));
+        }
         Ok(Self { items })
     }
 }

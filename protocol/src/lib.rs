@@ -21,6 +21,9 @@ mod code;
 mod keys;
 mod stripe;
 
+mod shard_file;
+pub mod slice;
+
 mod index;
 mod layout;
 mod root;
@@ -40,5 +43,6 @@ pub use index::{ChunkRef, Extent, IndexChild, IndexNode, PackedSegment};
 pub use keys::{CHUNK_FORMAT, ChunkKey, Cipher, ContentKey, ConvergenceSecret};
 pub use layout::{LayoutChild, LayoutEntry, LayoutItems, LayoutNode, LayoutRecord, LayoutTop};
 pub use root::Root;
+pub use shard_file::ShardFileHead;
 pub use stripe::StripeHeader;
 pub use ticket::{AnyTicket, CareTicket, ParseTicketError, Ticket};

@@ -38,6 +38,9 @@ pub const CHUNK_AVERAGE_BYTES_MAX: usize = 8 * MIB;
 /// Offset after which the average chunk doubles, and after four times it doubles again, up to the greatest average.
 pub const CHUNK_GROWTH_BYTES: u64 = 8 * 1024 * MIB as u64;
 
+/// Room that a chunker offers to each read at least: fewer bytes would make the calls cost more than the copying.
+pub const CHUNK_READ_BYTES_MIN: usize = 256 * KIB;
+
 // --- Codes and shards ---------------------------------------------------------------------------
 
 /// Shards of one stripe, data and parity together. A [`ShardSet`](crate::ShardSet) has one bit for each.
@@ -66,8 +69,8 @@ pub const NODE_BYTES_MAX: usize = 64 * KIB;
 /// Encoded bytes of one index node. Sealed, with the root's clear fields before it, the top still fits a root.
 pub const INDEX_NODE_BYTES_MAX: usize = 56 * KIB;
 
-/// Levels below the top of an index or a layout; four of fan-out 90 already hold more than 2⁶⁴ bytes of the largest
-/// chunks in practice, so a deeper tree is an attack.
+/// Levels below the top of an index or a layout. Three of full nodes hold more than [`OBJECT_BYTES_MAX`] in large
+/// chunks, the fourth leaves room for small extents, and a deeper tree is an attack.
 pub const TREE_DEPTH_MAX: usize = 4;
 
 /// Bytes of one object.
@@ -137,6 +140,186 @@ pub const PEER_TABLE_MAX: usize = 4096;
 /// Data directories of one node.
 pub const DISKS_MAX: usize = 64;
 
+// --- Mesh ---------------------------------------------------------------------------------------
+
+/// Peers that a node stays connected with by itself: a small network is a full mesh, a large one is not.
+pub const MESH_LINKS_TARGET: usize = 64;
+
+/// Connections that others may have opened to one node; each costs about 90 KiB.
+pub const MESH_INBOUND_CONNECTIONS_MAX: u32 = 1024;
+
+/// Inbound connections whose handshake is not finished: cheap to start for an attacker, so few at once.
+pub const MESH_PENDING_CONNECTIONS_MAX: u32 = 128;
+
+/// Connections with one peer: both sides may dial at once, over TCP and QUIC.
+pub const MESH_CONNECTIONS_PER_PEER_MAX: u32 = 4;
+
+/// Share of the machine's memory, in percent, beyond which no more connections are taken.
+pub const MESH_MEMORY_PERCENT_MAX: u8 = 85;
+
+/// Dials under way at once for one purpose.
+pub const MESH_DIALS_MAX: usize = 16;
+
+/// Commands that wait for the event loop.
+pub const MESH_COMMANDS_MAX: usize = 256;
+
+/// `shard` streams that are kept open to one peer; each carries one request at a time.
+pub const MESH_STREAMS_PER_PEER_MAX: usize = 16;
+
+/// Inbound streams of one peer: those of its pool, as many that it gave up, and its hellos.
+pub const MESH_INBOUND_STREAMS_PER_PEER_MAX: usize = 2 * MESH_STREAMS_PER_PEER_MAX + 4;
+
+/// Streams of one yamux connection in one direction: bounds what its receive windows can take.
+pub const MESH_YAMUX_STREAMS_MAX: usize = 256;
+
+/// Requests that a node answers at once; beyond it callers are told to come back.
+pub const MESH_REQUESTS_MAX: usize = 128;
+
+/// Payload bytes of inbound requests in memory at once.
+pub const MESH_REQUEST_BYTES_MAX: usize = 256 * MIB;
+
+/// Attempts at one request before the first byte of its answer: an opened stream can be lost by the peer's acceptor.
+pub const MESH_ATTEMPTS_MAX: u32 = 5;
+
+/// Seconds that one request with its answer may take in all: the largest payload at 30 KB/s.
+pub const MESH_EXCHANGE_SECONDS_MAX: u64 = 600;
+
+/// Seconds after which an idle stream is closed by its opener.
+pub const MESH_STREAM_IDLE_SECONDS_MAX: u64 = 40;
+
+/// Seconds after which an idle stream is closed by its acceptor: later than by its opener, so that none is closed
+/// under a request.
+pub const MESH_STREAM_ACCEPT_IDLE_SECONDS_MAX: u64 = 60;
+
+/// Seconds that a caller who may not be admitted yet is kept waiting: its own hello may be under way.
+pub const MESH_ADMISSION_SECONDS_MAX: u64 = 3;
+
+/// Seconds that an inbound request waits for memory or for its turn before it is refused.
+pub const MESH_TURN_SECONDS_MAX: u64 = 2;
+
+/// Seconds before an unreachable peer is dialled again: doubled with each failure.
+pub const MESH_BACKOFF_SECONDS_MIN: u64 = 1;
+
+/// The longest such wait: a peer that comes back is found again within it.
+pub const MESH_BACKOFF_SECONDS_MAX: u64 = 30;
+
+/// Queries under way in the DHT.
+pub const DHT_QUERIES_MAX: usize = 256;
+
+/// Seconds that one query in the DHT may take.
+pub const DHT_QUERY_SECONDS_MAX: u64 = 10;
+
+/// Providers taken from one query: any of them may be a liar, so a few more than the copies that are made.
+pub const DHT_PROVIDERS_MAX: usize = 64;
+
+/// Keys for which a node keeps provider records of others, at up to 2 KiB each.
+pub const DHT_PROVIDED_KEYS_MAX: usize = 1 << 16;
+
+/// Providers kept for one key: as many as the peers that Kademlia tells of it.
+pub const DHT_PROVIDERS_PER_KEY_MAX: usize = 20;
+
+/// Seconds between two announcements of a published node; records live four times as long.
+pub const DHT_RENEWAL_SECONDS: u64 = 12 * 60 * 60;
+
+/// Announcements a second when a node starts and renews everything, so that a restart is no storm.
+pub const DHT_ANNOUNCEMENTS_PER_SECOND_MAX: u64 = 50;
+
+/// Newly published nodes that wait to be announced; what does not fit is found by the next sweep.
+pub const DHT_ANNOUNCEMENTS_MAX: usize = 1024;
+
+/// Announcements under way at once.
+pub const DHT_ANNOUNCEMENTS_PARALLEL_MAX: usize = 8;
+
+// --- A node's disks -----------------------------------------------------------------------------
+
+/// Requests that wait for one disk's committer; each may hold an open file, so it stays far below the usual limit of
+/// 1,024 descriptors.
+pub const COMMIT_QUEUE_MAX: usize = 256;
+
+/// Requests that share one round of syncs. Beyond it the last waiter pays for the first, with little left to gain.
+pub const COMMIT_BATCH_MAX: usize = 64;
+
+/// Blocking reads and writes on all disks at once: enough to keep every disk busy, and a bound on their buffers.
+pub const DISK_JOBS_MAX: usize = 32;
+
+/// Bytes that stay free on a file system, so that leases can still be written and the system below keeps working.
+pub const DISK_RESERVE_BYTES: u64 = 16 * MIB as u64;
+
+/// Lease records that may be superseded before their log is rewritten, besides as many as still hold.
+pub const LEASES_SUPERSEDED_MAX: u64 = 4096;
+
+/// Bytes of a lease log that are read at once.
+pub const LEASE_READ_BYTES: usize = MIB;
+
+// --- Homes, node directories, downloads ---------------------------------------------------------
+
+/// Addresses that a home's peer book remembers: enough to meet somebody again, few enough to dial in a moment.
+pub const PEER_BOOK_MAX: usize = 64;
+
+/// Bytes of a small file of a home or of a node's directory; a longer one is not ours.
+pub const SMALL_FILE_BYTES_MAX: u64 = 64 * KIB as u64;
+
+/// Bytes of a download between two syncs of its partial file: what an interrupted one fetches again at most, but for
+/// what is in flight.
+pub const DOWNLOAD_SYNC_BYTES: u64 = 64 * MIB as u64;
+
+/// Blocks of a download's bitmap that are read back, of 480 pieces each: more pieces than any object has.
+pub const BITMAP_BLOCKS_MAX: u64 = 1 << 22;
+
+/// Seconds that a stopping node gives calls and streams under way.
+pub const STOP_SECONDS_MAX: u64 = 10;
+
+// --- Operations on objects ----------------------------------------------------------------------
+
+/// Chunks of one put that are packed, sealed and coded at once: as many as a small machine has cores, and one waiting.
+pub const CHUNKS_ENCODING_MAX: usize = 3;
+
+/// Stripes of one put that are on their way to peers at once: enough to fill a link of 100 Mbit/s at 100 ms with
+/// chunks of 1 MiB, few enough to bound memory with chunks of 16 MiB.
+pub const STRIPES_IN_FLIGHT_MAX: usize = 6;
+
+/// Chunks of one get that are on their way at once.
+pub const CHUNKS_IN_FLIGHT_MAX: usize = 8;
+
+/// Chunks that one put remembers having placed, so that runs of equal ones are pushed once.
+pub const RECENT_CHUNKS_MAX: usize = 256;
+
+/// Pieces of a get whose holders are asked for at once: one question to each peer for all of them.
+pub const PIECES_LOCATED_AT_ONCE_MAX: usize = 64;
+
+/// Milliseconds of waiting for shards or a node after which one more peer is asked.
+pub const HEDGE_AFTER_MS: u64 = 400;
+
+/// Peers asked first for the layout records beside a root: more than the holders of one under any default code.
+pub const PEERS_ASKED_FOR_RECORDS: usize = 8;
+
+/// Layout nodes below the top that a reader remembers: at most 64 KiB each.
+pub const LAYOUT_NODES_CACHED_MAX: usize = 8;
+
+/// Stripes of a survey or repair that are looked at together.
+pub const STRIPES_SURVEYED_AT_ONCE_MAX: usize = 128;
+
+/// Peers that must answer before a put stops dialling others: twice the widest default code, and some.
+pub const PEERS_DIALLED_FOR_PUT: usize = 32;
+
+/// Peers that must answer before a get, a survey or a repair stops dialling others.
+pub const PEERS_DIALLED_FOR_GET: usize = 64;
+
+/// Stripes whose places are told one by one in a report; beyond that, its counts speak.
+pub const PLACES_REPORTED_MAX: usize = 4096;
+
+/// Times that a busy peer is asked again.
+pub const BUSY_RETRIES_MAX: u32 = 12;
+
+/// Milliseconds before a busy peer is asked again for the first time.
+pub const BUSY_WAIT_MS_MIN: u64 = 20;
+
+/// Milliseconds between two questions to a busy peer at the most.
+pub const BUSY_WAIT_MS_MAX: u64 = 2000;
+
+/// Seconds that a care ticket lets its holder repair: a year.
+pub const CARE_GRANT_SECONDS: u64 = 365 * 24 * 60 * 60;
+
 const _: () = {
     assert!(CHUNK_BYTES_MAX.is_multiple_of(SEGMENT_BYTES));
     assert!(CHUNK_AVERAGE_BYTES_MAX * 2 <= CHUNK_BYTES_MAX);
@@ -148,4 +331,7 @@ const _: () = {
     assert!(SEALED_BYTES_MAX < u32::MAX as usize);
     assert!(STRIPE_SHARDS_MAX <= u32::BITS as usize);
     assert!(HELLO_PEERS_MAX * (PEER_ADDRESSES_MAX * ADDRESS_BYTES_MAX) / 2 <= FRAME_HEAD_BYTES_MAX);
+    assert!(MESH_STREAM_IDLE_SECONDS_MAX < MESH_STREAM_ACCEPT_IDLE_SECONDS_MAX);
+    assert!(MESH_INBOUND_STREAMS_PER_PEER_MAX * 2 <= MESH_YAMUX_STREAMS_MAX);
+    assert!(FRAME_PAYLOAD_BYTES_MAX * 4 <= MESH_REQUEST_BYTES_MAX);
 };

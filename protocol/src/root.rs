@@ -4,8 +4,8 @@
 //! owner or place.
 
 use crate::bytes::Reader;
-use crate::index::PackedSegment;
-use crate::limits::{INDEX_NODE_BYTES_MAX, NODE_BYTES_MAX, OBJECT_BYTES_MAX, TAG_BYTES};
+use crate::index::{IndexNode, PackedSegment};
+use crate::limits::{INDEX_NODE_BYTES_MAX, NODE_BYTES_MAX, OBJECT_BYTES_MAX, TAG_BYTES, TREE_DEPTH_MAX};
 use crate::{Cipher, ContentId, DecodeError};
 
 const MAGIC: [u8; 4] = *b"SGRT";
@@ -83,14 +83,24 @@ impl Root {
         reader.header(MAGIC, VERSION)?;
         let cipher = Cipher::from_u8(reader.u8()?).ok_or(DecodeError::field("cipher"))?;
         let (size, extents, index_nodes) = (reader.u64()?, reader.u64()?, reader.u64()?);
-        if size > OBJECT_BYTES_MAX || extents > size || index_nodes > extents || (extents == 0) != (size == 0) {
+        if size > OBJECT_BYTES_MAX || extents > size || (extents == 0) != (size == 0) {
+            return Err(DecodeError::field("totals"));
+        }
+        // Each level below the top has at most one node for each extent.
+        if index_nodes > extents * TREE_DEPTH_MAX as u64 {
             return Err(DecodeError::field("totals"));
         }
         let commitment = reader.array()?;
         let top_plain_bytes = reader.u32()?;
         let top = PackedSegment::from_u32(reader.u32()?);
-        if top_plain_bytes as usize > INDEX_NODE_BYTES_MAX || top.packed_bytes > top_plain_bytes {
+        if !(IndexNode::HEAD_BYTES..=INDEX_NODE_BYTES_MAX).contains(&(top_plain_bytes as usize)) {
             return Err(DecodeError::field("top bytes"));
+        }
+        if top.packed_bytes == 0
+            || top.packed_bytes > top_plain_bytes
+            || (!top.compressed && top.packed_bytes != top_plain_bytes)
+        {
+            return Err(DecodeError::field("packed bytes"));
         }
         let sealed_top = reader.take(top.packed_bytes as usize + TAG_BYTES)?.to_vec();
         reader.finish()?;

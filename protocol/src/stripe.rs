@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::bytes::Reader;
+use crate::bytes::{Reader, count_u8, count_u32};
 use crate::limits::{CODE_PARAMETER_BYTES_MAX, SEALED_BYTES_MAX, STRIPE_SHARDS_MAX};
 use crate::{ChunkId, Code, DecodeError, ShardId, ShardIndex, StripeId};
 
@@ -97,17 +97,16 @@ impl StripeHeader {
     /// The bytes whose hash is the stripe id.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
-        let parameters = self.code.parameters();
         let mut out = Vec::with_capacity(64 + self.shards.len() * 32);
         out.extend_from_slice(&MAGIC);
         out.push(VERSION);
         out.extend_from_slice(self.chunk.as_bytes());
         out.extend_from_slice(&self.sealed_bytes.to_le_bytes());
         out.push(self.code.id());
-        out.push(parameters.len() as u8);
-        out.extend_from_slice(&parameters);
-        out.extend_from_slice(&(self.shard_bytes() as u32).to_le_bytes());
-        out.push(self.shards.len() as u8);
+        out.push(Code::PARAMETER_BYTES);
+        out.extend_from_slice(&self.code.parameters());
+        out.extend_from_slice(&count_u32(self.shard_bytes()));
+        out.push(count_u8(self.shards.len()));
         self.shards.iter().for_each(|id| out.extend_from_slice(id.as_bytes()));
         out
     }

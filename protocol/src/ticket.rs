@@ -9,7 +9,7 @@ use std::str::FromStr;
 use data_encoding::BASE32_NOPAD;
 
 use crate::address::PeerAddress;
-use crate::bytes::Reader;
+use crate::bytes::{Reader, count_u8};
 use crate::grant::RepairGrant;
 use crate::identity::Identity;
 use crate::limits::{TICKET_ADDRESSES_MAX, TICKET_CHARS_MAX};
@@ -151,10 +151,10 @@ impl CareTicket {
 
 fn encode_addresses(addresses: &[PeerAddress], out: &mut Vec<u8>) {
     let addresses = addresses.get(..TICKET_ADDRESSES_MAX).unwrap_or(addresses);
-    out.push(addresses.len() as u8);
+    out.push(count_u8(addresses.len()));
     for address in addresses {
         let bytes = address.encode();
-        out.push(bytes.len() as u8);
+        out.push(count_u8(bytes.len()));
         out.extend_from_slice(&bytes);
     }
 }
@@ -224,6 +224,7 @@ impl FromStr for CareTicket {
 
 /// Either kind of ticket, for commands that take both.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, from a command line")]
 pub enum AnyTicket {
     /// Reads, and cares too.
     Read(Ticket),

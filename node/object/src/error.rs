@@ -13,12 +13,20 @@ pub enum ObjectError {
     /// Too little of the object is left within reach.
     #[error("{what}: {have} of the {need} that are needed")]
     NotEnough {
-        /// What is missing: `root`, `layout`, or a chunk by number.
+        /// What is missing: a chunk by number, or an index node.
         what: String,
         /// Good shards or copies found.
         have: usize,
         /// How many it takes.
         need: usize,
+    },
+    /// No peer within reach has a node that everything hangs on.
+    #[error("{what}: 0 copies within reach of {peers} peers")]
+    NoCopies {
+        /// Which node: `root`, `layout` or a part of it.
+        what: &'static str,
+        /// Peers that were asked.
+        peers: usize,
     },
     /// The peers that answer cannot hold it as widely as was asked.
     #[error("{need} distinct storage peers are needed and {have} answer")]
@@ -115,7 +123,7 @@ impl ObjectError {
     pub const fn kind(&self) -> ErrorKind {
         match self {
             Self::NoPeers | Self::TooFewPeers { .. } | Self::Unavailable { .. } => ErrorKind::Unavailable,
-            Self::NotEnough { .. } => ErrorKind::NotEnough,
+            Self::NotEnough { .. } | Self::NoCopies { .. } => ErrorKind::NotEnough,
             Self::NoSpace { .. } => ErrorKind::NoSpace,
             Self::Denied { .. } | Self::WrongKey => ErrorKind::Denied,
             Self::Corrupt { .. } => ErrorKind::Corrupt,

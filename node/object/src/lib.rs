@@ -1,3 +1,50 @@
-//! The object service.
+//! The object service: what it means to put, get, survey and repair an object, over ports.
+//!
+//! ```text
+//!   put ──► encode ──► spread ──┐                        ┌──► serve ──► ShardStore (a node's disks)
+//!   get ◄── open ◄──── fetch ◄──┼── remote ═══ Peers ════┤    (grants, shown layouts)
+//!   repair ◄─► survey ──────────┘                        └──► …
+//! ```
+//!
+//! It runs where the user trusts the machine, and [`ShardService`] where nobody need trust it. It knows neither files nor
+//! sockets nor databases: the [`ports`] say what it needs of them.
 
 pub mod ports;
+
+mod error;
+mod progress;
+mod report;
+
+mod engine;
+
+mod authority;
+mod patience;
+mod pool;
+mod remote;
+mod writer;
+
+mod nodes;
+mod spread;
+mod width;
+
+mod put;
+
+mod read;
+
+mod care;
+
+mod serve;
+
+#[cfg(any(test, feature = "fake"))]
+pub mod fake;
+
+pub use engine::{Engine, User};
+pub use error::{ErrorKind, ObjectError};
+pub use progress::Progress;
+pub use put::PutOptions;
+pub use read::{Object, Order, Piece, Sink};
+pub use report::{GetReport, PutReport, RepairReport, StatReport, StripePlaces, Width};
+pub use serve::ShardService;
+
+#[cfg(test)]
+mod tests;

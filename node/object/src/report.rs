@@ -16,8 +16,8 @@ pub struct Width {
 /// Who holds which shards of one stripe.
 #[derive(Debug, Clone)]
 pub struct StripePlaces {
-    /// Plaintext bytes below; 0 for an index node.
-    pub bytes: u64,
+    /// Whether it codes a node of the index, rather than a chunk of the object's bytes.
+    pub is_index_node: bool,
     /// Shards by peer, peers in the order of their ids.
     pub held: Vec<(PeerId, ShardSet)>,
 }

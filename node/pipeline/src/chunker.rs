@@ -3,16 +3,16 @@
 //! It knows nothing of what becomes of a chunk. Bytes are read straight into [`Chunker::space`] and leave as slices of
 //! that same memory: none is copied, but for the tail that moves along when a new buffer is begun.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use bytes::buf::Limit;
 use bytes::{BufMut, Bytes, BytesMut};
-use fastcdc::v2020::{Normalization, cut_gear, get_gear_with_seed, select_masks};
 use storgo_protocol::ConvergenceSecret;
 use storgo_protocol::limits::{
     CHUNK_AVERAGE_BYTES_MAX, CHUNK_AVERAGE_BYTES_MIN, CHUNK_BYTES_MAX, CHUNK_GROWTH_BYTES, CHUNK_READ_BYTES_MIN,
 };
+
+use crate::gear::Gear;
 
 /// How a stream is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,20 +56,16 @@ impl fmt::Debug for RawChunk {
 /// Cuts one stream.
 ///
 /// The average length doubles as the stream's offset passes [`CHUNK_GROWTH_BYTES`], four times that, and so on: a
-/// function of the offset alone, so a stream's length need not be known. A content-defined chunk has half to twice
-/// the average at its start, the last chunk aside.
+/// function of the offset alone, so a stream's length need not be known. A content-defined chunk has three
+/// quarters to twice the average at its start, the last chunk aside.
 ///
 /// # Source
-/// Xia et al., "The Design of Fast Content-Defined Chunking" (2020); the gear table is masked by the secret's seed.
+/// Xia et al., "The Design of Fast Content-Defined Chunking for Data Deduplication Based Storage Systems" (2020); the
+/// gear table is changed by a seed from the secret.
 pub struct Chunker {
     gear: Option<Gear>,
     buffer: BytesMut,
     offset: u64,
-}
-
-struct Gear {
-    table: Cow<'static, [u64]>,
-    shifted: Cow<'static, [u64]>,
 }
 
 impl Chunker {
@@ -77,10 +73,7 @@ impl Chunker {
     #[must_use]
     pub fn new(chunking: Chunking, secret: &ConvergenceSecret) -> Self {
         let gear = match chunking {
-            Chunking::ContentDefined => {
-                let (table, shifted) = get_gear_with_seed(secret.gear_seed());
-                Some(Gear { table, shifted })
-            }
+            Chunking::ContentDefined => Some(Gear::new(secret.gear_seed())),
             Chunking::Fixed => None,
         };
         Self { gear, buffer: BytesMut::new(), offset: 0 }
@@ -128,27 +121,6 @@ impl Chunker {
         };
         self.offset += length as u64;
         RawChunk::new(self.buffer.split_to(length).freeze())
-    }
-}
-
-impl Gear {
-    /// The length of the first chunk. Below half the average nothing is looked at: half the bytes of an average chunk
-    /// are never scanned, and an edit still finds its next common cut within a chunk or two.
-    fn cut(&self, bytes: &[u8], average: usize) -> usize {
-        let (strict, loose) = select_masks(average, Normalization::Level1);
-        cut_gear(
-            bytes,
-            average / 2,
-            average,
-            average * 2,
-            strict,
-            loose,
-            strict << 1,
-            loose << 1,
-            &self.table,
-            &self.shifted,
-        )
-        .1
     }
 }
 

@@ -1,1 +1,54 @@
-//! node/pipeline
+//! The pipeline: what happens to a user's bytes between their file and the network, and back. Pure: no tokio, no clock,
+//! no randomness, no files. Secrets and bytes come in as arguments, shards and nodes go out as values.
+//!
+//! ```text
+//!   bytes ─► Chunker ─► RawChunk ─pack─► PackedChunk ─seal─► SealedChunk ─code─► Stripe ─► peers (place)
+//!                          ▲                                     │  │
+//!                          └── open_chunk ◄─ VerifiedChunk ◄─────┼──┼── join ◄──────────── peers
+//!                                                                │  └─► ChunkRef ─► Extent ─► IndexBuilder ─► seal_root
+//!                                                                └────► LayoutEntry ─► LayoutBuilder
+//! ```
+//!
+//! The types make the order. Each step consumes what the one before made, and no other function makes it, so what was
+//! not sealed cannot be coded and what was not coded cannot be placed. The way back is as strict: only bytes that hash
+//! to a chunk's id are a [`VerifiedChunk`], and only such a one is opened.
+
+mod error;
+
+mod gear;
+
+mod chunker;
+mod pack;
+mod seal;
+mod segment;
+
+mod coder;
+mod stripe;
+
+mod open;
+
+mod index;
+mod root;
+mod walk;
+
+mod layout;
+
+mod place;
+
+mod codec;
+
+#[cfg(test)]
+mod samples;
+
+pub use chunker::{Chunker, Chunking, RawChunk};
+pub use codec::{EncodedChunk, Encoding, decode_chunk, encode_all, encode_chunk};
+pub use error::PipelineError;
+pub use index::IndexBuilder;
+pub use layout::{EncodedLayout, EncodedNode, LayoutBuilder, LayoutStep, layout_height, layout_seek, open_layout_node};
+pub use open::{open_chunk, open_segments, sealed_range, segments_of};
+pub use pack::PackedChunk;
+pub use place::{Candidate, Share, assign, choose, rank};
+pub use root::{open_root, seal_root};
+pub use seal::{SealedChunk, chunk_id, padded_bytes};
+pub use stripe::{Stripe, VerifiedChunk, join, rebuild};
+pub use walk::{IndexPosition, IndexStep, index_seek, index_steps, open_index_node};

@@ -36,17 +36,16 @@ impl PackedChunk {
     /// [`PipelineError::Internal`] if the cipher refuses, which it does for no chunk within its bounds.
     pub fn seal(self, secret: &ConvergenceSecret) -> Result<SealedChunk, PipelineError> {
         let key = secret.chunk_key(Cipher::Aes256Gcm, self.hash());
-        let cipher =
-            SegmentCipher::new(&key, self.segments().len()).map_err(PipelineError::internal("sealing"))?;
-        let unpadded: usize = self.segments().iter().map(|s| s.packed_bytes as usize + TAG_BYTES).sum();
+        let refused = PipelineError::internal("sealing");
+        let cipher = SegmentCipher::new(&key, self.parts().len()).map_err(refused)?;
+        let unpadded: usize = self.parts().iter().map(|part| part.bytes.len() + TAG_BYTES).sum();
         let total = padded_bytes(unpadded);
         let mut sealed = Vec::with_capacity(total + STRIPE_SHARDS_MAX);
-        for (number, (segment, packed)) in self.parts().enumerate() {
+        for (number, part) in self.parts().iter().enumerate() {
             let start = sealed.len();
-            sealed.extend_from_slice(packed);
+            sealed.extend_from_slice(&part.bytes);
             let place = sealed.get_mut(start..).unwrap_or_default();
-            let tag =
-                cipher.seal(number, segment.compressed, place).map_err(PipelineError::internal("sealing"))?;
+            let tag = cipher.seal(number, part.compressed, place).map_err(PipelineError::internal("sealing"))?;
             sealed.extend_from_slice(&tag);
         }
         sealed.resize(total, 0);
@@ -56,7 +55,7 @@ impl PackedChunk {
             key,
             sealed_bytes: total as u32,
             plain_bytes: self.plain_bytes() as u32,
-            segments: self.segments().to_vec(),
+            segments: self.segments(),
         };
         Ok(SealedChunk { reference, sealed })
     }
@@ -93,7 +92,7 @@ pub fn chunk_id(sealed: &[u8]) -> ChunkId {
     let hash = blake3::Hasher::new()
         .update(b"storgo v1 chunk")
         .update(&[CHUNK_FORMAT])
-        .update(&(sealed.len() as u32).to_le_bytes())
+        .update(&u32::try_from(sealed.len()).unwrap_or(u32::MAX).to_le_bytes())
         .update(blake3::hash(sealed).as_bytes())
         .finalize();
     ChunkId::from_bytes(*hash.as_bytes())

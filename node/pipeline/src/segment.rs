@@ -26,12 +26,7 @@ impl SegmentCipher {
     }
 
     /// Seals a segment in place and returns its tag.
-    pub(crate) fn seal(
-        &self,
-        number: usize,
-        compressed: bool,
-        packed: &mut [u8],
-    ) -> Result<[u8; TAG_BYTES], Refused> {
+    pub(crate) fn seal(&self, number: usize, compressed: bool, packed: &mut [u8]) -> Result<[u8; TAG_BYTES], Refused> {
         let (nonce, aad) = self.nonce_and_aad(number, compressed)?;
         let tag = self.key.seal_in_place_separate_tag(nonce, aad, packed).map_err(|_| Refused)?;
         tag.as_ref().try_into().map_err(|_| Refused)

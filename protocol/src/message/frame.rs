@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::DecodeError;
+use crate::bytes::{Reader, count_u32};
 use crate::limits::{FRAME_HEAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MAX};
 
 /// A message: a Protobuf head, and bulk bytes behind it.
@@ -32,15 +33,12 @@ impl FrameLengths {
     /// # Errors
     /// [`DecodeError::TooMany`] for a part beyond its bound.
     pub fn decode(bytes: [u8; Self::BYTES]) -> Result<Self, DecodeError> {
-        let [a, b, c, d, e, f, g, h] = bytes;
-        let part = |bytes, max| match u32::from_le_bytes(bytes) as usize {
+        let mut reader = Reader::new(&bytes);
+        let mut part = |max| match reader.u32()? as usize {
             count if count > max => Err(DecodeError::TooMany { count, max }),
             count => Ok(count),
         };
-        Ok(Self {
-            head: part([a, b, c, d], FRAME_HEAD_BYTES_MAX)?,
-            payload: part([e, f, g, h], FRAME_PAYLOAD_BYTES_MAX)?,
-        })
+        Ok(Self { head: part(FRAME_HEAD_BYTES_MAX)?, payload: part(FRAME_PAYLOAD_BYTES_MAX)? })
     }
 }
 
@@ -48,8 +46,7 @@ impl Frame {
     /// The lengths to send before the frame.
     #[must_use]
     pub fn lengths(&self) -> [u8; FrameLengths::BYTES] {
-        let [a, b, c, d] = (self.head.len() as u32).to_le_bytes();
-        let [e, f, g, h] = (self.payload.len() as u32).to_le_bytes();
-        [a, b, c, d, e, f, g, h]
+        let [head, payload] = [&self.head, &self.payload].map(|part| u32::from_le_bytes(count_u32(part.len())));
+        (u64::from(head) | u64::from(payload) << 32).to_le_bytes()
     }
 }

@@ -7,8 +7,11 @@ use super::card::PeerCard;
 use super::request::Refusal;
 use super::{bounded, decode_head, id32, wire};
 use crate::address::PeerAddress;
-use crate::limits::HELLO_PEERS_MAX;
+use crate::limits::{FRAME_HEAD_BYTES_MAX, HELLO_PEERS_MAX};
 use crate::{DecodeError, NetworkId};
+
+/// Bytes that Protobuf puts before an embedded message of less than 2²¹ bytes: a tag and a length.
+const FIELD_BYTES_MAX: usize = 4;
 
 /// The caller's half.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,9 +70,9 @@ impl Hello {
     /// [`DecodeError`] for anything but a whole hello within its bounds.
     pub fn decode(head: &[u8]) -> Result<Self, DecodeError> {
         let hello: wire::Hello = decode_head(head)?;
-        let network = match hello.network.is_empty() {
-            true => None,
-            false => Some(id32(&hello.network, NetworkId::from_bytes)?),
+        let network = match &hello.network {
+            none if none.is_empty() => None,
+            id => Some(id32(id, NetworkId::from_bytes)?),
         };
         Ok(Self {
             network,
@@ -80,18 +83,32 @@ impl Hello {
     }
 }
 
+impl Welcome {
+    fn to_wire(&self) -> wire::Welcome {
+        let mut answer = wire::Welcome {
+            network: self.network.as_bytes().to_vec().into(),
+            version: self.version,
+            card: Some(self.card.to_wire()),
+            peers: Vec::new(),
+            observed_address: self.observed.as_ref().map(PeerAddress::encode).unwrap_or_default().into(),
+        };
+        // Strangers whose cards are as long as they may be must not make the answer too long to be read.
+        let mut room = FRAME_HEAD_BYTES_MAX.saturating_sub(answer.encoded_len() + FIELD_BYTES_MAX);
+        for peer in self.peers.iter().take(HELLO_PEERS_MAX).map(PeerCard::to_wire) {
+            let Some(left) = room.checked_sub(peer.encoded_len() + FIELD_BYTES_MAX) else { break };
+            room = left;
+            answer.peers.push(peer);
+        }
+        answer
+    }
+}
+
 impl HelloAnswer {
-    /// The message head.
+    /// The message head. Peers are named as far as they fit it, the first ones first.
     #[must_use]
     pub fn encode(&self) -> Bytes {
         let answer = match self {
-            Self::Welcome(welcome) => wire::hello_answer::Answer::Welcome(wire::Welcome {
-                network: welcome.network.as_bytes().to_vec().into(),
-                version: welcome.version,
-                card: Some(welcome.card.to_wire()),
-                peers: welcome.peers.iter().take(HELLO_PEERS_MAX).map(PeerCard::to_wire).collect(),
-                observed_address: welcome.observed.as_ref().map(PeerAddress::encode).unwrap_or_default().into(),
-            }),
+            Self::Welcome(welcome) => wire::hello_answer::Answer::Welcome(welcome.to_wire()),
             Self::Refused(refusal) => wire::hello_answer::Answer::Refusal(refusal.to_wire()),
         };
         wire::HelloAnswer { answer: Some(answer) }.encode_to_vec().into()
@@ -107,9 +124,9 @@ impl HelloAnswer {
             wire::hello_answer::Answer::Refusal(refusal) => Ok(Self::Refused(Refusal::from_wire(refusal)?)),
             wire::hello_answer::Answer::Welcome(welcome) => {
                 bounded(&welcome.peers, HELLO_PEERS_MAX)?;
-                let observed = match welcome.observed_address.is_empty() {
-                    true => None,
-                    false => Some(PeerAddress::decode(&welcome.observed_address)?),
+                let observed = match &welcome.observed_address {
+                    none if none.is_empty() => None,
+                    address => Some(PeerAddress::decode(address)?),
                 };
                 Ok(Self::Welcome(Box::new(Welcome {
                     network: id32(&welcome.network, NetworkId::from_bytes)?,

@@ -7,7 +7,9 @@ use prost::Message as _;
 
 use super::frame::Frame;
 use super::{bounded, bounded_text, id32, wire};
-use crate::limits::{IDS_PER_MESSAGE_MAX, LAYOUT_RECORDS_MAX, NODE_BYTES_MAX, NODE_COPIES_MAX, REASON_CHARS_MAX};
+use crate::limits::{
+    IDS_PER_MESSAGE_MAX, LAYOUT_RECORDS_MAX, NODE_BYTES_MAX, NODE_COPIES_MAX, REASON_CHARS_MAX, SHARD_BYTES_MAX,
+};
 use crate::{ContentId, DecodeError, LayoutRecord, NodeId, ShardAddress, ShardIndex, ShardSet, StripeHeader, StripeId};
 
 /// A request on a `shard` stream. `authority` is an encoded [`Authority`](crate::Authority): it is kept encoded here so
@@ -52,7 +54,7 @@ pub enum Request {
         shard: ShardAddress,
         /// First byte of the payload.
         first: u32,
-        /// Bytes from there on.
+        /// Bytes from there on, at least one.
         bytes: u32,
     },
     /// Keep this node.
@@ -162,6 +164,8 @@ pub enum RefusalKind {
     OtherNetwork,
     /// No common message version.
     Version,
+    /// It was here, failed its check and was set aside: ask another peer.
+    Corrupt,
 }
 
 impl fmt::Display for Refusal {
@@ -189,6 +193,7 @@ impl Refusal {
             RefusalKind::Failed => wire::RefusalKind::Failed,
             RefusalKind::OtherNetwork => wire::RefusalKind::OtherNetwork,
             RefusalKind::Version => wire::RefusalKind::Version,
+            RefusalKind::Corrupt => wire::RefusalKind::Corrupt,
         };
         wire::Refusal { kind: kind.into(), reason: self.reason.clone() }
     }
@@ -203,6 +208,7 @@ impl Refusal {
             wire::RefusalKind::Invalid => RefusalKind::Invalid,
             wire::RefusalKind::OtherNetwork => RefusalKind::OtherNetwork,
             wire::RefusalKind::Version => RefusalKind::Version,
+            wire::RefusalKind::Corrupt => RefusalKind::Corrupt,
             // A kind that a newer peer has and this one does not is a failure all the same.
             wire::RefusalKind::Failed | wire::RefusalKind::Unspecified => RefusalKind::Failed,
         };
@@ -227,7 +233,7 @@ impl Request {
             }
             Self::Push { authority, header, index, payload } => {
                 let stripe_header = header.encode().into();
-                (Wire::Push(wire::Push { authority, stripe_header, index: index.get() as u32 }), payload)
+                (Wire::Push(wire::Push { authority, stripe_header, index: index.as_u8().into() }), payload)
             }
             Self::Pull { shard } => (Wire::Pull(wire::Pull { shard: Some(address_to_wire(shard)) }), Bytes::new()),
             Self::PullRange { shard, first, bytes } => {
@@ -292,6 +298,10 @@ impl Request {
             }
             Wire::Pull(pull) => Self::Pull { shard: address_from_wire(pull.shard)? },
             Wire::PullRange(pull) => {
+                let end = pull.first.checked_add(pull.bytes).map_or(usize::MAX, |end| end as usize);
+                if pull.bytes == 0 || end > SHARD_BYTES_MAX {
+                    return Err(DecodeError::field("range"));
+                }
                 Self::PullRange { shard: address_from_wire(pull.shard)?, first: pull.first, bytes: pull.bytes }
             }
             Wire::PushNode(push) => {
@@ -392,7 +402,7 @@ impl Answer {
 }
 
 fn address_to_wire(address: ShardAddress) -> wire::Address {
-    wire::Address { stripe: address.stripe.as_bytes().to_vec().into(), index: address.index.get() as u32 }
+    wire::Address { stripe: address.stripe.as_bytes().to_vec().into(), index: address.index.as_u8().into() }
 }
 
 fn address_from_wire(address: Option<wire::Address>) -> Result<ShardAddress, DecodeError> {

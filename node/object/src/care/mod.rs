@@ -1,0 +1,6 @@
+//! Care for an object: how it stands, and making it whole again. Neither needs to read it.
+
+mod repair;
+mod stat;
+mod subject;
+mod walk;

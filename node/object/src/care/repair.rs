@@ -1,0 +1,199 @@
+//! Repair: exactly the shards and copies that are missing or damaged, rebuilt from any that are good.
+//!
+//! A shard is rebuilt from `k` others that hash to the chunk that the layout names, and checked against the stripe
+//! header before it is written: what is damaged is never copied.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use storgo_pipeline::{EncodedNode, rebuild};
+use storgo_protocol::limits::STRIPES_IN_FLIGHT_MAX;
+use storgo_protocol::{AnyTicket, LayoutRecord, PeerId, ShardIndex, ShardSet, StripeHeader};
+
+use super::subject::Subject;
+use super::walk::{Walk, node_holders};
+use crate::authority::Granter;
+use crate::engine::Engine;
+use crate::error::ObjectError;
+use crate::nodes::NodeWriter;
+use crate::progress::Progress;
+use crate::read::{Located, find_record};
+use crate::remote::Remote;
+use crate::report::{RepairReport, Width};
+use crate::spread::Spreader;
+use crate::width::WidthMeter;
+use crate::writer::{Proof, Writer};
+
+impl Engine {
+    /// Brings an object back to its full width on the peers that answer. A care ticket suffices.
+    ///
+    /// # Errors
+    /// [`ObjectError::NoCopies`] if root or layout are out of reach; stripes that are beyond repair are not an error
+    /// here but stand in the report.
+    pub async fn repair(&self, ticket: &AnyTicket, progress: &Progress) -> Result<RepairReport, ObjectError> {
+        let subject = Subject::find(self, ticket).await?;
+        let granter = match ticket {
+            AnyTicket::Read(_) => Granter::owner(self),
+            AnyTicket::Care(care) => Granter::care(self, care.clone()),
+        };
+        let writer = Arc::new(Writer::new(Remote::new(Arc::clone(&self.peers)), granter));
+        let pool = Arc::clone(&subject.pool);
+        let copies = usize::from(subject.layout.top.node_copies);
+        let meter = || WidthMeter::new(subject.layout.top.code.data(), subject.pool.disks());
+        let mut repair = Repair {
+            engine: self,
+            spreader: Spreader { writer: Arc::clone(&writer), pool: Arc::clone(&pool), strict: false },
+            nodes: NodeWriter { writer, pool, copies },
+            before: meter(),
+            after: meter(),
+            subject: &subject,
+            report: empty_report(),
+        };
+        progress.set_total(subject.layout.entries());
+        repair.run(progress).await?;
+        let Repair { before, after, report, .. } = repair;
+        Ok(RepairReport { before: before.width(), after: after.width(), ..report })
+    }
+}
+
+/// One repair under way.
+struct Repair<'a> {
+    engine: &'a Engine,
+    subject: &'a Subject,
+    spreader: Spreader,
+    nodes: NodeWriter,
+    before: WidthMeter,
+    after: WidthMeter,
+    report: RepairReport,
+}
+
+/// What became of a stripe.
+enum Mended {
+    Whole(Vec<(PeerId, ShardSet)>),
+    Repaired { held: Vec<(PeerId, ShardSet)>, missing: u64, written: u64, pulled: u64, pushed: u64 },
+    Lost(String),
+}
+
+impl Repair<'_> {
+    async fn run(&mut self, progress: &Progress) -> Result<(), ObjectError> {
+        let subject = self.subject;
+        let top: Proof = [subject.top_node()].into();
+        self.repair_node(&subject.top_node(), true, &top).await?;
+        self.repair_root(&top).await?;
+        let mut walk = Walk::new(self.engine, subject, true);
+        while let Some(batch) = walk.next().await? {
+            for (node, proof) in &batch.nodes {
+                self.repair_node(node, false, proof).await?;
+            }
+            let mended: Vec<_> = {
+                let this = &*self;
+                let proof = &batch.proof;
+                let mend = |(number, stripe): (u64, Located)| async move {
+                    let held = stripe.holders.clone();
+                    (held, this.mend(number, stripe, proof).await)
+                };
+                futures::stream::iter(batch.stripes).map(mend).buffered(STRIPES_IN_FLIGHT_MAX).collect().await
+            };
+            for (before, mended) in mended {
+                self.count(&before, mended?);
+                progress.add_done(1);
+            }
+        }
+        Ok(())
+    }
+
+    async fn mend(&self, number: u64, stripe: Located, proof: &Proof) -> Result<Mended, ObjectError> {
+        let code = self.subject.layout.top.code;
+        let found = stripe.shards();
+        let missing = ShardSet::first(code.total()).without(found);
+        if missing.is_empty() {
+            return Ok(Mended::Whole(stripe.holders));
+        }
+        let what = if number < self.subject.layout.top.extents { "chunk" } else { "index node" };
+        let what = format!("{what} {number}");
+        let work = move |header: &StripeHeader, shards: &[(ShardIndex, Bytes)]| {
+            Ok((header.clone(), rebuild(header, shards, missing)?))
+        };
+        let fetched = match self.subject.fetcher.fetch(&stripe, &what, work).await {
+            Ok(fetched) => fetched,
+            Err(error @ (ObjectError::NotEnough { .. } | ObjectError::Corrupt { .. })) => {
+                return Ok(Mended::Lost(error.to_string()));
+            }
+            Err(error) => return Err(error),
+        };
+        let (header, shards) = fetched.value;
+        let spread = self.spreader.spread(&header, &shards, stripe.holders, proof).await?;
+        Ok(Mended::Repaired {
+            held: spread.held,
+            missing: missing.len() as u64,
+            written: spread.pushed,
+            pulled: fetched.pulled,
+            pushed: spread.pushed * header.shard_bytes() as u64,
+        })
+    }
+
+    fn count(&mut self, before: &[(PeerId, ShardSet)], mended: Mended) {
+        self.report.stripes += 1;
+        self.before.add_stripe(before);
+        match mended {
+            Mended::Whole(held) => self.after.add_stripe(&held),
+            Mended::Repaired { held, missing, written, pulled, pushed } => {
+                self.after.add_stripe(&held);
+                self.report.shards_missing += missing;
+                self.report.shards_written += written;
+                self.report.bytes_pulled += pulled;
+                self.report.bytes_pushed += pushed;
+            }
+            Mended::Lost(what) => {
+                self.after.add_stripe(before);
+                self.report.lost.push(what);
+            }
+        }
+    }
+
+    /// The root, and beside it the owner's record on whoever takes a copy.
+    async fn repair_root(&mut self, proof: &Proof) -> Result<(), ObjectError> {
+        let Subject { content, owner, root_node, pool, .. } = self.subject;
+        let before = node_holders(self.subject, root_node.id, true).await;
+        let holders = self.repair_node(root_node, true, proof).await?;
+        let record: LayoutRecord = find_record(self.engine, pool, *content, *owner).await?;
+        let new: Vec<_> = holders.into_iter().filter(|(peer, _)| !before.iter().any(|(had, _)| had == peer)).collect();
+        if !new.is_empty() {
+            self.nodes.write_record(&record, &new, proof).await?;
+        }
+        Ok(())
+    }
+
+    async fn repair_node(
+        &mut self,
+        node: &EncodedNode,
+        publish: bool,
+        proof: &Proof,
+    ) -> Result<crate::nodes::Holders, ObjectError> {
+        let before = node_holders(self.subject, node.id, true).await;
+        let copies =
+            |holders: &crate::nodes::Holders| holders.iter().map(|(_, copies)| u64::from(*copies)).sum::<u64>();
+        let had = copies(&before);
+        self.before.add_node(&before);
+        let after = self.nodes.write(node, publish, before, proof).await?;
+        self.after.add_node(&after);
+        self.report.nodes_written += copies(&after).saturating_sub(had);
+        Ok(after)
+    }
+}
+
+fn empty_report() -> RepairReport {
+    let none = Width { shards: 0, domains: 0, survives: 0 };
+    RepairReport {
+        stripes: 0,
+        before: none,
+        after: none,
+        shards_missing: 0,
+        shards_written: 0,
+        nodes_written: 0,
+        bytes_pulled: 0,
+        bytes_pushed: 0,
+        lost: Vec::new(),
+    }
+}

@@ -1,0 +1,92 @@
+//! Roots and layout nodes onto their holders, and the owner's record beside the root.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use storgo_pipeline::EncodedNode;
+use storgo_protocol::{LayoutRecord, PeerId};
+
+use crate::error::ObjectError;
+use crate::pool::Pool;
+use crate::remote::NodePush;
+use crate::writer::{Proof, Writer};
+
+/// Writes the nodes of one object.
+#[derive(Debug)]
+pub(crate) struct NodeWriter {
+    pub(crate) writer: Arc<Writer>,
+    pub(crate) pool: Arc<Pool>,
+    /// Copies of each node, or one on every peer if there are fewer.
+    pub(crate) copies: usize,
+}
+
+/// Who holds a node, and how many copies.
+pub(crate) type Holders = Vec<(PeerId, u32)>;
+
+impl NodeWriter {
+    /// Makes a node durable on as many peers as it should be on; when one fails, the next in rank takes its place.
+    /// Who is in `held` has it already, and counts.
+    pub(crate) async fn write(
+        &self,
+        node: &EncodedNode,
+        publish: bool,
+        held: Holders,
+        proof: &Proof,
+    ) -> Result<Holders, ObjectError> {
+        let mut held: BTreeMap<PeerId, u32> = held.into_iter().collect();
+        loop {
+            let missing = self.missing(node, &held)?;
+            if missing.is_empty() {
+                return Ok(held.into_iter().collect());
+            }
+            let pushes = missing.into_iter().map(|(peer, copies)| {
+                let push = NodePush { node: node.id, copies, publish, payload: node.bytes.clone() };
+                async move { (peer, copies, self.writer.push_node(peer, &push, proof).await) }
+            });
+            for (peer, copies, pushed) in futures::future::join_all(pushes).await {
+                match pushed {
+                    Ok(()) => drop(held.insert(peer, u32::from(copies))),
+                    Err(miss) => self.pool.fail(peer, &miss),
+                }
+            }
+        }
+    }
+
+    /// Puts the owner's record beside the root on each of its holders.
+    pub(crate) async fn write_record(
+        &self,
+        record: &LayoutRecord,
+        holders: &Holders,
+        proof: &Proof,
+    ) -> Result<(), ObjectError> {
+        let mut written = 0;
+        for (peer, _) in holders {
+            match self.writer.push_record(*peer, record, proof).await {
+                Ok(()) => written += 1,
+                Err(miss) => self.pool.fail(*peer, &miss),
+            }
+        }
+        if written < self.copies.min(holders.len()) {
+            return Err(self.pool.exhausted("the layout record"));
+        }
+        Ok(())
+    }
+
+    /// The peers that should take the node now, with the copies that each should keep on its disks.
+    fn missing(&self, node: &EncodedNode, held: &BTreeMap<PeerId, u32>) -> Result<Vec<(PeerId, u8)>, ObjectError> {
+        let ranked = self.pool.ranked(node.id.as_bytes());
+        if ranked.is_empty() {
+            return Err(self.pool.exhausted(format!("node {}", node.id)));
+        }
+        let peers = self.copies.min(ranked.len());
+        let each = u8::try_from(self.copies.div_ceil(peers)).unwrap_or(u8::MAX);
+        let disks = self.pool.disks();
+        let enough = |peer: &PeerId| {
+            let wanted = u32::from(each).min(disks.get(peer).copied().unwrap_or(1)).max(1);
+            held.get(peer).is_some_and(|copies| *copies >= wanted)
+        };
+        let holding = ranked.iter().filter(|peer| enough(peer)).count();
+        let missing = ranked.iter().filter(|peer| !enough(peer)).take(peers.saturating_sub(holding));
+        Ok(missing.map(|peer| (*peer, each)).collect())
+    }
+}

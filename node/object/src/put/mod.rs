@@ -1,0 +1,191 @@
+//! Put: bytes of unknown length become an object on other people's disks.
+//!
+//! ```text
+//!   source ─ cut ─► encode (pack, seal, code; on blocking threads) ─► spread (offer, push) ─► index, layout
+//!                                                                       root, layout nodes, record ─► ticket
+//! ```
+//!
+//! Memory is bounded by the chunks in flight. What comes back `Ok` is durable at full width; until then nothing names
+//! the object, so an interrupted put leaves only shards that the same put, run again, finds and keeps.
+
+mod source;
+
+mod code;
+mod encode;
+mod place;
+
+mod tally;
+mod tickets;
+
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use storgo_pipeline::{Chunking, EncodedNode, IndexBuilder, LayoutBuilder, SealedChunk, seal_root};
+use storgo_protocol::limits::{
+    CHUNKS_ENCODING_MAX, PEERS_DIALLED_FOR_PUT, STRIPES_IN_FLIGHT_MAX, TICKET_ADDRESSES_MAX,
+};
+use storgo_protocol::{Code, ContentId, ConvergenceSecret, Extent, LayoutEntry, LayoutId, NetworkId, NodeId, Ticket};
+use tokio::io::AsyncRead;
+
+use crate::authority::Granter;
+use crate::engine::Engine;
+use crate::error::ObjectError;
+use crate::nodes::{Holders, NodeWriter};
+use crate::pool::Pool;
+use crate::progress::Progress;
+use crate::remote::Remote;
+use crate::report::PutReport;
+use crate::spread::Spreader;
+use crate::width::WidthMeter;
+use crate::writer::{Proof, Writer};
+use encode::{Encoded, encode_chunk, encode_index_node};
+use place::Placer;
+use source::Source;
+use tally::Tally;
+use tickets::{care_ticket, layout_record};
+
+/// How an object is put.
+#[derive(Debug, Clone, Default)]
+pub struct PutOptions {
+    /// The redundancy; `None` for the widest default that the peers allow.
+    pub code: Option<Code>,
+    /// Seals under a fresh secret, in chunks of fixed length: equal content cannot be recognised, nor found again by a
+    /// put that is run again.
+    pub private: bool,
+    /// Refuses anything but one shard of a stripe on each peer.
+    pub strict: bool,
+    /// Makes a care ticket as well.
+    pub care: bool,
+    /// Bytes of the source, if known: for progress only.
+    pub size_hint: Option<u64>,
+}
+
+impl Engine {
+    /// Puts what `source` gives until it ends.
+    ///
+    /// # Errors
+    /// [`ObjectError`]: no peers or too few, no space, a source that cannot be read. Nothing was acknowledged then.
+    pub async fn put(
+        &self,
+        source: &mut (dyn AsyncRead + Send + Unpin),
+        options: &PutOptions,
+        progress: &Progress,
+    ) -> Result<PutReport, ObjectError> {
+        progress.set_total(options.size_hint.unwrap_or(0));
+        let pool = Arc::new(Pool::new(self.peers.answering(PEERS_DIALLED_FOR_PUT).await)?);
+        let network = self.peers.network().ok_or(ObjectError::NoPeers)?;
+        let secret = self.put_secret(options);
+        let chunking = if options.private { Chunking::Fixed } else { Chunking::ContentDefined };
+        let mut source = Source::new(source, chunking, &secret);
+        let code = match options.code {
+            Some(code) => code,
+            None => code::default_code(pool.domains(), source.is_small().await?),
+        };
+        if options.strict && pool.len() < code.total() {
+            return Err(ObjectError::TooFewPeers { have: pool.len(), need: code.total() });
+        }
+        let writer = Arc::new(Writer::new(Remote::new(Arc::clone(&self.peers)), Granter::owner(self)));
+        let spreader = Spreader { writer: Arc::clone(&writer), pool: Arc::clone(&pool), strict: options.strict };
+        let nodes = NodeWriter { writer, pool: Arc::clone(&pool), copies: code.node_copies() };
+        let placer = Placer::new(spreader);
+        let put = Put { engine: self, pool, placer, nodes, secret, code, network };
+        put.run(source, options, progress).await
+    }
+
+    fn put_secret(&self, options: &PutOptions) -> ConvergenceSecret {
+        if options.private { ConvergenceSecret::from_bytes(self.random.array()) } else { self.user.secret.clone() }
+    }
+}
+
+/// One put under way.
+struct Put<'a> {
+    engine: &'a Engine,
+    pool: Arc<Pool>,
+    placer: Placer,
+    nodes: NodeWriter,
+    secret: ConvergenceSecret,
+    code: Code,
+    network: NetworkId,
+}
+
+impl Put<'_> {
+    async fn run(
+        self,
+        source: Source<'_>,
+        options: &PutOptions,
+        progress: &Progress,
+    ) -> Result<PutReport, ObjectError> {
+        let mut tally = Tally::new(WidthMeter::new(self.code.data(), self.pool.disks()));
+        let mut index = IndexBuilder::new(self.secret.clone());
+        let mut layout = LayoutBuilder::new();
+
+        let encode = |chunk| encode_chunk(chunk, self.secret.clone(), self.code);
+        let place = |encoded: Result<Encoded, ObjectError>| async { self.placer.place(encoded?).await };
+        let stripes = source.chunks().map(encode).buffered(CHUNKS_ENCODING_MAX);
+        let placed = stripes.map(place).buffered(STRIPES_IN_FLIGHT_MAX);
+        futures::pin_mut!(placed);
+        while let Some(placed) = placed.next().await {
+            let placed = placed?;
+            let chunk = placed.reference.clone();
+            let bytes = chunk.plain_bytes;
+            self.write_nodes(layout.push_extent(placed.entry())?, &mut tally).await?;
+            tally.add_chunk(placed);
+            progress.add_done(u64::from(bytes));
+            for node in index.push(Extent { chunk, first: 0, bytes })? {
+                layout.push_index_node(self.place_index_node(node, &mut tally).await?);
+            }
+        }
+        let (closed, top) = index.finish()?;
+        for node in closed {
+            layout.push_index_node(self.place_index_node(node, &mut tally).await?);
+        }
+        let (root, key) = seal_root(&self.secret, &top)?;
+        let (content, layout) = self.write_tops(root.encode(), layout, &mut tally).await?;
+        let owner = self.engine.user.identity.id();
+        let addresses = self.pool.hints(TICKET_ADDRESSES_MAX);
+        let ticket = Ticket { network: self.network, content, key, owner, addresses };
+        let care = options.care.then(|| care_ticket(self.engine, &ticket, layout, tally.shard_bytes));
+        Ok(tally.report(ticket, care, self.code, self.pool.failed()))
+    }
+
+    async fn place_index_node(&self, node: SealedChunk, tally: &mut Tally) -> Result<LayoutEntry, ObjectError> {
+        let placed = self.placer.place(encode_index_node(node, self.code).await?).await?;
+        let entry = placed.entry();
+        tally.add_index_node(placed);
+        Ok(entry)
+    }
+
+    async fn write_nodes(&self, nodes: Vec<EncodedNode>, tally: &mut Tally) -> Result<(), ObjectError> {
+        for node in nodes {
+            tally.width.add_node(&self.write_node(&node, false).await?);
+        }
+        Ok(())
+    }
+
+    /// Writes what names the rest, last: the layout, the root, and the owner's record beside it.
+    async fn write_tops(
+        &self,
+        root: Vec<u8>,
+        layout: LayoutBuilder,
+        tally: &mut Tally,
+    ) -> Result<(ContentId, LayoutId), ObjectError> {
+        let root = EncodedNode { id: NodeId::of(&root), bytes: root.into() };
+        let content = ContentId::from_bytes(*root.id.as_bytes());
+        let (closed, layout) = layout.finish(content, self.code)?;
+        self.write_nodes(closed, tally).await?;
+        let top = EncodedNode { id: layout.id.into(), bytes: layout.bytes };
+        tally.width.add_node(&self.write_node(&top, true).await?);
+        let holders = self.write_node(&root, true).await?;
+        tally.width.add_node(&holders);
+        let record = layout_record(self.engine, content, layout.id);
+        self.nodes.write_record(&record, &holders, &Proof::from([])).await?;
+        Ok((content, layout.id))
+    }
+
+    async fn write_node(&self, node: &EncodedNode, publish: bool) -> Result<Holders, ObjectError> {
+        self.nodes.write(node, publish, Vec::new(), &Proof::from([])).await
+    }
+}
+
+#[cfg(test)]
+mod tests;

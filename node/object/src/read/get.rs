@@ -1,0 +1,183 @@
+//! Get: the bytes of a range, verified, to wherever the caller wants them.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use storgo_pipeline::{join, open_chunk, segments_of};
+use storgo_protocol::limits::{CHUNKS_IN_FLIGHT_MAX, SEGMENT_BYTES};
+
+use super::fetch::{Fetched, Fetcher};
+use super::object::Object;
+use super::pieces::{PieceWalk, PlacedPiece};
+use crate::engine::Engine;
+use crate::error::ObjectError;
+use crate::progress::Progress;
+use crate::report::GetReport;
+
+/// A run of an object's bytes that is fetched and delivered at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// The extent's number in the object.
+    pub number: u64,
+    /// The first byte's offset in the object.
+    pub offset: u64,
+    /// How many bytes.
+    pub bytes: u32,
+}
+
+/// In which order a sink takes pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// By offset, as a pipe needs them.
+    Ascending,
+    /// As they come.
+    Any,
+}
+
+/// Where a get's bytes go.
+#[async_trait]
+pub trait Sink: Send {
+    /// In which order pieces are to come.
+    fn order(&self) -> Order;
+
+    /// Whether a piece is there from an earlier, interrupted get.
+    fn has(&self, piece: &Piece) -> bool;
+
+    /// Takes a piece; its bytes were verified.
+    async fn put(&mut self, piece: &Piece, bytes: Bytes) -> std::io::Result<()>;
+}
+
+impl Engine {
+    /// Gets the bytes `range` of an object, end excluded.
+    ///
+    /// # Errors
+    /// [`ObjectError::Range`] for a range outside the object, [`ObjectError::NotEnough`] when too few shards of a chunk
+    /// are within reach. What the sink took until then is right.
+    pub async fn get(
+        &self,
+        object: &Object,
+        range: Range<u64>,
+        sink: &mut dyn Sink,
+        progress: &Progress,
+    ) -> Result<GetReport, ObjectError> {
+        if range.start > range.end || range.end > object.size() {
+            return Err(ObjectError::Range { from: range.start, to: range.end, size: object.size() });
+        }
+        progress.set_total(range.end - range.start);
+        let fetcher = self.fetcher(&object.pool, &object.layout);
+        let pieces = PieceWalk::new(self, object, &fetcher, range).stream();
+        futures::pin_mut!(pieces);
+        let mut delivery = Delivery::new(sink, progress, object.size());
+        let mut flying = FuturesUnordered::new();
+        let mut walking = true;
+        while walking || !flying.is_empty() {
+            let room = flying.len() + delivery.waiting.len() < CHUNKS_IN_FLIGHT_MAX;
+            tokio::select! {
+                next = pieces.next(), if walking && room => match next.transpose()? {
+                    None => walking = false,
+                    Some(placed) if delivery.sink.has(&placed.piece) => delivery.skip(placed.piece),
+                    Some(placed) => {
+                        delivery.expect(placed.piece);
+                        flying.push(fetch_piece(&fetcher, placed));
+                    }
+                },
+                Some(fetched) = flying.next(), if !flying.is_empty() => {
+                    let (piece, fetched) = fetched?;
+                    delivery.take(piece, fetched).await?;
+                }
+            }
+        }
+        Ok(delivery.report)
+    }
+}
+
+async fn fetch_piece(fetcher: &Fetcher, placed: PlacedPiece) -> Result<(Piece, Fetched<Bytes>), ObjectError> {
+    let PlacedPiece { piece, extent, first, stripe } = placed;
+    let chunk = extent.chunk;
+    let plain = first as usize..first as usize + piece.bytes as usize;
+    let segments = segments_of(plain.clone());
+    if segments.len() * 2 <= chunk.segments.len()
+        && let Some(mut fetched) = fetcher.fetch_segments(&stripe, &chunk, segments.clone()).await?
+    {
+        let start = plain.start - segments.start * SEGMENT_BYTES;
+        fetched.value = cut(&fetched.value, start..start + plain.len())?;
+        return Ok((piece, fetched));
+    }
+    let open = move |header: &_, shards: &[_]| open_chunk(&chunk, join(header, shards)?);
+    let mut fetched = fetcher.fetch(&stripe, &format!("chunk {}", piece.number), open).await?;
+    fetched.value = cut(&fetched.value, plain)?;
+    Ok((piece, fetched))
+}
+
+fn cut(bytes: &Bytes, range: Range<usize>) -> Result<Bytes, ObjectError> {
+    if range.end > bytes.len() {
+        return Err(ObjectError::corrupt("a chunk", "it is shorter than the index says"));
+    }
+    Ok(bytes.slice(range))
+}
+
+/// Pieces on their way into the sink.
+struct Delivery<'a> {
+    sink: &'a mut dyn Sink,
+    progress: &'a Progress,
+    report: GetReport,
+    order: Order,
+    /// For a sink in ascending order: pieces that others must precede.
+    waiting: BTreeMap<u64, (Piece, Bytes)>,
+    /// For a sink in ascending order: numbers of pieces under way.
+    expected: std::collections::VecDeque<u64>,
+}
+
+impl<'a> Delivery<'a> {
+    fn new(sink: &'a mut dyn Sink, progress: &'a Progress, size: u64) -> Self {
+        let order = sink.order();
+        let report = GetReport { size, ..GetReport::default() };
+        Self { sink, progress, report, order, waiting: BTreeMap::new(), expected: std::collections::VecDeque::new() }
+    }
+
+    fn skip(&mut self, piece: Piece) {
+        self.report.chunks += 1;
+        self.report.chunks_resumed += 1;
+        self.report.bytes += u64::from(piece.bytes);
+        self.progress.add_done(u64::from(piece.bytes));
+    }
+
+    fn expect(&mut self, piece: Piece) {
+        if self.order == Order::Ascending {
+            self.expected.push_back(piece.number);
+        }
+    }
+
+    async fn take(&mut self, piece: Piece, fetched: Fetched<Bytes>) -> Result<(), ObjectError> {
+        self.report.chunks += 1;
+        self.report.chunks_decoded += u64::from(fetched.decoded);
+        self.report.shards_bad += fetched.bad;
+        self.report.bytes_pulled += fetched.pulled;
+        self.progress.add_moved(fetched.pulled);
+        if fetched.decoded {
+            self.progress.add_decoded();
+        }
+        if self.order == Order::Any {
+            return self.deliver(piece, fetched.value).await;
+        }
+        self.waiting.insert(piece.number, (piece, fetched.value));
+        while let Some(next) = self.expected.front().and_then(|number| self.waiting.remove(number)) {
+            self.expected.pop_front();
+            self.deliver(next.0, next.1).await?;
+        }
+        Ok(())
+    }
+
+    async fn deliver(&mut self, piece: Piece, bytes: Bytes) -> Result<(), ObjectError> {
+        let length = bytes.len() as u64;
+        let put = self.sink.put(&piece, bytes).await;
+        put.map_err(|source| ObjectError::Local { what: "the target could not be written", source })?;
+        self.report.bytes += length;
+        self.progress.add_done(length);
+        Ok(())
+    }
+}

@@ -1,0 +1,16 @@
+//! The way back: from a ticket to bytes.
+
+mod fetch;
+mod get;
+mod layout;
+mod locate;
+mod nodes;
+mod object;
+mod pieces;
+
+pub(crate) use fetch::Fetcher;
+pub use get::{Order, Piece, Sink};
+pub(crate) use layout::Layout;
+pub(crate) use locate::{Located, survey};
+pub(crate) use nodes::{find_node, find_record};
+pub use object::Object;

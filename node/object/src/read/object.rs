@@ -1,0 +1,91 @@
+//! An object that a ticket opened: its root, its layout, and the top of its index in the clear.
+
+use std::sync::Arc;
+
+use storgo_pipeline::{PipelineError, open_root};
+use storgo_protocol::limits::PEERS_DIALLED_FOR_GET;
+use storgo_protocol::{ContentId, IndexNode, PeerId, Root, Ticket};
+
+use super::fetch::Fetcher;
+use super::layout::Layout;
+use super::nodes::{find_node, find_record};
+use crate::engine::Engine;
+use crate::error::ObjectError;
+use crate::pool::Pool;
+use crate::remote::Remote;
+
+/// An object that can be read.
+#[derive(Debug)]
+pub struct Object {
+    pub(crate) content: ContentId,
+    pub(crate) root: Root,
+    pub(crate) top: IndexNode,
+    pub(crate) layout: Layout,
+    pub(crate) pool: Arc<Pool>,
+}
+
+impl Object {
+    /// Bytes of the object.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.root.size
+    }
+
+    /// The object's name.
+    #[must_use]
+    pub const fn content(&self) -> ContentId {
+        self.content
+    }
+
+    /// Extents of the object: pieces of a whole get.
+    #[must_use]
+    pub const fn extents(&self) -> u64 {
+        self.root.extents
+    }
+}
+
+impl Engine {
+    /// Finds an object and opens the top of its index.
+    ///
+    /// # Errors
+    /// [`ObjectError::NoCopies`] if its root or layout is out of reach, [`ObjectError::WrongKey`] for a ticket whose
+    /// key is another's.
+    pub async fn open(&self, ticket: &Ticket) -> Result<Object, ObjectError> {
+        let pool = Arc::new(Pool::new(self.peers.answering(PEERS_DIALLED_FOR_GET).await)?);
+        let root = self.find_root(&pool, ticket.content).await?;
+        let top = open_root(&root, &ticket.key).map_err(|error| match error {
+            PipelineError::WrongKey => ObjectError::WrongKey,
+            error => ObjectError::corrupt("the root", error),
+        })?;
+        let layout = self.find_layout(&pool, ticket.content, ticket.owner).await?;
+        if layout.top.extents != root.extents || layout.top.index_nodes != root.index_nodes {
+            return Err(ObjectError::corrupt("the layout", "it has other totals than the root"));
+        }
+        Ok(Object { content: ticket.content, root, top, layout, pool })
+    }
+
+    pub(crate) async fn find_root(&self, pool: &Pool, content: ContentId) -> Result<Root, ObjectError> {
+        let bytes = find_node(self, pool, "root", content.into()).await?;
+        Root::decode(content, &bytes).map_err(|error| ObjectError::corrupt("the root", error))
+    }
+
+    /// The layout that the owner's newest record names.
+    pub(crate) async fn find_layout(
+        &self,
+        pool: &Pool,
+        content: ContentId,
+        owner: PeerId,
+    ) -> Result<Layout, ObjectError> {
+        let record = find_record(self, pool, content, owner).await?;
+        Layout::find(self, pool, record.layout, content).await
+    }
+
+    pub(crate) fn fetcher(&self, pool: &Arc<Pool>, layout: &Layout) -> Fetcher {
+        Fetcher {
+            peers: Arc::clone(&self.peers),
+            remote: Remote::new(Arc::clone(&self.peers)),
+            pool: Arc::clone(pool),
+            code: layout.top.code,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! One question to one peer, and a check of its answer: what passes here is what was asked for.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use storgo_protocol::message::{Answer, Refusal, RefusalKind, Request};
+use storgo_protocol::slice::decode_slice;
+use storgo_protocol::{ContentId, LayoutRecord, NodeId, PeerId, ShardAddress, ShardIndex, StripeHeader, StripeId};
+
+use crate::authority::Granter;
+use crate::ports::{Holdings, PeerError, Peers};
+
+/// Peers, asked in the words of the shard protocol. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Remote {
+    peers: Arc<dyn Peers>,
+}
+
+/// Why a peer did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Miss {
+    /// It said no.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// It did not answer.
+    #[error(transparent)]
+    Failed(#[from] PeerError),
+    /// It answered what is not so, and was noted for it.
+    #[error("peer {peer} gave {what}")]
+    Lied {
+        /// The peer.
+        peer: PeerId,
+        /// What it gave.
+        what: &'static str,
+    },
+}
+
+impl Miss {
+    /// Whether bytes were there and were damaged, by the peer's own word or by ours.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::Refused(refusal) => refusal.kind == RefusalKind::Corrupt,
+            Self::Lied { .. } => true,
+            Self::Failed(_) => false,
+        }
+    }
+
+    /// Whether the peer is of no use for anything else now.
+    pub(crate) const fn is_peer_gone(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Lied { .. })
+    }
+}
+
+impl Remote {
+    pub(crate) fn new(peers: Arc<dyn Peers>) -> Self {
+        Self { peers }
+    }
+
+    pub(crate) async fn has(
+        &self,
+        peer: PeerId,
+        stripes: &[StripeId],
+        nodes: &[NodeId],
+        verify: bool,
+    ) -> Result<Holdings, Miss> {
+        let request = Request::Has { stripes: stripes.to_vec(), nodes: nodes.to_vec(), verify };
+        match self.ask(peer, request).await? {
+            Answer::Holds { shards, nodes: copies } if shards.len() == stripes.len() && copies.len() == nodes.len() => {
+                Ok(Holdings { shards, nodes: copies })
+            }
+            _ => Err(self.lied(peer, "holdings that were not asked for")),
+        }
+    }
+
+    pub(crate) async fn offer(
+        &self,
+        peer: PeerId,
+        granter: &Granter,
+        shards: Vec<ShardAddress>,
+    ) -> Result<Vec<bool>, Miss> {
+        let asked = shards.len();
+        match self.ask(peer, Request::Offer { authority: granter.authority(peer), shards }).await? {
+            Answer::Offered { have } if have.len() == asked => Ok(have),
+            _ => Err(self.lied(peer, "an answer to another offer")),
+        }
+    }
+
+    pub(crate) async fn push(
+        &self,
+        peer: PeerId,
+        granter: &Granter,
+        header: &StripeHeader,
+        index: ShardIndex,
+        payload: Bytes,
+    ) -> Result<(), Miss> {
+        let authority = granter.authority(peer);
+        self.store(peer, Request::Push { authority, header: header.clone(), index, payload }).await
+    }
+
+    pub(crate) async fn push_node(&self, peer: PeerId, granter: &Granter, push: NodePush) -> Result<(), Miss> {
+        let NodePush { node, copies, publish, payload } = push;
+        let authority = granter.authority(peer);
+        self.store(peer, Request::PushNode { authority, node, copies, publish, payload }).await
+    }
+
+    pub(crate) async fn push_record(&self, peer: PeerId, granter: &Granter, record: LayoutRecord) -> Result<(), Miss> {
+        self.store(peer, Request::PushRecord { authority: granter.authority(peer), record }).await
+    }
+
+    pub(crate) async fn show(&self, peer: PeerId, granter: &Granter, payload: Bytes) -> Result<(), Miss> {
+        self.store(peer, Request::Show { authority: granter.authority(peer), payload }).await
+    }
+
+    /// A whole shard of the right stripe and length. Its hash is left to whoever decodes the stripe, which checks the
+    /// whole chunk at once and blames shards only when that fails.
+    pub(crate) async fn pull(&self, peer: PeerId, shard: ShardAddress) -> Result<(StripeHeader, Bytes), Miss> {
+        match self.ask(peer, Request::Pull { shard }).await? {
+            Answer::Shard { header, payload }
+                if header.id() == shard.stripe && payload.len() == header.shard_bytes() =>
+            {
+                Ok((header, payload))
+            }
+            _ => Err(self.lied(peer, "a wrong shard")),
+        }
+    }
+
+    /// `bytes` bytes of a shard from `first` on, verified against its stripe id.
+    pub(crate) async fn pull_range(
+        &self,
+        peer: PeerId,
+        shard: ShardAddress,
+        first: u32,
+        bytes: u32,
+    ) -> Result<(StripeHeader, Bytes), Miss> {
+        match self.ask(peer, Request::PullRange { shard, first, bytes }).await? {
+            Answer::Shard { header, payload } if header.id() == shard.stripe => {
+                let range = first as usize..(first as usize).saturating_add(bytes as usize);
+                let slice = header
+                    .shard(shard.index)
+                    .and_then(|id| decode_slice(id, header.shard_bytes(), &range, &payload).ok());
+                slice.map(|bytes| (header, bytes)).ok_or_else(|| self.lied(peer, "a wrong range of a shard"))
+            }
+            _ => Err(self.lied(peer, "a shard of another stripe")),
+        }
+    }
+
+    /// A node, verified against its id.
+    pub(crate) async fn pull_node(&self, peer: PeerId, node: NodeId) -> Result<Bytes, Miss> {
+        match self.ask(peer, Request::PullNode { node }).await? {
+            Answer::Node { payload } if NodeId::of(&payload) == node => Ok(payload),
+            _ => Err(self.lied(peer, "a wrong node")),
+        }
+    }
+
+    /// Layout records of a content, their signatures verified; of owners whoever they are.
+    pub(crate) async fn pull_records(&self, peer: PeerId, content: ContentId) -> Result<Vec<LayoutRecord>, Miss> {
+        match self.ask(peer, Request::PullRecords { content }).await? {
+            Answer::Records { records } if records.iter().all(|record| record.content == content) => Ok(records),
+            _ => Err(self.lied(peer, "layout records of another content")),
+        }
+    }
+
+    async fn store(&self, peer: PeerId, request: Request) -> Result<(), Miss> {
+        match self.ask(peer, request).await? {
+            Answer::Stored => Ok(()),
+            _ => Err(self.lied(peer, "an answer to another request")),
+        }
+    }
+
+    async fn ask(&self, peer: PeerId, request: Request) -> Result<Answer, Miss> {
+        match self.peers.ask(peer, request).await? {
+            Answer::Refused(refusal) => Err(Miss::Refused(refusal)),
+            answer => Ok(answer),
+        }
+    }
+
+    fn lied(&self, peer: PeerId, what: &'static str) -> Miss {
+        self.peers.distrust(peer, what);
+        Miss::Lied { peer, what }
+    }
+}
+
+/// A node to be kept.
+#[derive(Debug, Clone)]
+pub(crate) struct NodePush {
+    /// Its id.
+    pub(crate) node: NodeId,
+    /// On how many disks of the peer.
+    pub(crate) copies: u8,
+    /// Whether to announce it in the DHT.
+    pub(crate) publish: bool,
+    /// The node.
+    pub(crate) payload: Bytes,
+}

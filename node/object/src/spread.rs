@@ -1,0 +1,136 @@
+//! Shards of one stripe onto peers: offer, push what is wanted, and go elsewhere when a peer fails.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::future::join_all;
+use storgo_protocol::{PeerId, ShardAddress, ShardIndex, ShardSet, StripeHeader};
+
+use crate::error::ObjectError;
+use crate::pool::Pool;
+use crate::remote::Miss;
+use crate::writer::{Proof, Writer};
+
+/// Spreads stripes over a pool of peers.
+#[derive(Debug)]
+pub(crate) struct Spreader {
+    pub(crate) writer: Arc<Writer>,
+    pub(crate) pool: Arc<Pool>,
+    /// Refuses more than one shard of a stripe on a peer.
+    pub(crate) strict: bool,
+}
+
+/// Who holds a stripe in the end, and what that took.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spread {
+    pub(crate) held: Vec<(PeerId, ShardSet)>,
+    /// Shards that the peers had before.
+    pub(crate) present: u64,
+    /// Shards that were pushed.
+    pub(crate) pushed: u64,
+}
+
+/// What became of the shards that one peer was to take.
+#[derive(Debug, Default)]
+struct Outcome {
+    stored: ShardSet,
+    present: u64,
+    pushed: u64,
+    miss: Option<Miss>,
+}
+
+impl Spreader {
+    /// Makes `shards` durable, each on some peer; `held` says where the stripe's other shards are.
+    pub(crate) async fn spread(
+        &self,
+        header: &StripeHeader,
+        shards: &[(ShardIndex, Bytes)],
+        held: Vec<(PeerId, ShardSet)>,
+        proof: &Proof,
+    ) -> Result<Spread, ObjectError> {
+        let wanted: ShardSet = shards.iter().map(|(index, _)| *index).collect();
+        let mut spread = Spread { held, ..Spread::default() };
+        while !wanted.without(spread.shards()).is_empty() {
+            let round = self.round(header, &spread.held)?;
+            let pushes = round.into_iter().map(|(peer, set)| self.push_set(peer, set, header, shards, proof));
+            for (peer, outcome) in join_all(pushes).await {
+                spread.add(peer, &outcome);
+                if let Some(miss) = outcome.miss {
+                    self.pool.fail(peer, &miss);
+                }
+            }
+        }
+        Ok(spread)
+    }
+
+    /// Who takes which of the shards that have no place yet.
+    fn round(
+        &self,
+        header: &StripeHeader,
+        held: &[(PeerId, ShardSet)],
+    ) -> Result<Vec<(PeerId, ShardSet)>, ObjectError> {
+        let total = header.code().total();
+        if self.strict && self.pool.len() < total {
+            return Err(ObjectError::TooFewPeers { have: self.pool.len(), need: total });
+        }
+        match self.pool.assign(header.id(), held, total) {
+            round if round.is_empty() => Err(self.pool.exhausted(format!("a shard of chunk {}", header.chunk()))),
+            round => Ok(round),
+        }
+    }
+
+    async fn push_set(
+        &self,
+        peer: PeerId,
+        set: ShardSet,
+        header: &StripeHeader,
+        shards: &[(ShardIndex, Bytes)],
+        proof: &Proof,
+    ) -> (PeerId, Outcome) {
+        let mine: Vec<_> = shards.iter().filter(|(index, _)| set.contains(*index)).collect();
+        let mut outcome = Outcome::default();
+        if let Err(miss) = self.try_push(peer, header, &mine, proof, &mut outcome).await {
+            outcome.miss = Some(miss);
+        }
+        (peer, outcome)
+    }
+
+    async fn try_push(
+        &self,
+        peer: PeerId,
+        header: &StripeHeader,
+        shards: &[&(ShardIndex, Bytes)],
+        proof: &Proof,
+        outcome: &mut Outcome,
+    ) -> Result<(), Miss> {
+        let addresses: Vec<_> =
+            shards.iter().map(|(index, _)| ShardAddress { stripe: header.id(), index: *index }).collect();
+        let have = self.writer.offer(peer, &addresses, proof).await?;
+        for ((index, payload), have) in shards.iter().zip(have) {
+            if have {
+                outcome.present += 1;
+            } else {
+                self.writer.push(peer, header, *index, payload).await?;
+                outcome.pushed += 1;
+            }
+            outcome.stored.insert(*index);
+        }
+        Ok(())
+    }
+}
+
+impl Spread {
+    fn shards(&self) -> ShardSet {
+        self.held.iter().fold(ShardSet::EMPTY, |all, (_, set)| all.union(*set))
+    }
+
+    fn add(&mut self, peer: PeerId, outcome: &Outcome) {
+        self.present += outcome.present;
+        self.pushed += outcome.pushed;
+        match self.held.iter_mut().find(|(holder, _)| *holder == peer) {
+            Some((_, set)) => *set = set.union(outcome.stored),
+            None if outcome.stored.is_empty() => {}
+            None => self.held.push((peer, outcome.stored)),
+        }
+    }
+}

@@ -1,0 +1,74 @@
+use super::*;
+use crate::samples::{random_bytes, sealed, secret, text_bytes};
+use storgo_protocol::Extent;
+
+fn top(plain: &[u8]) -> IndexNode {
+    if plain.is_empty() {
+        return IndexNode::Leaf(Vec::new());
+    }
+    let chunk = sealed(plain).reference().clone();
+    IndexNode::Leaf(vec![Extent { first: 0, bytes: chunk.plain_bytes, chunk }])
+}
+
+fn content_id(root: &Root) -> ContentId {
+    ContentId::from_bytes(*NodeId::of(&root.encode()).as_bytes())
+}
+
+#[test]
+fn names_are_what_every_version_computes() {
+    let names =
+        [b"".as_slice(), b"storgo"].map(|plain| content_id(&seal_root(&secret(), &top(plain)).unwrap().0).to_string());
+    assert_eq!(names, GOLDEN_IDS, "the root's format says this: tickets would not open their objects");
+}
+
+#[test]
+fn what_was_sealed_opens_from_its_bytes() {
+    let many = IndexNode::Leaf(vec![
+        match top(&random_bytes(1, 1000)) {
+            IndexNode::Leaf(extents) => extents[0].clone(),
+            IndexNode::Inner { .. } => panic!("one extent fits a leaf"),
+        };
+        400
+    ]);
+    for top in [top(b""), top(b"x"), top(&text_bytes(300_000)), many] {
+        let (root, key) = seal_root(&secret(), &top).unwrap();
+        let decoded = Root::decode(content_id(&root), &root.encode()).unwrap();
+        assert_eq!(decoded, root);
+        assert_eq!(open_root(&decoded, &key).unwrap(), top);
+        assert_eq!((root.size, root.extents, root.index_nodes), top.totals());
+    }
+}
+
+#[test]
+fn equal_content_has_one_root_under_one_secret() {
+    let (one, key) = seal_root(&secret(), &top(b"storgo")).unwrap();
+    assert_eq!(seal_root(&secret(), &top(b"storgo")).unwrap(), (one.clone(), key));
+    assert_ne!(seal_root(&ConvergenceSecret::from_bytes([8; 32]), &top(b"storgo")).unwrap().0, one);
+}
+
+#[test]
+fn another_key_is_told_from_a_damaged_root() {
+    let (root, _) = seal_root(&secret(), &top(b"storgo")).unwrap();
+    let (_, other) = seal_root(&secret(), &top(b"another")).unwrap();
+    assert!(matches!(open_root(&root, &other), Err(PipelineError::WrongKey)));
+}
+
+#[test]
+fn no_flipped_byte_opens() {
+    let (root, key) = seal_root(&secret(), &top(&text_bytes(200_000))).unwrap();
+    let bytes = root.encode();
+    for at in 0..bytes.len() {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x11;
+        assert!(Root::decode(content_id(&root), &damaged).is_err(), "byte {at}");
+        // Even with a content id that was made to fit.
+        if let Ok(root) = Root::decode_unverified(&damaged) {
+            assert!(open_root(&root, &key).is_err(), "byte {at}");
+        }
+    }
+}
+
+const GOLDEN_IDS: [&str; 2] = [
+    "bafkr4ieyiprwd34tcnwvw2hthlv54l7krroqap6p2kxiez533m4sskrnre",
+    "bafkr4ie6wephm7byw65ybza2wzmvf7bey5s3q3p6eg3k346fzqi7jvh5ti",
+];

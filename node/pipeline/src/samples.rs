@@ -1,0 +1,45 @@
+//! Bytes and secrets for tests: the same in every run.
+
+use bytes::Bytes;
+use storgo_protocol::{Code, ConvergenceSecret};
+
+use crate::chunker::RawChunk;
+use crate::seal::SealedChunk;
+
+pub(crate) fn secret() -> ConvergenceSecret {
+    ConvergenceSecret::from_bytes([7; 32])
+}
+
+pub(crate) fn code(data: u8, parity: u8) -> Code {
+    Code::new(data, parity).unwrap()
+}
+
+/// Bytes without any structure, different for each seed.
+pub(crate) fn random_bytes(seed: u64, count: usize) -> Vec<u8> {
+    let mut bytes = vec![0; count];
+    blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut bytes);
+    bytes
+}
+
+/// Lines that compress well.
+pub(crate) fn text_bytes(count: usize) -> Vec<u8> {
+    let lines =
+        (0u32..).flat_map(|n| format!("{{\"line\":{n},\"peer\":{},\"state\":\"stored\"}}\n", n * 7).into_bytes());
+    lines.take(count).collect()
+}
+
+/// Random and compressible segments side by side.
+pub(crate) fn mixed_bytes(seed: u64, count: usize) -> Vec<u8> {
+    let mut bytes = random_bytes(seed, count);
+    let text = text_bytes(count);
+    for (n, (segment, text)) in bytes.chunks_mut(100_000).zip(text.chunks(100_000)).enumerate() {
+        if n % 2 == 0 {
+            segment.copy_from_slice(text);
+        }
+    }
+    bytes
+}
+
+pub(crate) fn sealed(plain: &[u8]) -> SealedChunk {
+    RawChunk::new(Bytes::copy_from_slice(plain)).unwrap().pack().unwrap().seal(&secret()).unwrap()
+}

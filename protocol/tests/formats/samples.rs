@@ -1,0 +1,196 @@
+//! Fixed values of every format: what the golden files hold and the mutations start from.
+//!
+//! They never change. A new version of a format gets new samples and new files beside the old ones.
+
+use bytes::Bytes;
+use storgo_protocol::limits::{SEGMENT_BYTES, TAG_BYTES};
+use storgo_protocol::{
+    Authority, CareTicket, ChunkId, ChunkKey, ChunkRef, Cipher, Code, ContentId, ContentKey, Extent, Grant, GrantTerms,
+    Identity, IndexChild, IndexNode, LayoutChild, LayoutEntry, LayoutId, LayoutItems, LayoutNode, LayoutRecord,
+    LayoutTop, NetworkId, NodeId, PackedSegment, PeerAddress, PeerId, RepairGrant, Root, ShardId, StripeHeader,
+    StripeId, Ticket,
+};
+
+/// 32 bytes that count up from `first`, so that a field is recognised in a dump.
+pub fn run(first: u8) -> [u8; 32] {
+    std::array::from_fn(|i| first.wrapping_add(i as u8))
+}
+
+pub fn owner() -> Identity {
+    Identity::from_seed(&run(0xa0))
+}
+
+pub fn holder() -> Identity {
+    Identity::from_seed(&run(0xb0))
+}
+
+pub fn peer() -> PeerId {
+    Identity::from_seed(&run(0xc0)).id()
+}
+
+pub fn care_key() -> Identity {
+    Identity::from_seed(&run(0xd0))
+}
+
+pub fn network() -> NetworkId {
+    NetworkId::from_name("storgo")
+}
+
+pub fn address(text: &str) -> PeerAddress {
+    text.parse().expect("a sample address")
+}
+
+pub fn addresses() -> Vec<PeerAddress> {
+    vec![address("/ip4/192.0.2.1/tcp/4001"), address("/ip6/2001:db8::1/udp/4001/quic-v1")]
+}
+
+pub fn stripe_header() -> StripeHeader {
+    let shards = [ShardId::from_bytes(run(0x40)), ShardId::from_bytes(run(0x60)), ShardId::from_bytes(run(0x80))];
+    let code = Code::new(2, 1).expect("a code");
+    StripeHeader::new(ChunkId::from_bytes(run(0x20)), 1_000_001, code, &shards).expect("a header")
+}
+
+/// One compressed segment of full length and one stored one of 100 bytes.
+fn two_segments() -> ChunkRef {
+    let stored = PackedSegment { packed_bytes: 100, compressed: false };
+    let compressed = PackedSegment { packed_bytes: 60_000, compressed: true };
+    ChunkRef {
+        id: ChunkId::from_bytes(run(0x01)),
+        key: ChunkKey::from_bytes(run(0x02)),
+        sealed_bytes: 60_160,
+        plain_bytes: SEGMENT_BYTES as u32 + 100,
+        segments: vec![compressed, stored],
+    }
+}
+
+fn stored(first: u8, plain_bytes: u32) -> ChunkRef {
+    ChunkRef {
+        id: ChunkId::from_bytes(run(first)),
+        key: ChunkKey::from_bytes(run(first + 1)),
+        sealed_bytes: (plain_bytes + TAG_BYTES as u32).next_multiple_of(64),
+        plain_bytes,
+        segments: vec![PackedSegment { packed_bytes: plain_bytes, compressed: false }],
+    }
+}
+
+pub fn index_leaf() -> IndexNode {
+    IndexNode::Leaf(vec![
+        Extent { chunk: two_segments(), first: 0, bytes: 131_172 },
+        Extent { chunk: stored(0x03, 1_000), first: 10, bytes: 900 },
+    ])
+}
+
+pub fn index_inner() -> IndexNode {
+    let full = IndexChild { chunk: stored(0x05, 50_000), bytes: 1 << 30, extents: 500, nodes: 6 };
+    let thin = IndexChild { chunk: stored(0x07, 192), bytes: 1, extents: 1, nodes: 2 };
+    IndexNode::Inner { height: 2, children: vec![full, thin] }
+}
+
+/// The root of the object whose index is [`index_leaf`], sealed as `spec/objects.md` says.
+pub fn root() -> Root {
+    let (top, key) = (index_leaf().encode(), content_key());
+    let mut root = Root {
+        cipher: Cipher::Aes256Gcm,
+        size: 132_072,
+        extents: 2,
+        index_nodes: 0,
+        commitment: key.commitment(),
+        top_plain_bytes: top.len() as u32,
+        top: PackedSegment { packed_bytes: top.len() as u32, compressed: false },
+        sealed_top: Vec::new(),
+    };
+    root.sealed_top = super::derivations::seal(key.expose(), 0, &root.clear_bytes(), &top);
+    root
+}
+
+pub fn content_key() -> ContentKey {
+    let top = index_leaf().encode();
+    let segment = PackedSegment { packed_bytes: top.len() as u32, compressed: false };
+    let packed = super::derivations::packed_hash(&[(segment, &top)]);
+    super::derivations::secret().content_key(Cipher::Aes256Gcm, &packed)
+}
+
+pub fn content() -> ContentId {
+    ContentId::from_bytes(*NodeId::of(&root().encode()).as_bytes())
+}
+
+pub fn layout_entries() -> LayoutTop {
+    let entry =
+        |first| LayoutEntry { chunk: ChunkId::from_bytes(run(first)), stripe: StripeId::from_bytes(run(first + 0x80)) };
+    LayoutTop {
+        content: content(),
+        node_copies: 3,
+        code: Code::new(4, 2).expect("a code"),
+        extents: 2,
+        index_nodes: 0,
+        items: LayoutItems::Entries(vec![entry(0x01), entry(0x03)]),
+    }
+}
+
+pub fn layout_children() -> LayoutTop {
+    let child = |first, entries| LayoutChild { node: NodeId::from_bytes(run(first)), entries };
+    LayoutTop {
+        extents: 1_022 + 80,
+        index_nodes: 20,
+        items: LayoutItems::Children { height: 1, children: vec![child(0x30, 1_022), child(0x50, 100)] },
+        ..layout_entries()
+    }
+}
+
+pub fn layout_node() -> LayoutNode {
+    LayoutNode { items: layout_entries().items }
+}
+
+pub fn layout() -> LayoutId {
+    LayoutId::from_bytes(*NodeId::of(&layout_entries().encode()).as_bytes())
+}
+
+pub fn layout_record() -> LayoutRecord {
+    LayoutRecord::sign(&owner(), content(), layout(), 7)
+}
+
+fn terms() -> GrantTerms {
+    GrantTerms {
+        holder: holder().id(),
+        peer: peer(),
+        owner: owner().id(),
+        bytes: 1 << 30,
+        nonce: *run(0xe0).first_chunk().expect("16 of 32"),
+        expiry: 1_800_000_000,
+    }
+}
+
+pub fn grant() -> Grant {
+    Grant::sign(&owner(), terms())
+}
+
+pub fn repair_grant() -> RepairGrant {
+    RepairGrant::sign(&owner(), layout(), care_key().id(), 1 << 31, 1_900_000_000)
+}
+
+pub fn authority() -> Authority {
+    Authority { grant: grant(), repair: None }
+}
+
+pub fn repair_authority() -> Authority {
+    Authority { grant: Grant::sign(&care_key(), terms()), repair: Some(repair_grant()) }
+}
+
+pub fn ticket() -> Ticket {
+    Ticket { network: network(), content: content(), key: content_key(), owner: owner().id(), addresses: addresses() }
+}
+
+pub fn care_ticket() -> CareTicket {
+    CareTicket {
+        network: network(),
+        content: content(),
+        layout: layout(),
+        grant: repair_grant(),
+        key: care_key(),
+        addresses: addresses(),
+    }
+}
+
+pub fn authority_bytes() -> Bytes {
+    authority().encode().into()
+}

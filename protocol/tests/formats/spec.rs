@@ -1,0 +1,93 @@
+//! The specifications name the golden files, every one of them, and the bounds with their values.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use storgo_protocol::limits;
+
+use super::golden;
+
+/// The documents of this crate, by name and text.
+fn documents() -> Vec<(String, String)> {
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("spec");
+    let mut documents: Vec<_> = std::fs::read_dir(directory)
+        .expect("the directory of specifications")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "md"))
+        .map(|path| {
+            let text = std::fs::read_to_string(&path).expect("a readable document");
+            (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), text)
+        })
+        .collect();
+    documents.sort();
+    documents
+}
+
+/// The names behind `golden/` in a text.
+fn named(text: &str) -> impl Iterator<Item = String> {
+    text.split("golden/").skip(1).map(|rest| {
+        rest.chars().take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.')).collect::<String>()
+    })
+}
+
+#[test]
+fn every_named_golden_file_exists_and_every_golden_file_is_named() {
+    let documents = documents();
+    let named: BTreeSet<String> =
+        documents.iter().flat_map(|(_, text)| named(text)).map(|name| name.trim_end_matches('.').to_owned()).collect();
+    let found: BTreeSet<String> = std::fs::read_dir(golden::directory())
+        .expect("the directory of golden files")
+        .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+        .collect();
+    assert_eq!(named.difference(&found).collect::<Vec<_>>(), Vec::<&String>::new(), "named, but not there");
+    assert_eq!(found.difference(&named).collect::<Vec<_>>(), Vec::<&String>::new(), "there, but not named");
+}
+
+#[test]
+fn every_document_is_there() {
+    let names: Vec<String> = documents().into_iter().map(|(name, _)| name).collect();
+    for name in ["objects.md", "tickets.md", "wire.md"] {
+        assert!(names.iter().any(|found| found == name), "{name}");
+    }
+}
+
+/// Bounds that another implementation must know, as rows `` | `NAME` | value | `` of the tables.
+#[test]
+fn bounds_stand_in_the_documents_with_their_values() {
+    let bounds = [
+        ("SEGMENT_BYTES", limits::SEGMENT_BYTES),
+        ("CHUNK_BYTES_MAX", limits::CHUNK_BYTES_MAX),
+        ("SEGMENTS_MAX", limits::SEGMENTS_MAX),
+        ("TAG_BYTES", limits::TAG_BYTES),
+        ("PADDING_GRID_BYTES_MIN", limits::PADDING_GRID_BYTES_MIN),
+        ("PADDING_GRID_DIVISOR", limits::PADDING_GRID_DIVISOR),
+        ("SEALED_BYTES_MAX", limits::SEALED_BYTES_MAX),
+        ("STRIPE_SHARDS_MAX", limits::STRIPE_SHARDS_MAX),
+        ("CODE_PARAMETER_BYTES_MAX", limits::CODE_PARAMETER_BYTES_MAX),
+        ("NODE_BYTES_MAX", limits::NODE_BYTES_MAX),
+        ("INDEX_NODE_BYTES_MAX", limits::INDEX_NODE_BYTES_MAX),
+        ("TREE_DEPTH_MAX", limits::TREE_DEPTH_MAX),
+        ("OBJECT_BYTES_MAX", limits::OBJECT_BYTES_MAX as usize),
+        ("NODE_COPIES_MAX", limits::NODE_COPIES_MAX),
+        ("TICKET_ADDRESSES_MAX", limits::TICKET_ADDRESSES_MAX),
+        ("ADDRESS_BYTES_MAX", limits::ADDRESS_BYTES_MAX),
+        ("TICKET_CHARS_MAX", limits::TICKET_CHARS_MAX),
+        ("GRANT_SECONDS_MAX", limits::GRANT_SECONDS_MAX as usize),
+        ("GRANT_SKEW_SECONDS_MAX", limits::GRANT_SKEW_SECONDS_MAX as usize),
+        ("FRAME_HEAD_BYTES_MAX", limits::FRAME_HEAD_BYTES_MAX),
+        ("FRAME_PAYLOAD_BYTES_MAX", limits::FRAME_PAYLOAD_BYTES_MAX),
+        ("IDS_PER_MESSAGE_MAX", limits::IDS_PER_MESSAGE_MAX),
+        ("HELLO_PEERS_MAX", limits::HELLO_PEERS_MAX),
+        ("PEER_ADDRESSES_MAX", limits::PEER_ADDRESSES_MAX),
+        ("ZONE_CHARS_MAX", limits::ZONE_CHARS_MAX),
+        ("AGENT_CHARS_MAX", limits::AGENT_CHARS_MAX),
+        ("REASON_CHARS_MAX", limits::REASON_CHARS_MAX),
+        ("LAYOUT_RECORDS_MAX", limits::LAYOUT_RECORDS_MAX),
+        ("DISKS_MAX", limits::DISKS_MAX),
+        ("VERIFY_GROUP_BYTES", limits::VERIFY_GROUP_BYTES),
+    ];
+    let text: String = documents().into_iter().map(|(_, text)| text).collect();
+    for (name, value) in bounds {
+        assert!(text.contains(&format!("| `{name}` | {value} |")), "| `{name}` | {value} | is missing");
+    }
+}

@@ -1,0 +1,188 @@
+//! One function for each decoder of outside bytes, with what must hold whatever the bytes are.
+//!
+//! Shared by the fuzz targets (`protocol/fuzz`) and the plain tests. Each function returns whether the bytes were
+//! accepted, and panics if they were and a property does not hold: what is hashed, signed or printed has one encoding
+//! only, and messages say after a round trip what they said before.
+
+use bytes::Bytes;
+use storgo_protocol::message::{Answer, Frame, FrameLengths, Hello, HelloAnswer, Request};
+use storgo_protocol::slice::decode_slice;
+use storgo_protocol::{
+    AnyTicket, Authority, CareTicket, ChunkId, Code, ContentId, Grant, IndexNode, LayoutNode, LayoutRecord, LayoutTop,
+    PeerAddress, PeerId, RepairGrant, Root, ShardFileHead, ShardId, StripeHeader, Ticket,
+};
+
+/// A decoder under test: whether it accepted the bytes.
+pub type Target = fn(&[u8]) -> bool;
+
+/// Every target by its name, which is the name of its fuzz target and of its corpus directory.
+pub const TARGETS: &[(&str, Target)] = &[
+    ("stripe_header", stripe_header),
+    ("shard_file_head", shard_file_head),
+    ("slice", slice),
+    ("index_node", index_node),
+    ("root", root),
+    ("layout_top", layout_top),
+    ("layout_node", layout_node),
+    ("layout_record", layout_record),
+    ("grant", grant),
+    ("repair_grant", repair_grant),
+    ("authority", authority),
+    ("ticket", ticket),
+    ("care_ticket", care_ticket),
+    ("word", word),
+    ("address", address),
+    ("hello", hello),
+    ("hello_answer", hello_answer),
+    ("request", request),
+    ("answer", answer),
+];
+
+pub fn stripe_header(bytes: &[u8]) -> bool {
+    canonical(bytes, StripeHeader::decode(bytes).map(|header| header.encode()))
+}
+
+/// A file goes on after its head, so only the head is compared.
+pub fn shard_file_head(bytes: &[u8]) -> bool {
+    let head = ShardFileHead::decode(bytes).map(|head| head.encode());
+    canonical(head.iter().next().and_then(|head| bytes.get(..head.len())).unwrap_or(bytes), head)
+}
+
+/// Shard id (32), payload bytes, first and end of the range (u32 each), then the slice.
+pub fn slice(bytes: &[u8]) -> bool {
+    let Some((id, rest)) = bytes.split_first_chunk::<32>() else { return false };
+    let Some((numbers, slice)) = rest.split_first_chunk::<12>() else { return false };
+    let number = |at: usize| u32::from_le_bytes(std::array::from_fn(|i| numbers[at + i])) as usize;
+    let (payload_bytes, range) = (number(0), number(4)..number(8));
+    let opened = decode_slice(ShardId::from_bytes(*id), payload_bytes, &range, slice);
+    opened.iter().for_each(|opened| assert_eq!(opened.len(), range.len()));
+    opened.is_ok()
+}
+
+pub fn index_node(bytes: &[u8]) -> bool {
+    let node = IndexNode::decode(bytes);
+    // Totals of what was accepted never overflow.
+    node.iter().for_each(|node| assert!(node.totals().0 <= storgo_protocol::limits::OBJECT_BYTES_MAX));
+    canonical(bytes, node.map(|node| node.encode()))
+}
+
+pub fn root(bytes: &[u8]) -> bool {
+    canonical(bytes, Root::decode_unverified(bytes).map(|root| root.encode()))
+}
+
+pub fn layout_top(bytes: &[u8]) -> bool {
+    canonical(bytes, LayoutTop::decode_unverified(bytes).map(|top| top.encode()))
+}
+
+pub fn layout_node(bytes: &[u8]) -> bool {
+    canonical(bytes, LayoutNode::decode_unverified(bytes).map(|node| node.encode()))
+}
+
+pub fn layout_record(bytes: &[u8]) -> bool {
+    canonical(bytes, LayoutRecord::decode(bytes).map(|record| record.encode()))
+}
+
+pub fn grant(bytes: &[u8]) -> bool {
+    canonical(bytes, Grant::decode(bytes).map(|grant| grant.encode()))
+}
+
+pub fn repair_grant(bytes: &[u8]) -> bool {
+    canonical(bytes, RepairGrant::decode(bytes).map(|grant| grant.encode()))
+}
+
+pub fn authority(bytes: &[u8]) -> bool {
+    canonical(bytes, Authority::decode(bytes).map(|authority| authority.encode()))
+}
+
+pub fn ticket(bytes: &[u8]) -> bool {
+    canonical(bytes, Ticket::decode(bytes).map(|ticket| binary_of(&ticket.to_string())))
+}
+
+pub fn care_ticket(bytes: &[u8]) -> bool {
+    canonical(bytes, CareTicket::decode(bytes).map(|ticket| binary_of(&ticket.to_string())))
+}
+
+/// Anything that a person may type where a ticket, an id or a redundancy is expected.
+pub fn word(bytes: &[u8]) -> bool {
+    let Ok(text) = str::from_utf8(bytes) else { return false };
+    let ticket = text.parse::<AnyTicket>().map(|ticket| match ticket {
+        AnyTicket::Read(ticket) => ticket.to_string(),
+        AnyTicket::Care(ticket) => ticket.to_string(),
+    });
+    let printed = [
+        ticket.ok(),
+        text.parse::<ContentId>().map(|id| id.to_string()).ok(),
+        text.parse::<ChunkId>().map(|id| id.to_string()).ok(),
+        text.parse::<PeerId>().map(|id| id.to_string()).ok(),
+    ];
+    printed.iter().flatten().for_each(|printed| assert_eq!(printed, text, "two spellings of one value"));
+    let code = text.parse::<Code>();
+    code.iter().for_each(|code| assert_eq!(code.to_string().parse(), Ok(*code)));
+    code.is_ok() || printed.iter().any(Option::is_some)
+}
+
+pub fn address(bytes: &[u8]) -> bool {
+    let address = PeerAddress::decode(bytes);
+    address.iter().for_each(|address| {
+        assert!(!address.to_string().contains(char::is_control));
+        let _scope = address.scope();
+    });
+    canonical(bytes, address.map(|address| address.encode()))
+}
+
+pub fn hello(bytes: &[u8]) -> bool {
+    let hello = Hello::decode(bytes);
+    hello.iter().for_each(|hello| assert_eq!(Hello::decode(&hello.encode()).as_ref(), Ok(hello)));
+    hello.is_ok()
+}
+
+pub fn hello_answer(bytes: &[u8]) -> bool {
+    // Only a frame's head is ever decoded, and a frame's head is bounded.
+    if bytes.len() > storgo_protocol::limits::FRAME_HEAD_BYTES_MAX - 1024 {
+        return false;
+    }
+    let answer = HelloAnswer::decode(bytes);
+    answer.iter().for_each(|answer| assert_eq!(HelloAnswer::decode(&answer.encode()).as_ref(), Ok(answer)));
+    answer.is_ok()
+}
+
+pub fn request(bytes: &[u8]) -> bool {
+    let Some(frame) = frame(bytes) else { return false };
+    let request = Request::decode(frame);
+    request.iter().for_each(|request| assert_eq!(Request::decode(request.clone().encode()).as_ref(), Ok(request)));
+    request.is_ok()
+}
+
+pub fn answer(bytes: &[u8]) -> bool {
+    let Some(frame) = frame(bytes) else { return false };
+    let answer = Answer::decode(frame);
+    answer.iter().for_each(|answer| assert_eq!(Answer::decode(answer.clone().encode()).as_ref(), Ok(answer)));
+    answer.is_ok()
+}
+
+/// The frame that stands in these bytes as it does on a stream; `None` unless it is one whole frame.
+fn frame(bytes: &[u8]) -> Option<Frame> {
+    let (lengths, rest) = bytes.split_first_chunk::<{ FrameLengths::BYTES }>()?;
+    let FrameLengths { head, payload } = FrameLengths::decode(*lengths).ok()?;
+    if rest.len() != head + payload {
+        return None;
+    }
+    let (head, payload) = rest.split_at(head);
+    let frame = Frame { head: Bytes::copy_from_slice(head), payload: Bytes::copy_from_slice(payload) };
+    assert_eq!(&frame.lengths(), lengths);
+    Some(frame)
+}
+
+/// The binary form of a ticket's word.
+pub fn binary_of(word: &str) -> Vec<u8> {
+    let (_, digits) = word.split_once(':').expect("a printed ticket has a prefix");
+    let mut bytes = data_encoding::BASE32_NOPAD.decode(digits.to_ascii_uppercase().as_bytes()).expect("base 32");
+    bytes.truncate(bytes.len() - 4);
+    bytes
+}
+
+/// Two encodings of one value would have two hashes and one signature: what is accepted is what would be written.
+fn canonical<E>(bytes: &[u8], encoded: Result<Vec<u8>, E>) -> bool {
+    encoded.iter().for_each(|encoded| assert_eq!(encoded, bytes, "two encodings of one value"));
+    encoded.is_ok()
+}
