@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use storgo_protocol::limits::GRANT_SECONDS_MAX;
 use storgo_protocol::{AnyTicket, Code, ConvergenceSecret, Identity, Ticket};
 
 use crate::fake::{FakeNetwork, FakePeers, Fault, FixedClock, SeededRandom};
@@ -223,7 +222,7 @@ async fn an_interrupted_put_finds_its_work_done() {
     let lab = lab(6);
     let bytes = random_bytes(7_000_000);
     let peers = lab.network.peers();
-    // Three of six die: too many for a placement of six at width one each is not the point, the put wraps; so all die.
+    // All die, since a put goes on with fewer peers for as long as one is left.
     peers.iter().for_each(|peer| lab.network.set_fault(*peer, Fault::DownAfter(5)));
     lab.put(&bytes, &PutOptions::default()).await.unwrap_err();
     let (done, _) = lab.shards_and_nodes();
@@ -344,5 +343,5 @@ async fn a_forged_key_opens_nothing() {
     ticket.content = storgo_protocol::ContentId::from_bytes([1; 32]);
     let error = lab.get(&ticket).await.unwrap_err();
     assert!(error.to_string().starts_with("root: 0 copies"), "{error}");
-    assert!(GRANT_SECONDS_MAX > 0 && lab.peers.distrusted().is_empty());
+    assert!(lab.peers.distrusted().is_empty());
 }

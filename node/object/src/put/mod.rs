@@ -186,6 +186,3 @@ impl Put<'_> {
         self.nodes.write(node, publish, Vec::new(), &Proof::from([])).await
     }
 }
-
-#[cfg(test)]
-mod tests;

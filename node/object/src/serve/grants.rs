@@ -79,6 +79,13 @@ impl GrantBook {
     }
 }
 
+#[cfg(test)]
+impl GrantBook {
+    pub(super) fn remembered(&self) -> usize {
+        self.seen.lock().grants.len()
+    }
+}
+
 impl Seen {
     fn remember(&mut self, name: blake3::Hash, authority: Authority) {
         if self.grants.len() >= GRANTS_REMEMBERED_MAX {
