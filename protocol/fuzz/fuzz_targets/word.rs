@@ -1,3 +1,5 @@
+//! Runs the target `word` on whatever the fuzzer makes up.
+
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
