@@ -126,7 +126,10 @@ impl Chunker {
 
 impl fmt::Debug for Chunker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Chunker").field("offset", &self.offset).field("buffered", &self.buffer.len()).finish()
+        f.debug_struct("Chunker")
+            .field("offset", &self.offset)
+            .field("buffered", &self.buffer.len())
+            .finish_non_exhaustive()
     }
 }
 

@@ -76,3 +76,27 @@ pub fn encode_all(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::samples::{code, mixed_bytes, secret};
+
+    #[test]
+    fn a_stream_comes_back_though_any_two_shards_of_each_chunk_are_lost() {
+        let plain = mixed_bytes(1, (5 << 20) + 77);
+        for chunking in [Chunking::ContentDefined, Chunking::Fixed] {
+            let encoding = Encoding { chunking, secret: secret(), code: code(4, 2) };
+            let (mut opened, mut chunks) = (Vec::new(), 0);
+            encode_all(&plain, &encoding, &mut |chunk| {
+                let lost = [chunks % 6, (chunks * 2 + 1) % 6];
+                let shards = chunk.stripe.shards().iter().cloned().enumerate().filter(|(n, _)| !lost.contains(n));
+                let shards: Vec<_> = shards.map(|(n, bytes)| (ShardIndex::new(n).unwrap(), bytes)).collect();
+                opened.extend(decode_chunk(&chunk.reference, chunk.stripe.header(), &shards).unwrap());
+                chunks += 1;
+            })
+            .unwrap();
+            assert!(opened == plain && chunks >= 4, "{chunking:?}, {chunks} chunks");
+        }
+    }
+}

@@ -64,6 +64,7 @@ pub enum PipelineError {
 }
 
 impl PipelineError {
+    #[expect(clippy::needless_pass_by_value, reason = "ids are small copies")]
     pub(crate) fn corrupt(what: &'static str, id: impl ToString) -> Self {
         Self::Corrupt { what, id: id.to_string() }
     }

@@ -44,9 +44,9 @@ impl Gear {
         }
         let (strict, loose) = select_masks(average, NORMALIZATION);
         // The reference looks at pairs, and so never at an odd last byte.
-        let (center, last) = (average.min(end) & !1, end & !1);
+        let (center, pairs_end) = (average.min(end) & !1, end & !1);
         let scan = Scan { table: &self.table, bytes, start: least };
-        scan.first(least, center, strict).or_else(|| scan.first(center, last, loose)).unwrap_or(end)
+        scan.first(least, center, strict).or_else(|| scan.first(center, pairs_end, loose)).unwrap_or(end)
     }
 }
 
@@ -71,6 +71,7 @@ impl Scan<'_> {
     }
 
     /// Whether any position of the lanes that begin at `at` has no bit of the mask.
+    #[expect(clippy::many_single_char_names, reason = "the bytes and the hashes of four lanes")]
     fn any_in_lanes(&self, at: usize, mask: u64) -> bool {
         let lane = |n: usize| self.bytes.get(at + n * LANE_BYTES..).and_then(<[u8]>::first_chunk::<LANE_BYTES>);
         let (Some(a), Some(b), Some(c), Some(d)) = (lane(0), lane(1), lane(2), lane(3)) else { return true };

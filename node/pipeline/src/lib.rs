@@ -13,6 +13,16 @@
 //! not sealed cannot be coded and what was not coded cannot be placed. The way back is as strict: only bytes that hash
 //! to a chunk's id are a [`VerifiedChunk`], and only such a one is opened.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_precision_loss,
+        clippy::needless_for_each,
+        reason = "tests count small things"
+    )
+)]
+
 mod error;
 
 mod gear;

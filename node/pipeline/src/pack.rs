@@ -84,6 +84,7 @@ impl PackedChunk {
 }
 
 impl Part {
+    #[expect(clippy::cast_possible_truncation, reason = "a segment has at most SEGMENT_BYTES")]
     pub(crate) fn segment(&self) -> PackedSegment {
         PackedSegment { packed_bytes: self.bytes.len() as u32, compressed: self.compressed }
     }
@@ -95,6 +96,7 @@ impl fmt::Debug for PackedChunk {
     }
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "a chunk has at most SEGMENTS_MAX")]
 fn hash_of(parts: &[Part], plain: &[u8]) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&(parts.len() as u32).to_le_bytes());

@@ -20,6 +20,7 @@ const NONCE: [u8; 12] = [0; 12];
 ///
 /// # Errors
 /// [`PipelineError::TooLarge`] for a top beyond its bound; [`PipelineError::Internal`] if the cipher refuses.
+#[expect(clippy::cast_possible_truncation, reason = "a top has at most INDEX_NODE_BYTES_MAX")]
 pub fn seal_root(secret: &ConvergenceSecret, top: &IndexNode) -> Result<(Root, ContentKey), PipelineError> {
     let too_large = || PipelineError::TooLarge { what: "top of the index", max: INDEX_NODE_BYTES_MAX as u64 };
     let encoded = top.encode();

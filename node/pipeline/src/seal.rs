@@ -34,6 +34,7 @@ impl PackedChunk {
     ///
     /// # Errors
     /// [`PipelineError::Internal`] if the cipher refuses, which it does for no chunk within its bounds.
+    #[expect(clippy::cast_possible_truncation, reason = "a sealed chunk has at most SEALED_BYTES_MAX")]
     pub fn seal(self, secret: &ConvergenceSecret) -> Result<SealedChunk, PipelineError> {
         let key = secret.chunk_key(Cipher::Aes256Gcm, self.hash());
         let refused = PipelineError::internal("sealing");

@@ -58,6 +58,7 @@ pub(crate) fn nonce(number: u32) -> [u8; 12] {
 }
 
 /// Format (u8), segment number (u32), segment count (u32), compressed (u8): segments can be neither moved nor cut off.
+#[expect(clippy::many_single_char_names, reason = "the bytes of two numbers")]
 pub(crate) fn associated_data(number: u32, count: u32, compressed: bool) -> [u8; 10] {
     let ([a, b, c, d], [e, f, g, h]) = (number.to_le_bytes(), count.to_le_bytes());
     [CHUNK_FORMAT, a, b, c, d, e, f, g, h, u8::from(compressed)]
