@@ -1,1 +1,49 @@
-//! node/mesh
+//! The peer-to-peer network: libp2p behind a handle. The only crate that knows libp2p.
+//!
+//! ```text
+//!   Peers::ask ──► connect ──► pool ──► frame ═══ shard stream ═══► inbound ──► Serve
+//!                     │                                                │ published
+//!                     ▼ commands                                       ▼
+//!                 event loop ◄──► swarm: tcp, quic, kad, …         publisher ──► DHT
+//!                     │ links
+//!                     ▼
+//!                 peer table ◄── hello (who admits whom, who is told of) ◄── upkeep
+//! ```
+//!
+//! One task owns the swarm and only routes. What peers are to one another stands in the peer table, which is pure.
+//! Everything that waits for a peer runs in a task of its own with a bound from `limits.rs` and a deadline. It must
+//! never know what a shard is good for, where it is kept, or what a request means.
+
+mod config;
+mod error;
+mod names;
+
+mod mesh;
+mod start;
+mod upkeep;
+
+mod connect;
+mod hello;
+mod peers;
+
+mod ask;
+mod frame_io;
+mod gate;
+mod inbound;
+mod pool;
+
+mod dht;
+mod provider_store;
+mod publisher;
+
+mod behaviour;
+mod command;
+mod core;
+mod event_loop;
+mod links;
+
+pub use config::{MeshConfig, MeshSetup, Role};
+pub use dht::{DhtPeer, RoutingEntry};
+pub use error::MeshError;
+pub use mesh::Mesh;
+pub use peers::{PeerRow, PeerState};

@@ -9,8 +9,8 @@ use storgo_protocol::{ContentId, NetworkId, PeerId};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ApiError, CardRow, Client, DhtEntry, DhtPeer, DiskRow, NodeApi, NodeStatus, PeerRow, PeerState, RpcError, Socket, locate,
-    serve,
+    ApiError, CardRow, Client, DhtEntry, DhtPeer, DiskRow, NodeApi, NodeStatus, PeerRow, PeerState, RpcError, Socket,
+    locate, serve,
 };
 
 #[derive(Debug)]

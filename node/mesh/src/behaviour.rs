@@ -1,0 +1,101 @@
+//! The libp2p protocols that a mesh speaks, and their limits.
+//!
+//! It knows nothing of storgo's own streams but that they exist.
+
+use std::time::Duration;
+
+use libp2p::identity::Keypair;
+use libp2p::swarm::NetworkBehaviour;
+use libp2p::swarm::behaviour::toggle::Toggle;
+use libp2p::{StreamProtocol, connection_limits, identify, kad, mdns, memory_connection_limits, ping};
+use storgo_protocol::NetworkId;
+use storgo_protocol::limits::{
+    DHT_QUERY_SECONDS_MAX, DHT_RENEWAL_SECONDS, MESH_CONNECTIONS_PER_PEER_MAX, MESH_INBOUND_CONNECTIONS_MAX,
+    MESH_MEMORY_PERCENT_MAX, MESH_PENDING_CONNECTIONS_MAX,
+};
+use storgo_protocol::message::kad_protocol;
+
+use crate::MeshError;
+use crate::provider_store::ProviderStore;
+
+/// What identify calls the family of protocols spoken here.
+const FAMILY: &str = "/storgo/1";
+
+/// How often a connection is pinged.
+const PING_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How long a ping may take before its connection is given up.
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The protocols of one mesh.
+#[derive(NetworkBehaviour)]
+pub(crate) struct Behaviour {
+    pub(crate) connections: connection_limits::Behaviour,
+    pub(crate) memory: memory_connection_limits::Behaviour,
+    pub(crate) streams: libp2p_stream::Behaviour,
+    pub(crate) identify: identify::Behaviour,
+    pub(crate) ping: ping::Behaviour,
+    /// Off until the network is known: each network has a DHT of its own.
+    pub(crate) kad: Toggle<kad::Behaviour<ProviderStore>>,
+    pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
+}
+
+/// Which protocols are on.
+#[derive(Debug, Clone)]
+pub(crate) struct Protocols {
+    pub(crate) network: Option<NetworkId>,
+    /// Whether DHT queries of others are answered.
+    pub(crate) serves_dht: bool,
+    pub(crate) mdns: bool,
+    pub(crate) agent: String,
+}
+
+impl Behaviour {
+    pub(crate) fn new(keypair: &Keypair, protocols: &Protocols) -> Result<Self, MeshError> {
+        let me = keypair.public().to_peer_id();
+        let mdns = if protocols.mdns {
+            Some(mdns::tokio::Behaviour::new(mdns::Config::default(), me).map_err(MeshError::setup)?)
+        } else {
+            None
+        };
+        let kad = match protocols.network {
+            Some(network) => Some(dht(me, network, protocols.serves_dht)?),
+            None => None,
+        };
+        // Listen addresses are told by storgo's hello, which minds their scope; identify would tell all of them.
+        let identify = identify::Config::new(FAMILY.to_owned(), keypair.public())
+            .with_agent_version(protocols.agent.clone())
+            .with_hide_listen_addrs(true);
+        Ok(Self {
+            connections: connection_limits::Behaviour::new(
+                connection_limits::ConnectionLimits::default()
+                    .with_max_pending_incoming(Some(MESH_PENDING_CONNECTIONS_MAX))
+                    .with_max_established_incoming(Some(MESH_INBOUND_CONNECTIONS_MAX))
+                    .with_max_established_per_peer(Some(MESH_CONNECTIONS_PER_PEER_MAX)),
+            ),
+            memory: memory_connection_limits::Behaviour::with_max_percentage(
+                f64::from(MESH_MEMORY_PERCENT_MAX) / 100.0,
+            ),
+            streams: libp2p_stream::Behaviour::new(),
+            identify: identify::Behaviour::new(identify),
+            ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
+            kad: kad.into(),
+            mdns: mdns.into(),
+        })
+    }
+}
+
+fn dht(me: libp2p::PeerId, network: NetworkId, serves: bool) -> Result<kad::Behaviour<ProviderStore>, MeshError> {
+    let protocol = StreamProtocol::try_from_owned(kad_protocol(network)).map_err(MeshError::setup)?;
+    let mut config = kad::Config::new(protocol);
+    // Storgo announces by itself, paced.
+    config
+        .set_query_timeout(Duration::from_secs(DHT_QUERY_SECONDS_MAX))
+        .set_provider_publication_interval(None)
+        .set_publication_interval(None)
+        .set_replication_interval(None)
+        .set_provider_record_ttl(Some(Duration::from_secs(4 * DHT_RENEWAL_SECONDS)));
+    let mut kad = kad::Behaviour::with_config(me, ProviderStore::new(me), config);
+    kad.set_mode(Some(if serves { kad::Mode::Server } else { kad::Mode::Client }));
+    Ok(kad)
+}

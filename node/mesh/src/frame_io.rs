@@ -1,0 +1,175 @@
+//! Frames on a stream: lengths first, checked before anything is allocated; each wait bounded by silence, not by size.
+//!
+//! It knows no peers and no messages. Bytes come from a stream into one buffer of their exact length, and go from a
+//! message's own payload to the stream.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use storgo_protocol::DecodeError;
+use storgo_protocol::message::{Frame, FrameLengths};
+use tokio::time::timeout;
+
+/// Bytes that are read at once of a payload that nobody wants.
+const DISCARD_BYTES: usize = 16 * 1024;
+
+/// Why a frame did not pass.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FrameError {
+    /// No byte moved for this long.
+    #[error("no byte moved for {0:?}")]
+    Silent(Duration),
+    /// The stream broke, or ended inside a frame.
+    #[error(transparent)]
+    Broken(#[from] io::Error),
+    /// What came is no frame, or no message.
+    #[error(transparent)]
+    Nonsense(#[from] DecodeError),
+}
+
+/// Writes a frame whole and flushes it.
+pub(crate) async fn write_frame<S>(stream: &mut S, frame: &Frame, silence: Duration) -> Result<(), FrameError>
+where
+    S: AsyncWrite + Unpin,
+{
+    // A small message leaves in one piece; bulk bytes are never copied for that.
+    let mut start = Vec::with_capacity(FrameLengths::BYTES + frame.head.len());
+    start.extend_from_slice(&frame.lengths());
+    start.extend_from_slice(&frame.head);
+    write_all(stream, &start, silence).await?;
+    write_all(stream, &frame.payload, silence).await?;
+    waited(silence, stream.flush()).await
+}
+
+/// Reads the lengths of the next frame, waiting `wait` for the first byte; `None` if the stream ends before it.
+pub(crate) async fn read_lengths<S>(
+    stream: &mut S,
+    wait: Duration,
+    silence: Duration,
+) -> Result<Option<FrameLengths>, FrameError>
+where
+    S: AsyncRead + Unpin,
+{
+    let mut lengths = [0; FrameLengths::BYTES];
+    let (first, rest) = lengths.split_at_mut(1);
+    if waited(wait, stream.read(first)).await? == 0 {
+        return Ok(None);
+    }
+    read_all(stream, rest, silence).await?;
+    Ok(Some(FrameLengths::decode(lengths)?))
+}
+
+/// Reads the rest of a frame.
+pub(crate) async fn read_rest<S>(stream: &mut S, lengths: FrameLengths, silence: Duration) -> Result<Frame, FrameError>
+where
+    S: AsyncRead + Unpin,
+{
+    let mut head = vec![0; lengths.head];
+    read_all(stream, &mut head, silence).await?;
+    // The allocator hands out large zeroed pieces untouched, so this costs no second pass over memory.
+    let mut payload = vec![0; lengths.payload];
+    read_all(stream, &mut payload, silence).await?;
+    Ok(Frame { head: Bytes::from(head), payload: Bytes::from(payload) })
+}
+
+/// Reads the rest of a frame and keeps nothing of it.
+pub(crate) async fn discard_rest<S>(stream: &mut S, lengths: FrameLengths, silence: Duration) -> Result<(), FrameError>
+where
+    S: AsyncRead + Unpin,
+{
+    let mut piece = vec![0; DISCARD_BYTES];
+    let mut left = lengths.head + lengths.payload;
+    while left > 0 {
+        let part = piece.split_at_mut(left.min(DISCARD_BYTES)).0;
+        left -= read_some(stream, part, silence).await?;
+    }
+    Ok(())
+}
+
+async fn write_all<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    mut bytes: &[u8],
+    silence: Duration,
+) -> Result<(), FrameError> {
+    while !bytes.is_empty() {
+        let written = waited(silence, stream.write(bytes)).await?;
+        if written == 0 {
+            return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+        }
+        bytes = bytes.split_at_checked(written).map_or(&[], |(_, rest)| rest);
+    }
+    Ok(())
+}
+
+async fn read_all<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    mut into: &mut [u8],
+    silence: Duration,
+) -> Result<(), FrameError> {
+    while !into.is_empty() {
+        let read = read_some(stream, into, silence).await?;
+        into = into.split_at_mut_checked(read).map_or(&mut [], |(_, rest)| rest);
+    }
+    Ok(())
+}
+
+async fn read_some<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    into: &mut [u8],
+    silence: Duration,
+) -> Result<usize, FrameError> {
+    match waited(silence, stream.read(into)).await? {
+        0 => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
+        read => Ok(read),
+    }
+}
+
+async fn waited<T>(wait: Duration, step: impl Future<Output = io::Result<T>>) -> Result<T, FrameError> {
+    timeout(wait, step).await.map_err(|_| FrameError::Silent(wait))?.map_err(FrameError::Broken)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::io::Cursor;
+    use storgo_protocol::limits::FRAME_PAYLOAD_BYTES_MAX;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn a_frame_comes_back_whole() {
+        let frame = Frame { head: Bytes::from_static(b"head"), payload: Bytes::from(vec![7; 100_000]) };
+        let mut wire = Cursor::new(Vec::new());
+        write_frame(&mut wire, &frame, SECOND).await.unwrap();
+        wire.set_position(0);
+        let lengths = read_lengths(&mut wire, SECOND, SECOND).await.unwrap().unwrap();
+        assert_eq!(read_rest(&mut wire, lengths, SECOND).await.unwrap(), frame);
+        assert!(read_lengths(&mut wire, SECOND, SECOND).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn too_large_a_frame_is_refused_before_it_is_read() {
+        let mut wire =
+            Cursor::new([[0; 4], (u32::try_from(FRAME_PAYLOAD_BYTES_MAX).unwrap() + 1).to_le_bytes()].concat());
+        let refused = read_lengths(&mut wire, SECOND, SECOND).await;
+        assert!(matches!(refused, Err(FrameError::Nonsense(DecodeError::TooMany { .. }))));
+    }
+
+    #[tokio::test]
+    async fn a_frame_cut_short_is_broken() {
+        let mut wire = Cursor::new([4, 0, 0, 0, 0, 0, 0, 0, 1, 2].to_vec());
+        let lengths = read_lengths(&mut wire, SECOND, SECOND).await.unwrap().unwrap();
+        assert!(matches!(read_rest(&mut wire, lengths, SECOND).await, Err(FrameError::Broken(_))));
+    }
+
+    #[tokio::test]
+    async fn silence_ends_a_wait() {
+        let (near, _far) = tokio::io::duplex(1);
+        let mut near = tokio_util::compat::TokioAsyncReadCompatExt::compat(near);
+        let soon = Duration::from_millis(20);
+        assert!(matches!(read_lengths(&mut near, soon, SECOND).await, Err(FrameError::Silent(wait)) if wait == soon));
+    }
+}

@@ -1,0 +1,191 @@
+//! The handle: what the rest of storgo sees of the network.
+//!
+//! It passes questions to the tasks of a mesh and ends them; [`start`](crate::start) begins them.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
+use storgo_object::ports::{PeerError, Peers};
+use storgo_protocol::limits::MESH_DIALS_MAX;
+use storgo_protocol::message::{Answer, PeerCard, Request};
+use storgo_protocol::{ContentId, NetworkId, NodeId, PeerAddress, PeerId, Scope};
+use tokio_util::sync::DropGuard;
+
+use crate::command::Command;
+use crate::core::Core;
+use crate::dht::{DhtPeer, RoutingEntry};
+use crate::peers::PeerRow;
+use crate::{MeshError, names};
+
+/// A running mesh. Clones share it; it stops with [`Mesh::shutdown`], or when the last clone is gone.
+#[derive(Clone)]
+pub struct Mesh {
+    pub(crate) core: Arc<Core>,
+    _stop: Arc<DropGuard>,
+}
+
+impl Mesh {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        let stop = Arc::new(core.cancel.clone().drop_guard());
+        Self { core, _stop: stop }
+    }
+
+    /// The addresses that this side listens on, each with its peer id.
+    #[must_use]
+    pub fn listen_addresses(&self) -> Vec<PeerAddress> {
+        self.core.listening.lock().addresses().to_vec()
+    }
+
+    /// What this side says of itself to peers on the same machine.
+    #[must_use]
+    pub fn card(&self) -> PeerCard {
+        self.core.card(Scope::Loopback)
+    }
+
+    /// Everyone in the peer table, by id.
+    #[must_use]
+    pub fn peers(&self) -> Vec<PeerRow> {
+        self.core.table.lock().rows(Instant::now())
+    }
+
+    /// Waits until each bootstrap address was tried once, and gives what those met that did not welcome.
+    pub async fn joined(&self) -> Vec<String> {
+        let mut first_round = self.core.first_round.subscribe();
+        if first_round.wait_for(|done| *done).await.is_err() {
+            tracing::trace!("the mesh was stopped before it joined");
+        }
+        self.core.tried.lock().clone()
+    }
+
+    /// Notes where a peer can be dialled, such as from a ticket; the address must end in its peer id.
+    ///
+    /// # Errors
+    /// [`MeshError::Address`] if it names no peer.
+    pub fn add_address(&self, address: &PeerAddress) -> Result<(), MeshError> {
+        let peer = names::peer_of(address).ok_or_else(|| MeshError::Address {
+            address: address.to_string(),
+            purpose: "dial",
+            reason: "it does not end in a peer id".to_owned(),
+        })?;
+        self.core.table.lock().hear_of(peer, std::slice::from_ref(address));
+        self.core.changed.send_replace(());
+        Ok(())
+    }
+
+    /// The peers closest to `peer` in the DHT, itself among them if it was found.
+    ///
+    /// # Errors
+    /// [`MeshError::Busy`], [`MeshError::TimedOut`] or [`MeshError::Stopped`].
+    pub async fn dht_find(&self, peer: PeerId) -> Result<Vec<DhtPeer>, MeshError> {
+        self.core.request(|reply| Command::FindPeer { peer, reply }).await?
+    }
+
+    /// Peers that announced in the DHT that they hold this content's root.
+    ///
+    /// # Errors
+    /// [`MeshError::Busy`], [`MeshError::TimedOut`] or [`MeshError::Stopped`].
+    pub async fn dht_providers(&self, content: ContentId) -> Result<Vec<PeerId>, MeshError> {
+        self.core.request(|reply| Command::FindProviders { node: content.into(), reply }).await?
+    }
+
+    /// The routing table of the DHT, the nearest bucket first.
+    ///
+    /// # Errors
+    /// [`MeshError::Stopped`].
+    pub async fn dht_routing_table(&self) -> Result<Vec<RoutingEntry>, MeshError> {
+        self.core.request(|reply| Command::RoutingTable { reply }).await
+    }
+
+    /// Stops the mesh and waits for all its tasks.
+    pub async fn shutdown(&self) {
+        self.core.cancel.cancel();
+        self.core.tracker.close();
+        self.core.tracker.wait().await;
+    }
+
+    /// Dials peers that were only heard of until `enough` answer.
+    pub(crate) async fn widen(&self, enough: usize) {
+        let mut tried = HashSet::new();
+        let mut dials = FuturesUnordered::new();
+        loop {
+            let (answering, candidates) = {
+                let table = self.core.table.lock();
+                (table.answering().len(), table.candidates(Instant::now()))
+            };
+            if answering >= enough {
+                return;
+            }
+            for peer in candidates {
+                if dials.len() < MESH_DIALS_MAX && tried.insert(peer) {
+                    let core = Arc::clone(&self.core);
+                    dials.push(async move { (peer, core.connect(peer).await) });
+                }
+            }
+            match dials.next().await {
+                Some((peer, Err(error))) => tracing::debug!(%peer, %error, "a peer does not answer"),
+                Some((_, Ok(()))) => {}
+                None => return,
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Peers for Mesh {
+    fn me(&self) -> PeerId {
+        self.core.me
+    }
+
+    fn network(&self) -> Option<NetworkId> {
+        self.core.network
+    }
+
+    async fn answering(&self, enough: usize) -> Vec<PeerCard> {
+        let work = async {
+            let mut first_round = self.core.first_round.subscribe();
+            self.widen(enough).await;
+            // The bootstrap addresses may still be under way, and whoever they lead to.
+            if self.core.table.lock().answering().len() < enough && !*first_round.borrow_and_update() {
+                if first_round.wait_for(|done| *done).await.is_err() {
+                    tracing::trace!("the mesh was stopped before it joined");
+                }
+                self.widen(enough).await;
+            }
+        };
+        self.core.cancel.run_until_cancelled(work).await;
+        self.core.table.lock().answering()
+    }
+
+    async fn ask(&self, peer: PeerId, request: Request) -> Result<Answer, PeerError> {
+        self.core.ask(peer, request).await
+    }
+
+    async fn providers(&self, node: NodeId) -> Vec<PeerId> {
+        match self.core.request(|reply| Command::FindProviders { node, reply }).await {
+            Ok(Ok(found)) => found.into_iter().filter(|peer| *peer != self.core.me).collect(),
+            Ok(Err(error)) | Err(error) => {
+                tracing::info!(%node, %error, "the DHT was not asked");
+                Vec::new()
+            }
+        }
+    }
+
+    fn distrust(&self, peer: PeerId, what: &str) {
+        tracing::warn!(%peer, what, "a peer was caught");
+        self.core.table.lock().distrust(peer, what);
+    }
+}
+
+impl fmt::Debug for Mesh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Mesh").field("me", &self.core.me).field("network", &self.core.network).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;
