@@ -1,1 +1,47 @@
-//! node
+//! A storgo node, wired; and the client that runs the engine in the caller's own process.
+//!
+//! ```text
+//!   Node ── DataDir (identity, lock) ── Store ◄── ShardService ◄── Mesh ◄═══ peers
+//!     └──── socket (NodeApi) ◄── storgo node status, peer ls, dht …
+//!
+//!   Client ── Home (user, peer book) ── Engine ──► Mesh ═══► peers
+//!     └────── PartialFile (a download that can be interrupted)
+//! ```
+//!
+//! Everything is put together here and nothing is decided: what it means to put or get stands in the object crate.
+//! Configuration and the file system's places come from the caller; nothing here reads the environment.
+
+mod config;
+mod error;
+
+mod node;
+mod supervise;
+
+mod api;
+mod data_dir;
+
+mod client;
+mod home;
+mod peer_book;
+
+mod download;
+
+mod private_file;
+mod seed;
+
+pub use client::{Client, ClientOptions};
+pub use config::{DiskConfig, NodeConfig};
+pub use data_dir::LOCK_NAME;
+pub use download::{Existing, PartialFile, Wanted};
+pub use error::NodeError;
+pub use home::Home;
+pub use node::{Node, Ready};
+pub use peer_book::PeerBook;
+
+/// The engine and what it reports, for those who use a [`Client`].
+pub use storgo_object as object;
+/// The pure pipeline, for those who time it.
+pub use storgo_pipeline as pipeline;
+
+/// Program and version, as peers are told.
+pub const AGENT: &str = concat!("storgo/", env!("CARGO_PKG_VERSION"));

@@ -1,1 +1,49 @@
-//! suite
+//! The whole system as its users meet it: real processes of the real binary, on loopback, in one temporary directory.
+//!
+//! ```text
+//!   harness     Lab (nodes as processes) ◄── Home (a user: storgo put, get, …) ── Output (code, stdout, stderr)
+//!
+//!   reading     what was put comes back, with losses, in parts, and past peers that hang
+//!   writing     put from anything, twice at once, past dying peers; what cannot be stored is not acknowledged
+//!   mending     repair after deaths and damage, by an owner and by a carer who cannot read
+//!   resuming    an interrupted put or get goes on where it was
+//!   lasting     what a node keeps through kill -9, lost disks and a full disk; how it stops
+//!   tickets     forged, truncated and foreign tickets, and the wrong network
+//!   secrecy     nothing that a peer keeps or logs tells what was put
+//!   asking      what a running node says of itself, its peers and the hash table
+//!   exit_codes  the codes that scripts rely on
+//!   demo        the demo, whole, refused, and killed
+//!   words       the help, and what the documents say to type
+//!   tidy        what a reader relies on: the map of crates, paths, module heads
+//! ```
+//!
+//! Nothing here sleeps: a test waits for a condition, with a deadline. Randomness comes from one seed that is printed;
+//! `STORGO_SEED` sets it. One lab runs at a time: its processes need the machine's cores.
+
+#![allow(missing_docs, unreachable_pub, reason = "a test binary has no readers of its API")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, in its helpers too, and says what it saw"
+)]
+#![allow(clippy::disallowed_methods, reason = "files of a test are scratch; `tidy` sees that nothing sleeps")]
+#![allow(clippy::missing_panics_doc, clippy::must_use_candidate, reason = "helpers of tests assert, and say so")]
+
+mod harness;
+
+mod asking;
+mod demo;
+mod exit_codes;
+mod lasting;
+mod mending;
+mod reading;
+mod resuming;
+mod secrecy;
+mod tickets;
+mod tidy;
+mod words;
+mod writing;

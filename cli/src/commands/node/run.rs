@@ -1,0 +1,165 @@
+//! `storgo node run`: a storage peer in this process.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+use storgo_node::{Node, NodeConfig};
+use storgo_protocol::PeerAddress;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::context::{Context, default_data};
+use crate::error::{CliError, Exit};
+use crate::{amounts, parent};
+
+/// Runs a storage peer until it is told to stop (Ctrl-C or SIGTERM)
+///
+/// It keeps shards that it can neither read nor forge. When it is ready it prints one line with its peer id and its
+/// addresses: others join through any of them. Questions about it are answered on a socket in its data directory.
+///
+/// Examples:
+///   storgo node run
+///   storgo node run --data d1 --listen /ip4/127.0.0.1/tcp/0 --network mine
+///   storgo node run --disk /mnt/a/storgo --disk /mnt/b/storgo --capacity 2TB --zone attic
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct RunArgs {
+    /// Keeps the node's identity, index and socket here [default: the XDG data directory]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+
+    /// Listens here; repeatable; port 0 takes a free one [default: TCP and QUIC on port 4820 of all addresses]
+    #[arg(long, value_name = "MULTIADDR")]
+    listen: Vec<PeerAddress>,
+
+    /// Joins the network through this peer; repeatable
+    #[arg(long, value_name = "MULTIADDR")]
+    bootstrap: Vec<PeerAddress>,
+
+    /// The network, by name or id [default: storgo]
+    #[arg(long, value_name = "NAME")]
+    network: Option<String>,
+
+    /// The failure domain that this node is in, such as a rack or a house: shards are spread over zones first
+    #[arg(long, value_name = "ZONE")]
+    zone: Option<String>,
+
+    /// Keeps shards here; repeatable, one directory for each disk [default: `disk` in the data directory]
+    #[arg(long, value_name = "DIR")]
+    disk: Vec<PathBuf>,
+
+    /// Uses at most this much in all, such as 500GB [default: what the file systems offer]
+    #[arg(long, value_name = "SIZE", value_parser = amounts::parse_bytes)]
+    capacity: Option<u64>,
+
+    /// Keeps at most this much in one user's name [default: no bound]
+    #[arg(long, value_name = "SIZE", value_parser = amounts::parse_bytes)]
+    quota_per_user: Option<u64>,
+
+    /// Does not look for peers on the local network
+    #[arg(long)]
+    no_mdns: bool,
+
+    /// Reads settings from this TOML file; flags go before it
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(crate) async fn run(context: &Context, args: RunArgs) -> Result<(), CliError> {
+    let data = args.data.clone().map_or_else(default_data, Ok)?;
+    let config = args.config()?;
+    // Before anything is started, so that no signal is missed.
+    let stop = Stop::listen(context.exit_with_stdin)?;
+    let node = Node::start(&data, &config).await?;
+    let ready = Ready::of(node.ready());
+    context.output.result(&ready, || ready.text())?;
+    Ok(node.run(stop.wait()).await?)
+}
+
+impl RunArgs {
+    /// The file's settings with the flags over them.
+    fn config(self) -> Result<NodeConfig, CliError> {
+        let mut config = match &self.config {
+            Some(path) => NodeConfig::read(path)?,
+            None => NodeConfig::default(),
+        };
+        if !self.listen.is_empty() {
+            config.mesh.listen = self.listen.iter().map(ToString::to_string).collect();
+        }
+        config.mesh.bootstrap.extend(self.bootstrap.iter().map(ToString::to_string));
+        config.mesh.mdns &= !self.no_mdns;
+        config.mesh.zone = self.zone.unwrap_or(config.mesh.zone);
+        config.network = self.network.unwrap_or(config.network);
+        if !self.disk.is_empty() {
+            config.disk.directories = self.disk;
+        }
+        config.disk.capacity_bytes = self.capacity.or(config.disk.capacity_bytes);
+        config.disk.quota_per_user_bytes = self.quota_per_user.or(config.disk.quota_per_user_bytes);
+        Ok(config)
+    }
+}
+
+/// What ends a node: SIGINT, SIGTERM, or the end of the process that started it.
+#[derive(Debug)]
+struct Stop {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    with_stdin: bool,
+}
+
+impl Stop {
+    fn listen(with_stdin: bool) -> Result<Self, CliError> {
+        let catch = |kind| signal(kind).map_err(|error| CliError::io("listening for signals", error));
+        Ok(Self { interrupt: catch(SignalKind::interrupt())?, terminate: catch(SignalKind::terminate())?, with_stdin })
+    }
+
+    async fn wait(mut self) {
+        let parent = async {
+            match self.with_stdin {
+                true => parent::gone().await,
+                false => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            () = parent => {}
+        }
+    }
+}
+
+/// The line that a node prints when it answers; in `--json` what others parse.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Ready {
+    pub(crate) event: String,
+    pub(crate) peer: String,
+    pub(crate) network: String,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) socket: PathBuf,
+    pub(crate) data: PathBuf,
+    pub(crate) process: u32,
+}
+
+impl Ready {
+    fn of(ready: &storgo_node::Ready) -> Self {
+        Self {
+            event: "ready".into(),
+            peer: ready.peer.to_string(),
+            network: ready.network.to_string(),
+            addresses: ready.addresses.iter().map(ToString::to_string).collect(),
+            socket: ready.socket.clone(),
+            data: ready.data.clone(),
+            process: std::process::id(),
+        }
+    }
+
+    fn text(&self) -> String {
+        format!("ready {} {}", self.peer, self.addresses.join(" "))
+    }
+
+    /// The address to join through; an error if the line names none.
+    pub(crate) fn address(&self) -> Result<PeerAddress, CliError> {
+        let first = self.addresses.first().and_then(|address| address.parse().ok());
+        first.ok_or_else(|| CliError::new(Exit::Failed, "the node listens nowhere"))
+    }
+}

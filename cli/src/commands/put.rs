@@ -1,0 +1,158 @@
+//! `storgo put`: a file becomes a ticket.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use serde::Serialize;
+use storgo_node::object::{Progress, PutOptions, PutReport};
+use storgo_protocol::{Code, NetworkId};
+
+use crate::context::{Context, JoinArgs, Wanted, leave, parse_network};
+use crate::error::{CliError, Exit};
+use crate::output::note;
+use crate::places::{PlacesJson, WidthJson, width};
+use crate::{amounts, bar};
+
+/// Stores a file and prints its ticket
+///
+/// The ticket is one word: whoever has it can find and read the file, and nobody else can. It alone goes to standard
+/// output. When the command ends with 0, every shard is on disk at its peers. An interrupted put, run again, goes on
+/// where it was.
+///
+/// Examples:
+///   storgo put photo.jpg
+///   T=$(storgo put backup.tar --redundancy erasure:8+4)
+///   tar c dir | storgo put - --via /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct PutArgs {
+    /// The file, or `-` for standard input
+    path: PathBuf,
+
+    /// How much is kept: `replicate:N` copies, or `erasure:K+M` shards of which any K are enough [default: the widest
+    /// of 8+4, 4+2, 2+1 and one copy that the peers allow; files under 1 MiB are replicated]
+    #[arg(long, value_name = "CODE")]
+    redundancy: Option<Code>,
+
+    /// Seals under a key that no other file shares: nobody can tell that two files are equal, and an interrupted put
+    /// starts afresh
+    #[arg(long)]
+    private: bool,
+
+    /// Refuses to put two shards of a stripe on one peer
+    #[arg(long)]
+    strict: bool,
+
+    /// Makes a care ticket too: whoever has that can check and repair the file, and never read it
+    #[arg(long)]
+    care_ticket: bool,
+
+    /// The network, by name or id [default: that of the peer joined through]
+    #[arg(long, value_name = "NAME", value_parser = parse_network)]
+    network: Option<NetworkId>,
+
+    #[command(flatten)]
+    join: JoinArgs,
+}
+
+pub(crate) async fn run(context: &Context, args: PutArgs) -> Result<(), CliError> {
+    let (file, size_hint) = open(&args.path)?;
+    let options = PutOptions {
+        code: args.redundancy,
+        private: args.private,
+        strict: args.strict,
+        care: args.care_ticket,
+        size_hint,
+    };
+    let client = context.connect(&args.join, Wanted { network: args.network, hints: Vec::new() }).await?;
+    let start = Instant::now();
+    let (mut source, progress) = (tokio::fs::File::from_std(file), Progress::default());
+    let putting = client.engine().put(&mut source, &options, &progress);
+    let report = bar::watch(context.output, "put", &progress, putting).await;
+    let took = start.elapsed();
+    tell(context, &leave(client, report).await?, took)
+}
+
+fn tell(context: &Context, report: &PutReport, took: Duration) -> Result<(), CliError> {
+    if context.output.json {
+        return context.output.json_line(&PutJson::of(report, took));
+    }
+    note(&format!(
+        "{} in {}, {}; {}; {}",
+        amounts::bytes(report.bytes),
+        amounts::count(report.chunks, "chunk"),
+        report.code,
+        width(&report.width),
+        amounts::rate(report.bytes, took),
+    ));
+    if report.shards_present > 0 {
+        note(&format!("{} were there already", amounts::count(report.shards_present, "shard")));
+    }
+    if !report.lost_peers.is_empty() {
+        note(&format!("{} failed on the way", amounts::count(report.lost_peers.len() as u64, "peer")));
+    }
+    if let Some(care) = &report.care {
+        note(&format!("care ticket: {care}"));
+    }
+    context.output.say(&report.ticket.to_string())
+}
+
+fn open(path: &Path) -> Result<(File, Option<u64>), CliError> {
+    let failed = |error| CliError::io(format!("opening {}", path.display()), error);
+    if path == Path::new("-") {
+        let stdin = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
+        return Ok((File::from(stdin), None));
+    }
+    let file = File::open(path).map_err(failed)?;
+    let metadata = file.metadata().map_err(failed)?;
+    if metadata.is_dir() {
+        let error = CliError::new(Exit::Usage, format!("{} is a directory", path.display()));
+        return Err(error.hint(format!("put it as one stream: tar c {} | storgo put -", path.display())));
+    }
+    Ok((file, metadata.is_file().then_some(metadata.len())))
+}
+
+/// The result in `--json`.
+#[derive(Debug, Serialize)]
+pub(crate) struct PutJson {
+    ticket: String,
+    content: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    care_ticket: Option<String>,
+    bytes: u64,
+    chunks: u64,
+    duplicates: u64,
+    redundancy: String,
+    shards_present: u64,
+    shards_pushed: u64,
+    bytes_pushed: u64,
+    width: WidthJson,
+    lost_peers: Vec<String>,
+    seconds: f64,
+    places: Vec<PlacesJson>,
+}
+
+impl PutJson {
+    pub(crate) fn of(report: &PutReport, took: Duration) -> Self {
+        Self {
+            ticket: report.ticket.to_string(),
+            content: report.ticket.content.to_string(),
+            care_ticket: report.care.as_ref().map(ToString::to_string),
+            bytes: report.bytes,
+            chunks: report.chunks,
+            duplicates: report.duplicates,
+            redundancy: report.code.to_string(),
+            shards_present: report.shards_present,
+            shards_pushed: report.shards_pushed,
+            bytes_pushed: report.bytes_pushed,
+            width: (&report.width).into(),
+            lost_peers: report.lost_peers.iter().map(ToString::to_string).collect(),
+            seconds: took.as_secs_f64(),
+            places: PlacesJson::of(&report.places),
+        }
+    }
+}

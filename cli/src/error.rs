@@ -1,0 +1,272 @@
+//! What a command that failed tells its user: one line, its causes, what to try, and an exit code.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use storgo_node::NodeError;
+use storgo_node::object::{ErrorKind, ObjectError};
+use storgo_rpc::{RpcError, SocketError};
+
+/// How a command failed, as its exit code says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// For a reason that has no code of its own.
+    Failed,
+    /// The command was not understood, or makes no sense.
+    Usage,
+    /// What was named is not there.
+    NotFound,
+    /// Too few shards or copies are within reach.
+    NotEnough,
+    /// What is there is damaged.
+    Corrupt,
+    /// Somebody must make room.
+    NoSpace,
+    /// It is not allowed.
+    Denied,
+    /// Nobody answers now, or not in time.
+    Unavailable,
+    /// A condition did not hold.
+    Conflict,
+}
+
+impl Exit {
+    /// All of them; the position of each, plus one, is its code.
+    const ALL: [Self; 9] = [
+        Self::Failed,
+        Self::Usage,
+        Self::NotFound,
+        Self::NotEnough,
+        Self::Corrupt,
+        Self::NoSpace,
+        Self::Denied,
+        Self::Unavailable,
+        Self::Conflict,
+    ];
+
+    /// The code of the process.
+    pub(crate) const fn code(self) -> u8 {
+        self as u8 + 1
+    }
+
+    /// What a process of ours meant by its code.
+    pub(crate) fn from_code(code: i32) -> Self {
+        Self::ALL.into_iter().find(|exit| i32::from(exit.code()) == code).unwrap_or(Self::Failed)
+    }
+
+    /// The word for it in `--json`.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::NotFound => "not-found",
+            Self::NotEnough => "not-enough-shards",
+            Self::Corrupt => "corrupt",
+            Self::NoSpace => "no-space",
+            Self::Denied => "denied",
+            Self::Unavailable => "unavailable",
+            Self::Conflict => "conflict",
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        exit.code().into()
+    }
+}
+
+const NO_PEER_HINT: &str = "name a peer that is up with --via, or start one: storgo node run";
+
+const NO_NODE_HINT: &str = "start a node with storgo node run, or name one with --node DIR";
+
+/// Why a command failed.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    pub(crate) exit: Exit,
+    source: Box<dyn Error + Send + Sync>,
+    hints: Vec<String>,
+}
+
+impl CliError {
+    pub(crate) fn new(exit: Exit, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { exit, source: source.into(), hints: Vec::new() }
+    }
+
+    /// A failure of the user's own files or terminal.
+    pub(crate) fn io(what: impl Into<String>, source: io::Error) -> Self {
+        Self::new(io_exit(&source), Attempt { what: what.into(), source })
+    }
+
+    /// Adds what the user may try.
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The error and what caused it, outermost first, without repetitions.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let mut lines = vec![self.source.to_string()];
+        let mut cause = self.source.source();
+        while let Some(error) = cause {
+            let line = error.to_string();
+            if lines.last() != Some(&line) {
+                lines.push(line);
+            }
+            cause = error.source();
+        }
+        lines
+    }
+
+    pub(crate) fn hints(&self) -> &[String] {
+        &self.hints
+    }
+}
+
+/// Something that was attempted, and what the system said.
+#[derive(Debug)]
+struct Attempt {
+    what: String,
+    source: io::Error,
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl Error for Attempt {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+fn io_exit(error: &io::Error) -> Exit {
+    match error.kind() {
+        io::ErrorKind::NotFound => Exit::NotFound,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Exit::Denied,
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Exit::NoSpace,
+        io::ErrorKind::AlreadyExists => Exit::Conflict,
+        _ => Exit::Failed,
+    }
+}
+
+fn object_exit(error: &ObjectError) -> Exit {
+    match error.kind() {
+        ErrorKind::Unavailable => Exit::Unavailable,
+        ErrorKind::NotEnough => Exit::NotEnough,
+        ErrorKind::Corrupt => Exit::Corrupt,
+        ErrorKind::NoSpace => Exit::NoSpace,
+        ErrorKind::Denied => Exit::Denied,
+        ErrorKind::Invalid => Exit::Usage,
+        ErrorKind::Local => match error {
+            ObjectError::Local { source, .. } => io_exit(source),
+            _ => Exit::Failed,
+        },
+        ErrorKind::Internal => Exit::Failed,
+    }
+}
+
+fn object_hint(error: &ObjectError) -> Option<&'static str> {
+    match error.kind() {
+        ErrorKind::Unavailable => Some(NO_PEER_HINT),
+        ErrorKind::NotEnough => {
+            Some("bring more of the peers back, then try again; storgo stat TICKET says who holds what")
+        }
+        ErrorKind::NoSpace => Some("add peers or disks, or make room; nothing of what was refused counts as stored"),
+        ErrorKind::Denied | ErrorKind::Corrupt | ErrorKind::Invalid | ErrorKind::Local | ErrorKind::Internal => None,
+    }
+}
+
+impl From<ObjectError> for CliError {
+    fn from(error: ObjectError) -> Self {
+        let (exit, hint) = (object_exit(&error), object_hint(&error));
+        let error = Self::new(exit, error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+impl From<NodeError> for CliError {
+    fn from(error: NodeError) -> Self {
+        let exit = match error {
+            NodeError::Object(error) => return error.into(),
+            NodeError::Io { ref source, .. } => io_exit(source),
+            NodeError::Damaged { .. } => Exit::Corrupt,
+            NodeError::Busy { .. } | NodeError::Exists { .. } => Exit::Conflict,
+            NodeError::Config { .. } => Exit::Usage,
+            NodeError::NotJoined(_) => Exit::Unavailable,
+            _ => Exit::Failed,
+        };
+        let hint = match error {
+            NodeError::Exists { .. } => Some("--force replaces it"),
+            NodeError::NotJoined(_) => Some(NO_PEER_HINT),
+            _ => None,
+        };
+        let error = Self::new(exit, error);
+        match hint {
+            Some(hint) => error.hint(hint),
+            None => error,
+        }
+    }
+}
+
+impl From<SocketError> for CliError {
+    fn from(error: SocketError) -> Self {
+        let exit = match &error {
+            SocketError::Io { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::Unavailable,
+            SocketError::Io { source, .. } => io_exit(source),
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error).hint(NO_NODE_HINT)
+    }
+}
+
+impl From<RpcError> for CliError {
+    fn from(error: RpcError) -> Self {
+        let exit = match &error {
+            RpcError::NoNode { .. } | RpcError::Unavailable { .. } => Exit::Unavailable,
+            RpcError::Invalid { .. } => Exit::Usage,
+            _ => Exit::Failed,
+        };
+        let no_node = matches!(error, RpcError::NoNode { .. });
+        let error = Self::new(exit, error);
+        if no_node { error.hint(NO_NODE_HINT) } else { error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_codes_are_what_the_documents_say() {
+        let codes: Vec<_> = Exit::ALL.into_iter().map(Exit::code).collect();
+        assert_eq!(codes, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(Exit::NotFound.code(), 3);
+        assert_eq!(Exit::NotEnough.code(), 4);
+        assert_eq!(Exit::Conflict.code(), 9);
+        for exit in Exit::ALL {
+            assert_eq!(Exit::from_code(i32::from(exit.code())), exit);
+        }
+        assert_eq!(Exit::from_code(-1), Exit::Failed);
+    }
+
+    #[test]
+    fn errors_of_the_engine_reach_their_codes_and_keep_their_causes() {
+        let not_enough = ObjectError::NotEnough { what: "chunk 3".into(), have: 3, need: 4 };
+        assert_eq!(CliError::from(not_enough).exit, Exit::NotEnough);
+        assert_eq!(CliError::from(ObjectError::NoPeers).exit, Exit::Unavailable);
+        assert_eq!(CliError::from(ObjectError::WrongKey).exit, Exit::Denied);
+        assert_eq!(CliError::from(ObjectError::Range { from: 1, to: 2, size: 0 }).exit, Exit::Usage);
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        let error = CliError::from(NodeError::from(ObjectError::Local { what: "writing the target", source: full }));
+        assert_eq!(error.exit, Exit::NoSpace);
+        assert_eq!(error.lines().len(), 2, "{:?}", error.lines());
+    }
+}

@@ -1,0 +1,30 @@
+# The same words as CI: what `check` and `test` pass, .ci/run passes.
+
+# Lists the words.
+default:
+    @just --list
+
+# Everything that CI refuses for its form; writes nothing.
+check:
+    .ci/run format deny lint
+
+# Formats, and applies what clippy can apply.
+fix:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+
+# All tests: units, formats with their corpus, the whole system.
+test *ARGS:
+    cargo test --workspace {{ ARGS }}
+
+# The whole system on this machine: `just demo FILE --peers 8`.
+demo *ARGS:
+    cargo run --release -- demo {{ ARGS }}
+
+# What the pipeline takes, per CPU second.
+bench *ARGS:
+    cargo run --release -- bench codec {{ ARGS }}
+
+# Fuzzes one decoder until stopped; needs nightly and cargo-fuzz. Targets: ls protocol/fuzz/fuzz_targets
+fuzz TARGET *ARGS:
+    cargo +nightly fuzz run --fuzz-dir protocol/fuzz {{ TARGET }} {{ ARGS }}

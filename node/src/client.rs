@@ -1,0 +1,141 @@
+//! The in-process client: the engine over a mesh that only asks, for the user of a home.
+//!
+//! It finds the network, and remembers who answered. It keeps nothing else, and its place in the network (an identity
+//! of its own each time) ends with it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use storgo_mesh::{Mesh, MeshConfig, MeshSetup, PeerState, Role};
+use storgo_object::Engine;
+use storgo_object::ports::{OsRandom, Peers as _, Random, SystemClock};
+use storgo_protocol::limits::TICKET_ADDRESSES_MAX;
+use storgo_protocol::{Identity, NetworkId, PeerAddress};
+use storgo_rpc::{NodeStatus, RpcError};
+
+use crate::AGENT;
+use crate::error::NodeError;
+use crate::home::Home;
+use crate::peer_book::PeerBook;
+
+/// How a client finds the network.
+#[derive(Debug, Clone, Default)]
+pub struct ClientOptions {
+    /// Peers to join through. If there are any, nothing else is asked but `hints`.
+    pub via: Vec<PeerAddress>,
+    /// Where a ticket says that its peers are.
+    pub hints: Vec<PeerAddress>,
+    /// The network; without it, the network of whom is joined through.
+    pub network: Option<NetworkId>,
+    /// Data directory or socket of a node on this machine to ask first.
+    pub node: Option<PathBuf>,
+    /// Whether peers may be looked for on the local network when nothing else is known.
+    pub mdns: bool,
+}
+
+/// An engine with its place in the network.
+#[derive(Debug)]
+pub struct Client {
+    engine: Engine,
+    mesh: Mesh,
+    book: PeerBook,
+}
+
+impl Client {
+    /// Joins a network for the user of `home`.
+    ///
+    /// # Errors
+    /// [`NodeError::NotJoined`] when no network is named and none was found, or one refused; [`NodeError::Damaged`] or
+    /// [`NodeError::Io`] when the home cannot be used.
+    pub async fn connect(home: &Home, options: ClientOptions) -> Result<Self, NodeError> {
+        let (user, book) = (Arc::new(home.user()?), home.peer_book());
+        let start = Start::find(&options, &book).await?;
+        tracing::debug!(network = ?start.network, bootstrap = ?start.bootstrap, mdns = start.mdns, "joining");
+        let random: &dyn Random = &OsRandom;
+        let setup = MeshSetup {
+            identity: Identity::from_seed(&random.array()),
+            network: start.network,
+            role: Role::Client,
+            agent: AGENT.into(),
+            config: MeshConfig {
+                bootstrap: start.bootstrap.iter().map(ToString::to_string).collect(),
+                mdns: start.mdns,
+                ..MeshConfig::default()
+            },
+        };
+        let mesh = Mesh::start(setup).await?;
+        for hint in &options.hints {
+            if let Err(error) = mesh.add_address(hint) {
+                tracing::debug!(%hint, %error, "an address in the ticket is of no use");
+            }
+        }
+        let engine = Engine::new(Arc::new(mesh.clone()), user, Arc::new(SystemClock), Arc::new(OsRandom));
+        Ok(Self { engine, mesh, book })
+    }
+
+    /// Puts, gets, surveys and repairs.
+    #[must_use]
+    pub const fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// Waits until each peer to join through was tried; gives what those met that did not welcome this client.
+    pub async fn joined(&self) -> Vec<String> {
+        self.mesh.joined().await
+    }
+
+    /// Leaves the network, and remembers the peers that answered.
+    pub async fn close(self) {
+        let peers = self.mesh.peers();
+        let answered = peers.iter().filter(|row| row.state == PeerState::Answering);
+        let addresses: Vec<_> =
+            answered.filter_map(|row| row.path.clone().or(row.addresses.first().cloned())).collect();
+        if let (Some(network), false) = (self.mesh.network(), addresses.is_empty())
+            && let Err(error) = self.book.remember(network, &addresses)
+        {
+            tracing::warn!(%error, "the peers that answered could not be remembered");
+        }
+        self.mesh.shutdown().await;
+    }
+}
+
+/// Where a client starts.
+#[derive(Debug)]
+struct Start {
+    network: Option<NetworkId>,
+    bootstrap: Vec<PeerAddress>,
+    mdns: bool,
+}
+
+impl Start {
+    async fn find(options: &ClientOptions, book: &PeerBook) -> Result<Self, NodeError> {
+        let wanted = options.network;
+        if !options.via.is_empty() {
+            return Ok(Self { network: wanted, bootstrap: options.via.clone(), mdns: false });
+        }
+        if let Some(status) = local_node(options.node.as_deref()).await
+            && wanted.is_none_or(|network| network == status.network)
+        {
+            return Ok(Self { network: Some(status.network), bootstrap: status.addresses, mdns: false });
+        }
+        let bootstrap: Vec<_> = book.addresses(wanted)?.into_iter().take(TICKET_ADDRESSES_MAX).collect();
+        Ok(Self { network: wanted, bootstrap, mdns: options.mdns })
+    }
+}
+
+/// Asks the node of this machine where it is; `None` if there is none, which is common and no error.
+async fn local_node(place: Option<&Path>) -> Option<NodeStatus> {
+    let socket = storgo_rpc::locate(place?).ok()?;
+    let asked = async {
+        let mut client = storgo_rpc::Client::connect(&socket).await?;
+        client.status().await
+    };
+    match asked.await {
+        Ok(status) => Some(status),
+        Err(RpcError::NoNode { .. }) => None,
+        Err(error) => {
+            tracing::warn!(%error, socket = %socket.display(), "the local node could not be asked");
+            None
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! A node: a data directory, disks, a place in the network and a socket, started and stopped in order.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use storgo_mesh::{Mesh, MeshSetup, Role};
+use storgo_object::ShardService;
+use storgo_object::ports::{OsRandom, ShardStore, SystemClock};
+use storgo_protocol::{NetworkId, PeerAddress, PeerId};
+use storgo_rpc::Socket;
+use storgo_store::Store;
+use tokio::net::UnixListener;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::AGENT;
+use crate::api::Api;
+use crate::config::NodeConfig;
+use crate::data_dir::DataDir;
+use crate::error::NodeError;
+use crate::supervise::Supervisor;
+
+/// How often the mesh is asked whether it still runs.
+const PULSE: Duration = Duration::from_secs(5);
+
+/// A running node. It runs until [`Node::run`] returns; dropped before that, it stops without order.
+#[derive(Debug)]
+pub struct Node {
+    ready: Ready,
+    supervisor: Supervisor,
+    mesh: Mesh,
+    store: Arc<Store>,
+    // Held until all else has stopped.
+    _socket: Socket,
+    _data: DataDir,
+}
+
+/// What a node is, once it answers.
+#[derive(Debug, Clone)]
+pub struct Ready {
+    /// Who it is.
+    pub peer: PeerId,
+    /// The network that it is of.
+    pub network: NetworkId,
+    /// Where it listens; each address ends in its peer id.
+    pub addresses: Vec<PeerAddress>,
+    /// Where questions about it are answered.
+    pub socket: PathBuf,
+    /// Its data directory.
+    pub data: PathBuf,
+}
+
+impl Node {
+    /// Starts a node in the data directory `data`, which is made at first use.
+    ///
+    /// # Errors
+    /// [`NodeError::Busy`] when a node runs there, [`NodeError::Config`] or [`NodeError::Part`] for what did not start.
+    pub async fn start(data: &Path, config: &NodeConfig) -> Result<Self, NodeError> {
+        let network = config.network_id()?;
+        let mesh_config = config.mesh()?;
+        let data = DataDir::open(data, &OsRandom)?;
+        let peer = data.identity().id();
+        let store = Store::open(config.store(data.path())?, Arc::new(OsRandom)).await?;
+        let (socket, listener) = Socket::bind(data.path())?;
+        let shards: Arc<dyn ShardStore> = Arc::clone(&store) as _;
+        let mesh = Mesh::start(MeshSetup {
+            identity: data.identity().clone(),
+            network: Some(network),
+            role: Role::Node {
+                serve: Arc::new(ShardService::new(peer, Arc::clone(&shards), Arc::new(SystemClock))),
+                store: Arc::clone(&shards),
+            },
+            agent: AGENT.into(),
+            config: mesh_config,
+        })
+        .await?;
+        let zone = config.mesh.zone.clone();
+        let api = Api { peer, network, zone, started: Instant::now(), store: shards, mesh: mesh.clone() };
+        let ready = Ready {
+            peer,
+            network,
+            addresses: mesh.listen_addresses(),
+            socket: socket.path().to_owned(),
+            data: data.path().to_owned(),
+        };
+        let supervisor = doors(listener, api);
+        Ok(Self { ready, supervisor, mesh, store, _socket: socket, _data: data })
+    }
+
+    /// What the node is.
+    #[must_use]
+    pub const fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// Runs until `stop` completes or a part dies, then stops in order: doors, mesh, store.
+    ///
+    /// # Errors
+    /// [`NodeError::Died`] when a part died, or the first error met while stopping.
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), NodeError> {
+        let ran = tokio::select! {
+            () = stop => Ok(()),
+            ended = self.supervisor.watch() => ended,
+        };
+        tracing::info!("stopping");
+        let doors = self.supervisor.stop().await;
+        self.mesh.shutdown().await;
+        let closed = self.store.close().await.map_err(NodeError::from);
+        ran.and(doors).and(closed)
+    }
+}
+
+/// Starts what answers from outside, and what watches over the rest.
+fn doors(listener: UnixListener, api: Api) -> Supervisor {
+    let mut supervisor = Supervisor::new(CancellationToken::new());
+    let mesh = api.mesh.clone();
+    let api = Arc::new(api);
+    supervisor.spawn("the socket", |stop| async move {
+        let served = storgo_rpc::serve(listener, api, stop.cancelled_owned()).await;
+        served.map_err(|error| NodeError::Died { part: "the socket", reason: error.to_string() })
+    });
+    supervisor.spawn("the network", |stop| async move {
+        match stop.run_until_cancelled(pulse(&mesh)).await {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    });
+    supervisor
+}
+
+/// Returns when the mesh does not answer any more.
+async fn pulse(mesh: &Mesh) -> NodeError {
+    loop {
+        tokio::time::sleep(PULSE).await;
+        if let Err(error) = mesh.dht_routing_table().await {
+            return NodeError::Died { part: "the network", reason: error.to_string() };
+        }
+    }
+}

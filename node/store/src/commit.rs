@@ -1,0 +1,305 @@
+//! The one writer of a disk: makes what waits durable, in rounds that share their syncs, and only then says so.
+//!
+//! ```text
+//!   staged files ─┐                leases: append, sync once
+//!   leases ───────┼─► one round ─► files:  sync each, rename each
+//!   (a queue)     ┘                names:  sync each directory once ─► index ─► acknowledge all
+//! ```
+//!
+//! It is a thread of its own, since all it does is wait for the disk. The lease goes first, so that what stands in
+//! place always has one; a lease without its item is dropped at the next replay. Any failure but a lack of room fences
+//! the disk, and nobody who waited is told that it worked. A round of many files syncs the file system once instead of
+//! each file, and once instead of each directory.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use storgo_object::ports::StoreError;
+use storgo_protocol::limits::{COMMIT_BATCH_MAX, LEASES_SUPERSEDED_MAX, SYNC_EACH_MAX};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::catalog::Catalog;
+use crate::disk::DiskFile;
+use crate::index::IndexError;
+use crate::item::Item;
+use crate::leases::{AppendError, LeaseLog, LeaseRecord};
+use crate::placing::PlaceHold;
+use crate::quota::{QuotaHold, Quotas};
+use crate::read::{self, Fault};
+use crate::volume::{QUARANTINE, Reservation, Volume};
+
+/// A file that was written under a temporary name, not synced.
+#[derive(Debug)]
+pub(crate) struct Staged {
+    pub(crate) item: Item,
+    pub(crate) tmp: PathBuf,
+    pub(crate) file: Box<dyn DiskFile>,
+    pub(crate) bytes: u64,
+    /// Held for its drop, once the bytes are counted as used.
+    pub(crate) _reservation: Reservation,
+}
+
+/// Files and a lease that become durable together.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    pub(crate) files: Vec<Staged>,
+    pub(crate) lease: LeaseRecord,
+    pub(crate) quota: QuotaHold,
+    pub(crate) place: Option<PlaceHold>,
+    pub(crate) done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// What a committer is asked.
+#[derive(Debug)]
+pub(crate) enum Request {
+    /// Make this durable.
+    Commit(Commit),
+    /// Read an item again that a reader found wrong, and if it is, take it away.
+    Inspect(Item, oneshot::Sender<()>),
+}
+
+/// The writer of one disk.
+#[derive(Debug)]
+pub(crate) struct Committer {
+    pub(crate) volume: Arc<Volume>,
+    pub(crate) catalog: Catalog,
+    pub(crate) quotas: Arc<Quotas>,
+    pub(crate) log: LeaseLog,
+    /// Leases that hold; the log has more records than that.
+    pub(crate) live_leases: u64,
+}
+
+/// Why a round failed, in a form that every waiter can be told.
+enum Failure {
+    NoSpace,
+    Disk(&'static str, io::Error),
+    Index(IndexError),
+}
+
+impl Committer {
+    /// Serves requests until nobody can send any more.
+    pub(crate) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        let mut batch = Vec::with_capacity(COMMIT_BATCH_MAX);
+        while let Some(first) = requests.blocking_recv() {
+            batch.push(first);
+            while batch.len() < COMMIT_BATCH_MAX
+                && let Ok(next) = requests.try_recv()
+            {
+                batch.push(next);
+            }
+            let mut commits = Vec::with_capacity(batch.len());
+            let mut inspections = Vec::new();
+            for request in batch.drain(..) {
+                match request {
+                    Request::Commit(commit) => commits.push(commit),
+                    Request::Inspect(item, done) => inspections.push((item, done)),
+                }
+            }
+            if !commits.is_empty() {
+                self.commit(commits);
+            }
+            for (item, done) in inspections {
+                self.inspect(item);
+                // A reader that went away does not need the answer.
+                let _ = done.send(());
+            }
+            self.compact();
+        }
+    }
+
+    fn commit(&mut self, commits: Vec<Commit>) {
+        let outcome = match self.volume.refusal() {
+            Some(refusal) => Err(refusal),
+            None => self.make_durable(&commits).map_err(|failure| self.give_up(failure, &commits)),
+        };
+        for commit in commits {
+            let Commit { files, quota, place, done, .. } = commit;
+            // What is durable is counted by now: the holds end before the answer, so that no byte is counted twice.
+            drop((files, quota, place));
+            let answer = match &outcome {
+                Ok(()) => Ok(()),
+                Err(error) => Err(same(error)),
+            };
+            drop(done.send(answer));
+        }
+    }
+
+    fn make_durable(&mut self, commits: &[Commit]) -> Result<(), Failure> {
+        let leases = self.new_leases(commits).map_err(Failure::Index)?;
+        self.log.append(&leases).map_err(|error| match error {
+            AppendError::Write(error) if is_full(&error) => Failure::NoSpace,
+            AppendError::Write(error) => Failure::Disk("writing leases", error),
+            AppendError::Sync(error) => Failure::Disk("syncing leases", error),
+        })?;
+        let files: Vec<_> = commits.iter().flat_map(|commit| &commit.files).collect();
+        // One sync of the whole file system is dearer than one of a file, and much cheaper than many.
+        let whole = files.first().filter(|_| files.len() > SYNC_EACH_MAX);
+        match whole {
+            Some(any) => any.file.sync_file_system().map_err(|error| Failure::Disk("syncing files", error))?,
+            None => sync_each(&files)?,
+        }
+        let directories = self.rename(&files)?;
+        match whole {
+            Some(any) => any.file.sync_file_system().map_err(|error| Failure::Disk("syncing names", error))?,
+            None => self.sync_directories(directories)?,
+        }
+        self.note(commits, &leases).map_err(Failure::Index)
+    }
+
+    /// Puts files in place; gives the directories that this changed.
+    fn rename(&self, files: &[&Staged]) -> Result<BTreeSet<PathBuf>, Failure> {
+        let (volume, mut directories) = (&self.volume, BTreeSet::new());
+        for staged in files {
+            let target = volume.path.join(staged.item.path());
+            volume.disk.rename(&staged.tmp, &target).map_err(|error| Failure::Disk("renaming a file", error))?;
+            directories.insert(volume.path.join(staged.item.directory()));
+        }
+        Ok(directories)
+    }
+
+    fn sync_directories(&self, directories: BTreeSet<PathBuf>) -> Result<(), Failure> {
+        for directory in directories {
+            self.volume.disk.sync_dir(&directory).map_err(|error| Failure::Disk("syncing a directory", error))?;
+        }
+        Ok(())
+    }
+
+    /// The leases of a round that say something new, each once.
+    fn new_leases(&self, commits: &[Commit]) -> Result<Vec<LeaseRecord>, IndexError> {
+        let mut leases: Vec<LeaseRecord> = Vec::with_capacity(commits.len());
+        for lease in commits.iter().map(|commit| &commit.lease) {
+            let known = self.catalog.lease(lease.item, self.volume.slot, lease.owner)?;
+            if !known.is_some_and(|known| known.covers(lease)) && !leases.contains(lease) {
+                leases.push(lease.clone());
+            }
+        }
+        Ok(leases)
+    }
+
+    /// Brings index and totals up to what is durable.
+    fn note(&mut self, commits: &[Commit], leases: &[LeaseRecord]) -> Result<(), IndexError> {
+        let slot = self.volume.slot;
+        for staged in commits.iter().flat_map(|commit| &commit.files) {
+            let before = self.catalog.file(staged.item, slot)?;
+            self.catalog.add(slot, &[(staged.item, staged.bytes)], &[])?;
+            self.volume.count_in(staged.item, staged.bytes, before);
+        }
+        for lease in leases {
+            match self.catalog.lease(lease.item, slot, lease.owner)? {
+                Some(before) => self.quotas.subtract(lease.owner, before.bytes),
+                None => self.live_leases += 1,
+            }
+            self.catalog.add(slot, &[], std::slice::from_ref(lease))?;
+            self.quotas.add(lease.owner, lease.bytes);
+        }
+        Ok(())
+    }
+
+    fn give_up(&self, failure: Failure, commits: &[Commit]) -> StoreError {
+        match failure {
+            Failure::NoSpace => {
+                for staged in commits.iter().flat_map(|commit| &commit.files) {
+                    discard(&self.volume, &staged.tmp);
+                }
+                StoreError::NoSpace { needed: LeaseRecord::BYTES as u64, free: 0 }
+            }
+            Failure::Disk(what, error) => self.volume.fence_for(what, error),
+            Failure::Index(error) => {
+                self.volume.fence(format!("{error}; the index is rebuilt at the next start"));
+                error.into()
+            }
+        }
+    }
+
+    /// Between a reader's look and now a push may have put a good file in place, so the file is read again here, where
+    /// no rename can come between.
+    fn inspect(&mut self, item: Item) {
+        if !self.volume.is_good() {
+            return;
+        }
+        let outcome = match read::verify(&*self.volume.disk, &self.volume.path, item) {
+            Ok(()) | Err(Fault::Outside) => Ok(()),
+            Err(Fault::Missing) => {
+                tracing::warn!(disk = %self.volume.path.display(), ?item, "a file is gone");
+                self.forget(item, false)
+            }
+            Err(fault @ (Fault::Damaged | Fault::Failed(_))) => {
+                tracing::warn!(disk = %self.volume.path.display(), ?item, ?fault, "a file is quarantined");
+                self.quarantine(item).and_then(|()| self.forget(item, true))
+            }
+        };
+        if let Err(failure) = outcome {
+            drop(self.give_up(failure, &[]));
+        }
+    }
+
+    fn quarantine(&self, item: Item) -> Result<(), Failure> {
+        let (disk, root) = (&self.volume.disk, &self.volume.path);
+        let kept = root.join(QUARANTINE);
+        let moved = disk
+            .rename(&root.join(item.path()), &kept.join(item.name()))
+            .and_then(|()| disk.sync_dir(&kept))
+            .and_then(|()| disk.sync_dir(&root.join(item.directory())));
+        moved.map_err(|error| Failure::Disk("quarantining a file", error))
+    }
+
+    fn forget(&mut self, item: Item, quarantined: bool) -> Result<(), Failure> {
+        let slot = self.volume.slot;
+        let Some(bytes) = self.catalog.file(item, slot).map_err(Failure::Index)? else { return Ok(()) };
+        for lease in self.catalog.remove(item, slot).map_err(Failure::Index)? {
+            self.quotas.subtract(lease.owner, lease.bytes);
+            self.live_leases = self.live_leases.saturating_sub(1);
+        }
+        self.volume.count_out(item, bytes, quarantined);
+        Ok(())
+    }
+
+    /// Rewrites the lease log once most of it is superseded.
+    fn compact(&mut self) {
+        if self.log.records() <= 2 * self.live_leases + LEASES_SUPERSEDED_MAX || !self.volume.is_good() {
+            return;
+        }
+        let leases = match self.catalog.leases_of(self.volume.slot) {
+            Ok(leases) => leases,
+            Err(error) => return drop(self.give_up(Failure::Index(error), &[])),
+        };
+        let tmp = self.volume.tmp_path();
+        match self.log.rewrite(&*self.volume.disk, &tmp, &leases) {
+            Ok(()) => {}
+            // The old log still stands; it is tried again after the next round.
+            Err(AppendError::Write(error)) if is_full(&error) => discard(&self.volume, &tmp),
+            Err(AppendError::Write(error) | AppendError::Sync(error)) => {
+                drop(self.give_up(Failure::Disk("rewriting the lease log", error), &[]));
+            }
+        }
+    }
+}
+
+fn sync_each(files: &[&Staged]) -> Result<(), Failure> {
+    files.iter().try_for_each(|staged| staged.file.sync()).map_err(|error| Failure::Disk("syncing a file", error))
+}
+
+/// Takes a temporary file away. What stays is taken away at the next start.
+pub(crate) fn discard(volume: &Volume, tmp: &std::path::Path) {
+    if let Err(error) = volume.disk.remove(tmp) {
+        tracing::debug!(path = %tmp.display(), %error, "a temporary file stays until the next start");
+    }
+}
+
+/// Whether an error says that there is no room, which is no fault of the disk.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// The same error for the next who waited; the cause of a failed call is told by kind and text.
+fn same(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::NoSpace { needed, free } => StoreError::NoSpace { needed: *needed, free: *free },
+        StoreError::Io { what, disk, source } => {
+            StoreError::Io { what, disk: disk.clone(), source: io::Error::new(source.kind(), source.to_string()) }
+        }
+        other => StoreError::Unavailable { reason: other.to_string() },
+    }
+}

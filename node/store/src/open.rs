@@ -1,0 +1,158 @@
+//! Starting: which directories are there, whether the index can be trusted, and what they add up to.
+//!
+//! A directory that does not open is fenced and said; the rest carries on. The index is trusted only after a clean
+//! stop over the same disks; else it is rebuilt.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use storgo_object::ports::{Random, StoreError};
+use storgo_protocol::limits::DISKS_MAX;
+
+use crate::catalog::{Catalog, Summary};
+use crate::commit::Committer;
+use crate::config::StoreConfig;
+use crate::core::Core;
+use crate::disk::Disk;
+use crate::index::{Index, IndexError, MemoryIndex, SledIndex};
+use crate::leases::LeaseLog;
+use crate::place::{DiskId, Slot};
+use crate::placing::Placing;
+use crate::quota::Quotas;
+use crate::volume::{QUARANTINE, Volume};
+use crate::{home, marker, rebuild};
+
+/// Which index to keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum IndexKind {
+    /// On the real file system, between clean stops.
+    Sled,
+    /// In memory, rebuilt at each start.
+    #[cfg_attr(not(any(test, feature = "sim")), expect(dead_code, reason = "the twin serves simulated disks"))]
+    Memory,
+}
+
+/// Opens everything; gives the core and a committer for each good disk.
+pub(crate) fn open(
+    config: &StoreConfig,
+    disk: &Arc<dyn Disk>,
+    random: &dyn Random,
+    kind: IndexKind,
+) -> Result<(Core, Vec<Committer>), StoreError> {
+    let volumes = open_volumes(config, disk, random)?;
+    let ids: Vec<_> = volumes.iter().map(|volume| volume.id).collect();
+    let failed = |source| StoreError::Io { what: "opening the index", disk: config.index.clone(), source };
+    home::make_path(&**disk, &config.index).map_err(failed)?;
+    let clean = marker::take(&**disk, &config.index).map_err(failed)?;
+
+    let (catalog, summary) = match clean.then(|| reopen_index(&config.index, kind, &ids)).flatten() {
+        Some(trusted) => trusted,
+        None => rebuild_index(&config.index, kind, &ids, &volumes)?,
+    };
+    let quotas = Arc::new(Quotas::new(config.quota_per_user_bytes, summary.owners));
+    let mut committers = Vec::with_capacity(volumes.len());
+    for volume in volumes.iter().filter(|volume| volume.is_good()) {
+        let tally = summary.tallies.get(&volume.slot).copied().unwrap_or_default();
+        let quarantined = volume.disk.list(&volume.path.join(QUARANTINE)).map_or(0, |names| names.len() as u64);
+        volume.set_tally(tally, quarantined);
+        if let Some(log) = open_log(volume) {
+            committers.push(Committer {
+                volume: Arc::clone(volume),
+                catalog: catalog.clone(),
+                quotas: Arc::clone(&quotas),
+                log,
+                live_leases: tally.leases,
+            });
+        }
+    }
+    if committers.is_empty() {
+        let first = volumes.iter().find_map(|volume| volume.refusal());
+        return Err(first.unwrap_or_else(|| StoreError::Unavailable { reason: "no data directory is named".into() }));
+    }
+    Ok((Core { volumes, catalog, quotas, placing: Arc::new(Placing::default()) }, committers))
+}
+
+/// The lease log, ready for the next record.
+fn open_log(volume: &Volume) -> Option<LeaseLog> {
+    match LeaseLog::replay(&*volume.disk, &volume.path, &mut drop) {
+        Ok((log, _)) => Some(log),
+        Err(error) => {
+            volume.fence(format!("opening the lease log failed: {error}"));
+            None
+        }
+    }
+}
+
+fn open_volumes(
+    config: &StoreConfig,
+    disk: &Arc<dyn Disk>,
+    random: &dyn Random,
+) -> Result<Vec<Arc<Volume>>, StoreError> {
+    let count = config.disks.len();
+    if count > DISKS_MAX {
+        return Err(StoreError::Unavailable { reason: format!("{count} data directories where {DISKS_MAX} may be") });
+    }
+    let share = config.capacity_bytes.map(|bytes| bytes / (count as u64).max(1));
+    let (mut volumes, mut seen) = (Vec::with_capacity(count), HashSet::new());
+    for (path, slot) in config.disks.iter().zip(0..) {
+        // The id of a disk that does not open is not known; nothing is placed there.
+        let (id, fence) = match home::open(&**disk, path, random) {
+            Ok(id) => (id, (!seen.insert(id)).then(|| format!("another data directory has the same id {id}"))),
+            Err(error) => (DiskId([0; 16]), Some(format!("opening it failed: {error}"))),
+        };
+        let volume = Volume::new(Slot(slot), id, path.clone(), Arc::clone(disk), share);
+        if let Some(reason) = fence {
+            volume.fence(reason);
+        }
+        volumes.push(Arc::new(volume));
+    }
+    Ok(volumes)
+}
+
+/// The index of the last clean stop, if it is about these disks and can be read to its end.
+fn reopen_index(path: &Path, kind: IndexKind, ids: &[DiskId]) -> Option<(Catalog, Summary)> {
+    let index = match kind {
+        IndexKind::Sled => SledIndex::reopen(&path.join("sled"))?,
+        IndexKind::Memory => return None,
+    };
+    let catalog = Catalog::new(Arc::new(index));
+    let known = catalog.disks().ok().flatten()?;
+    for id in known.iter().filter(|id| !ids.contains(id)) {
+        tracing::warn!(disk = %id, "a data directory of the last run is gone or was emptied");
+    }
+    if known != ids {
+        return None;
+    }
+    match catalog.summarize() {
+        Ok(summary) => Some((catalog, summary)),
+        Err(error) => {
+            tracing::warn!(%error, "the index is damaged and is rebuilt");
+            None
+        }
+    }
+}
+
+fn rebuild_index(
+    path: &Path,
+    kind: IndexKind,
+    ids: &[DiskId],
+    volumes: &[Arc<Volume>],
+) -> Result<(Catalog, Summary), StoreError> {
+    let fresh = || -> Result<Arc<dyn Index>, IndexError> {
+        Ok(match kind {
+            IndexKind::Sled => Arc::new(SledIndex::fresh(&path.join("sled"))?),
+            IndexKind::Memory => Arc::new(MemoryIndex::default()),
+        })
+    };
+    let catalog = Catalog::new(fresh()?);
+    for volume in volumes.iter().filter(|volume| volume.is_good()) {
+        rebuild::scan(volume, &catalog)?;
+        if volume.is_good() {
+            rebuild::replay(volume, &catalog)?;
+        }
+    }
+    catalog.set_disks(ids)?;
+    let summary = catalog.summarize()?;
+    Ok((catalog, summary))
+}

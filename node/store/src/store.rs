@@ -1,0 +1,420 @@
+//! The store as others see it: [`ShardStore`] over the disks of one node.
+//!
+//! The asynchronous half. It hands blocking work to [`Core`] on blocking tasks, what is to be durable to the disks'
+//! committers, and waits for their word.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use storgo_object::ports::{Holdings, Lease, Random, Scrutiny, ShardStore, StoreError, StoreStatus};
+use storgo_protocol::limits::{COMMIT_QUEUE_MAX, DISK_JOBS_MAX, NODE_BYTES_MAX, NODE_COPIES_MAX};
+use storgo_protocol::{
+    ContentId, LayoutRecord, NodeId, ShardAddress, ShardFileHead, ShardIndex, ShardSet, StripeHeader, StripeId,
+};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::commit::{Commit, Committer, Request};
+use crate::config::StoreConfig;
+use crate::core::{Core, Prepared, merge};
+use crate::disk::{Disk, OsDisk};
+use crate::item::Item;
+use crate::leases::LeaseRecord;
+use crate::open::{self, IndexKind};
+use crate::place::Slot;
+use crate::read::{self, Fault};
+use crate::volume::Volume;
+use crate::{marker, published};
+
+/// Shards, nodes and layout records on the data directories of one node.
+#[derive(Debug)]
+pub struct Store {
+    pub(crate) core: Arc<Core>,
+    disk: Arc<dyn Disk>,
+    index: PathBuf,
+    /// One queue for each disk, by slot; none for a disk that did not open. Empty once the store is closed.
+    queues: Mutex<Vec<Option<mpsc::Sender<Request>>>>,
+    committers: Mutex<Vec<JoinHandle<()>>>,
+    jobs: Arc<Semaphore>,
+    /// Layout records are read, merged and written back: one at a time.
+    records_turn: tokio::sync::Mutex<()>,
+}
+
+impl Store {
+    /// Opens the data directories on the file system, and makes what is missing. Rebuilds the index unless the last
+    /// stop was clean.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] or [`StoreError::Io`] if no data directory or no index can be opened. A directory
+    /// that fails beside others is fenced instead, which [`ShardStore::status`] shows.
+    pub async fn open(config: StoreConfig, random: Arc<dyn Random>) -> Result<Arc<Self>, StoreError> {
+        Self::open_with(config, Arc::new(OsDisk), random, IndexKind::Sled).await
+    }
+
+    /// Opens data directories on a simulated disk, with an index in memory that each start rebuilds.
+    ///
+    /// # Errors
+    /// As [`Store::open`].
+    #[cfg(any(test, feature = "sim"))]
+    pub async fn open_simulated(
+        config: StoreConfig,
+        disk: Arc<dyn Disk>,
+        random: Arc<dyn Random>,
+    ) -> Result<Arc<Self>, StoreError> {
+        Self::open_with(config, disk, random, IndexKind::Memory).await
+    }
+
+    async fn open_with(
+        config: StoreConfig,
+        disk: Arc<dyn Disk>,
+        random: Arc<dyn Random>,
+        kind: IndexKind,
+    ) -> Result<Arc<Self>, StoreError> {
+        let index = config.index.clone();
+        let opened = Arc::clone(&disk);
+        let open = move || open::open(&config, &opened, &*random, kind);
+        let (core, committers) = tokio::task::spawn_blocking(open).await.map_err(stopped)??;
+        let mut queues = Vec::new();
+        queues.resize_with(core.volumes.len(), || None);
+        let mut threads = Vec::with_capacity(committers.len());
+        for committer in committers {
+            let (queue, requests) = mpsc::channel(COMMIT_QUEUE_MAX);
+            let slot = committer.volume.slot;
+            threads.push(spawn(committer, requests)?);
+            if let Some(entry) = queues.get_mut(usize::from(slot.0)) {
+                *entry = Some(queue);
+            }
+        }
+        Ok(Arc::new(Self {
+            core: Arc::new(core),
+            disk,
+            index,
+            queues: Mutex::new(queues),
+            committers: Mutex::new(threads),
+            jobs: Arc::new(Semaphore::new(DISK_JOBS_MAX)),
+            records_turn: tokio::sync::Mutex::new(()),
+        }))
+    }
+
+    /// Finishes what was pushed, syncs the index and leaves the sign of a clean stop. Pushes are refused from now on.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index could not be kept: the next start rebuilds it, nothing else is lost.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.queues.lock().clear();
+        let threads = std::mem::take(&mut *self.committers.lock());
+        let (disk, index) = (Arc::clone(&self.disk), self.index.clone());
+        self.run(move |core| {
+            if threads.is_empty() {
+                return Ok(());
+            }
+            for thread in threads {
+                if thread.join().is_err() {
+                    return Err(StoreError::Unavailable { reason: "a committer failed".into() });
+                }
+            }
+            // What a fenced disk did last is not in the index.
+            if core.volumes.iter().all(|volume| volume.is_good()) {
+                core.catalog.flush()?;
+                marker::put(&*disk, &index).map_err(|source| StoreError::Io {
+                    what: "leaving the sign of a clean stop",
+                    disk: index,
+                    source,
+                })?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Runs blocking work, at most [`DISK_JOBS_MAX`] at once.
+    async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&Core) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = Arc::clone(&self.jobs).acquire_owned().await.map_err(stopped)?;
+        let core = Arc::clone(&self.core);
+        let job = move || {
+            let done = job(&core);
+            drop(permit);
+            done
+        };
+        tokio::task::spawn_blocking(job).await.map_err(stopped)?
+    }
+
+    fn queue(&self, slot: Slot) -> Result<mpsc::Sender<Request>, StoreError> {
+        let queue = self.queues.lock().get(usize::from(slot.0)).cloned().flatten();
+        queue.ok_or_else(|| StoreError::Unavailable { reason: "the store is stopped".into() })
+    }
+
+    /// Has a disk's committer look at an item that was found wrong, and waits until that is done.
+    async fn inspect(&self, slot: Slot, item: Item) -> Result<(), StoreError> {
+        let (done, answer) = oneshot::channel();
+        self.queue(slot)?.send(Request::Inspect(item, done)).await.map_err(stopped)?;
+        answer.await.map_err(stopped)
+    }
+
+    /// The disks on which `look` finds an item right; the others forget it.
+    async fn sound(
+        &self,
+        item: Item,
+        look: fn(&Volume, Item, u64) -> Result<(), Fault>,
+    ) -> Result<Vec<(Arc<Volume>, u64)>, StoreError> {
+        let (sound, wrong) = self
+            .run(move |core| {
+                let looked = core.holders(item)?.into_iter().map(|(volume, bytes)| {
+                    let sound = look(&volume, item, bytes).is_ok();
+                    (volume, bytes, sound)
+                });
+                Ok(looked.partition::<Vec<_>, _>(|(_, _, sound)| *sound))
+            })
+            .await?;
+        for (volume, _, _) in wrong {
+            self.inspect(volume.slot, item).await?;
+        }
+        Ok(sound.into_iter().map(|(volume, bytes, _)| (volume, bytes)).collect())
+    }
+
+    /// Hands prepared files and their lease to the committers and waits for all of them.
+    async fn commit(&self, item: Item, prepared: Vec<Prepared>, lease: &Lease) -> Result<(), StoreError> {
+        let mut answers = Vec::with_capacity(prepared.len());
+        let mut refused = Ok(());
+        for part in prepared {
+            match self.submit(item, part, lease).await {
+                Ok(answer) => answers.push(answer),
+                Err(error) => refused = refused.and(Err(error)),
+            }
+        }
+        for answer in answers {
+            let durable = answer.await.map_err(stopped).and_then(|durable| durable);
+            refused = refused.and(durable);
+        }
+        refused
+    }
+
+    async fn submit(
+        &self,
+        item: Item,
+        part: Prepared,
+        lease: &Lease,
+    ) -> Result<oneshot::Receiver<Result<(), StoreError>>, StoreError> {
+        let slot = part.volume.slot;
+        let lease = LeaseRecord::new(item, part.bytes, lease);
+        let known = self.core.catalog.lease(item, slot, lease.owner)?.map_or(0, |known| known.bytes);
+        let held = self.core.quotas.hold(lease.owner, lease.bytes.saturating_sub(known));
+        let quota = match held {
+            Ok(quota) => quota,
+            Err(error) => {
+                self.run(move |_| {
+                    part.discard();
+                    Ok(())
+                })
+                .await?;
+                return Err(error);
+            }
+        };
+        let (done, answer) = oneshot::channel();
+        let commit = Commit { files: part.files, lease, quota, place: part.place, done };
+        self.queue(slot)?.send(Request::Commit(commit)).await.map_err(stopped)?;
+        Ok(answer)
+    }
+
+    /// Reads an item from the first disk that gives it right.
+    async fn read<T: Send + 'static>(
+        &self,
+        item: Item,
+        read: impl Fn(&Volume) -> Result<T, Fault> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (given, faults) = self
+            .run(move |core| {
+                let mut faults = Vec::new();
+                for (volume, _) in core.holders(item)? {
+                    match read(&volume) {
+                        Ok(given) => return Ok((Some(given), faults)),
+                        Err(fault) => faults.push((volume.slot, fault)),
+                    }
+                }
+                Ok((None, faults))
+            })
+            .await?;
+        for (slot, fault) in &faults {
+            if !matches!(fault, Fault::Outside) {
+                self.inspect(*slot, item).await?;
+            }
+        }
+        let faults: Vec<_> = faults.into_iter().map(|(_, fault)| fault).collect();
+        given.ok_or_else(|| read::refusal(item, &faults))
+    }
+}
+
+#[async_trait]
+impl ShardStore for Store {
+    async fn has(&self, stripes: &[StripeId], nodes: &[NodeId], scrutiny: Scrutiny) -> Result<Holdings, StoreError> {
+        let mut holdings = Holdings::default();
+        for &stripe in stripes {
+            let named = self.run(move |core| Ok(core.catalog.shards(stripe)?)).await?;
+            let mut held = ShardSet::EMPTY;
+            for (item, slot) in named {
+                let Item::Shard(shard) = item else { continue };
+                let there = match scrutiny {
+                    Scrutiny::Indexed => self.core.good(slot).is_some(),
+                    Scrutiny::Verified => held.contains(shard.index) || !self.sound(item, verify).await?.is_empty(),
+                };
+                if there {
+                    held.insert(shard.index);
+                }
+            }
+            holdings.shards.push(held);
+        }
+        for &node in nodes {
+            let look = if scrutiny == Scrutiny::Verified { verify } else { trust };
+            let copies = self.sound(Item::Node(node), look).await?.len();
+            holdings.nodes.push(u32::try_from(copies).unwrap_or(u32::MAX));
+        }
+        Ok(holdings)
+    }
+
+    async fn renew(&self, shards: &[ShardAddress], lease: &Lease) -> Result<Vec<bool>, StoreError> {
+        let (mut held, mut answers) = (Vec::with_capacity(shards.len()), Vec::new());
+        for &shard in shards {
+            let item = Item::Shard(shard);
+            let sound = self.sound(item, glance).await?;
+            held.push(!sound.is_empty());
+            for (volume, bytes) in sound {
+                let part = Prepared { volume, files: Vec::new(), place: None, bytes };
+                answers.push(self.submit(item, part, lease).await?);
+            }
+        }
+        for answer in answers {
+            answer.await.map_err(stopped)??;
+        }
+        Ok(held)
+    }
+
+    async fn push(
+        &self,
+        header: &StripeHeader,
+        index: ShardIndex,
+        payload: Bytes,
+        lease: &Lease,
+    ) -> Result<(), StoreError> {
+        let head = ShardFileHead::new(header.clone(), index).ok_or(StoreError::Mismatch { what: "shard index" })?;
+        let item = Item::Shard(head.address());
+        // What is there already was read and compared: nothing the pusher sends could say more.
+        let mut sound = self.sound(item, verify).await?;
+        let kept = sound.pop();
+        let stage = move |core: &Core| match kept {
+            Some((volume, bytes)) if head.header().verifies(index, &payload) => {
+                Ok(Prepared { volume, files: Vec::new(), place: None, bytes })
+            }
+            Some(_) => Err(StoreError::Mismatch { what: "shard" }),
+            None => core.stage_shard(&head, &payload),
+        };
+        let prepared = self.run(stage).await?;
+        self.commit(item, vec![prepared], lease).await
+    }
+
+    async fn pull(&self, shard: ShardAddress) -> Result<(StripeHeader, Bytes), StoreError> {
+        self.read(Item::Shard(shard), move |volume| read::shard(&*volume.disk, &volume.path, shard)).await
+    }
+
+    async fn pull_range(
+        &self,
+        shard: ShardAddress,
+        first: u32,
+        bytes: u32,
+    ) -> Result<(StripeHeader, Bytes), StoreError> {
+        let range = first as usize..(first as usize).saturating_add(bytes as usize);
+        self.read(Item::Shard(shard), move |volume| read::range(&*volume.disk, &volume.path, shard, &range)).await
+    }
+
+    async fn push_node(
+        &self,
+        node: NodeId,
+        payload: Bytes,
+        copies: u8,
+        publish: bool,
+        lease: &Lease,
+    ) -> Result<(), StoreError> {
+        if payload.len() > NODE_BYTES_MAX || NodeId::of(&payload) != node {
+            return Err(StoreError::Mismatch { what: "node" });
+        }
+        let copies = usize::from(copies).min(NODE_COPIES_MAX);
+        let sound = self.sound(Item::Node(node), verify).await?;
+        let prepared = self.run(move |core| core.stage_node(node, &payload, copies, publish, sound)).await?;
+        self.commit(Item::Node(node), prepared, lease).await
+    }
+
+    async fn pull_node(&self, node: NodeId) -> Result<Bytes, StoreError> {
+        self.read(Item::Node(node), move |volume| read::node(&*volume.disk, &volume.path, node)).await
+    }
+
+    async fn push_record(&self, record: &LayoutRecord, lease: &Lease) -> Result<(), StoreError> {
+        let node = NodeId::from(record.content);
+        let _turn = self.records_turn.lock().await;
+        let holders: Vec<_> = self.sound(Item::Node(node), glance).await?.into_iter().map(|(at, _)| at).collect();
+        if holders.is_empty() {
+            return Err(StoreError::NotFound);
+        }
+        let record = record.clone();
+        let prepared = self.run(move |_| Core::stage_record(&record, holders)).await?;
+        self.commit(Item::Records(node), prepared, lease).await
+    }
+
+    async fn pull_records(&self, content: ContentId) -> Result<Vec<LayoutRecord>, StoreError> {
+        let node = NodeId::from(content);
+        let (found, wrong) = self
+            .run(move |core| {
+                let (mut found, mut wrong) = (Vec::new(), Vec::new());
+                for (volume, _) in core.holders(Item::Records(node))? {
+                    match read::records(&*volume.disk, &volume.path, node) {
+                        Ok((records, _)) => found.extend(records),
+                        Err(_) => wrong.push(volume.slot),
+                    }
+                }
+                Ok((merge(found.into_iter()), wrong))
+            })
+            .await?;
+        for slot in wrong {
+            self.inspect(slot, Item::Records(node)).await?;
+        }
+        Ok(found)
+    }
+
+    async fn published(&self, after: Option<NodeId>, max: usize) -> Result<Vec<NodeId>, StoreError> {
+        self.run(move |core| published::page(core, after, max)).await
+    }
+
+    fn status(&self) -> StoreStatus {
+        StoreStatus { disks: self.core.volumes.iter().map(|volume| volume.status()).collect() }
+    }
+}
+
+fn verify(volume: &Volume, item: Item, _: u64) -> Result<(), Fault> {
+    read::verify(&*volume.disk, &volume.path, item)
+}
+
+fn glance(volume: &Volume, item: Item, bytes: u64) -> Result<(), Fault> {
+    read::glance(&*volume.disk, &volume.path, item, bytes)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "it stands where a look at the file could fail")]
+fn trust(_: &Volume, _: Item, _: u64) -> Result<(), Fault> {
+    Ok(())
+}
+
+fn spawn(committer: Committer, requests: mpsc::Receiver<Request>) -> Result<JoinHandle<()>, StoreError> {
+    let disk = committer.volume.path.clone();
+    std::thread::Builder::new()
+        .name(format!("disk-{}", committer.volume.slot.0))
+        .spawn(move || committer.run(requests))
+        .map_err(|source| StoreError::Io { what: "starting a committer", disk, source })
+}
+
+/// The other side of a queue or a task is gone.
+fn stopped(error: impl std::error::Error) -> StoreError {
+    StoreError::Unavailable { reason: format!("the store is stopped: {error}") }
+}

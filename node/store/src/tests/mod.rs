@@ -1,0 +1,7 @@
+//! The store as a whole: on real directories, and on simulated disks that lose power, fail and rot.
+
+mod crash;
+mod damage;
+mod faults;
+mod real;
+mod rig;

@@ -1,0 +1,167 @@
+//! One data directory in use: whether it is good, how full it is, and room kept for what is being written.
+//!
+//! It must not know formats. A volume that failed is fenced: neither read nor written until the node starts again,
+//! because after a failed sync nobody knows what the disk kept.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use storgo_object::ports::{DiskState, DiskStatus, StoreError};
+use storgo_protocol::limits::DISK_RESERVE_BYTES;
+
+use crate::catalog::Tally;
+use crate::disk::Disk;
+use crate::item::Item;
+use crate::place::{DiskId, Slot};
+
+/// The directory of files that are not yet in place.
+pub(crate) const TMP: &str = "tmp";
+
+/// The directory of files that failed their check.
+pub(crate) const QUARANTINE: &str = "quarantine";
+
+/// One data directory.
+#[derive(Debug)]
+pub(crate) struct Volume {
+    pub(crate) slot: Slot,
+    pub(crate) id: DiskId,
+    pub(crate) path: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    /// Bytes that it may hold in all, if that is limited.
+    pub(crate) share_bytes: Option<u64>,
+    /// Held for a few additions each time, never across an await.
+    state: Mutex<State>,
+    next_tmp: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    fence: Option<String>,
+    tally: Tally,
+    quarantined: u64,
+    reserved_bytes: u64,
+}
+
+/// Room that nobody else is given; it is free again when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Reservation {
+    volume: Arc<Volume>,
+    bytes: u64,
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.volume.state.lock().reserved_bytes -= self.bytes;
+    }
+}
+
+impl Volume {
+    pub(crate) fn new(slot: Slot, id: DiskId, path: PathBuf, disk: Arc<dyn Disk>, share_bytes: Option<u64>) -> Self {
+        Self { slot, id, path, disk, share_bytes, state: Mutex::default(), next_tmp: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn is_good(&self) -> bool {
+        self.state.lock().fence.is_none()
+    }
+
+    /// Gives the volume up until the next start.
+    pub(crate) fn fence(&self, reason: String) {
+        let mut state = self.state.lock();
+        if state.fence.is_none() {
+            tracing::error!(disk = %self.path.display(), %reason, "the disk is given up until the next start");
+            state.fence = Some(reason);
+        }
+    }
+
+    /// Gives the volume up for an error, which is returned as the store's.
+    pub(crate) fn fence_for(&self, what: &'static str, source: io::Error) -> StoreError {
+        self.fence(format!("{what} failed: {source}"));
+        StoreError::Io { what, disk: self.path.clone(), source }
+    }
+
+    /// The error of a volume that was given up; `None` for a good one.
+    pub(crate) fn refusal(&self) -> Option<StoreError> {
+        let fence = self.state.lock().fence.clone()?;
+        Some(StoreError::Unavailable { reason: format!("{}: {fence}", self.path.display()) })
+    }
+
+    /// A file name that was not used since the start.
+    pub(crate) fn tmp_path(&self) -> PathBuf {
+        self.path.join(TMP).join(self.next_tmp.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+
+    /// Keeps room for a file.
+    pub(crate) fn reserve(self: &Arc<Self>, bytes: u64) -> Result<Reservation, StoreError> {
+        let on_disk = self.disk.space(&self.path).map_err(|source| self.fence_for("looking for room", source))?;
+        let mut state = self.state.lock();
+        let free = self.room(&state, on_disk.free_bytes);
+        if free < bytes {
+            return Err(StoreError::NoSpace { needed: bytes, free });
+        }
+        state.reserved_bytes += bytes;
+        drop(state);
+        Ok(Reservation { volume: Arc::clone(self), bytes })
+    }
+
+    pub(crate) fn set_tally(&self, tally: Tally, quarantined: u64) {
+        let mut state = self.state.lock();
+        state.tally = tally;
+        state.quarantined = quarantined;
+    }
+
+    /// Counts a file that is now in place; `before` are the bytes of the one that it took the place of.
+    pub(crate) fn count_in(&self, item: Item, bytes: u64, before: Option<u64>) {
+        let mut state = self.state.lock();
+        state.tally.bytes = state.tally.bytes.saturating_sub(before.unwrap_or(0)) + bytes;
+        match (item, before) {
+            (Item::Shard(_), None) => state.tally.shards += 1,
+            (Item::Node(_), None) => state.tally.nodes += 1,
+            _ => {}
+        }
+    }
+
+    /// Counts a file that is no longer in place.
+    pub(crate) fn count_out(&self, item: Item, bytes: u64, quarantined: bool) {
+        let mut state = self.state.lock();
+        state.tally.bytes = state.tally.bytes.saturating_sub(bytes);
+        state.quarantined += u64::from(quarantined);
+        match item {
+            Item::Shard(_) => state.tally.shards = state.tally.shards.saturating_sub(1),
+            Item::Node(_) => state.tally.nodes = state.tally.nodes.saturating_sub(1),
+            Item::Records(_) | Item::Mark(_) => {}
+        }
+    }
+
+    pub(crate) fn status(&self) -> DiskStatus {
+        let free = if self.is_good() {
+            self.disk.space(&self.path).map_or_else(
+                |source| {
+                    self.fence(format!("looking for room failed: {source}"));
+                    0
+                },
+                |space| space.free_bytes,
+            )
+        } else {
+            0
+        };
+        let state = self.state.lock();
+        DiskStatus {
+            path: self.path.clone(),
+            state: state.fence.clone().map_or(DiskState::Good, DiskState::Fenced),
+            capacity_bytes: state.tally.bytes + self.room(&state, free),
+            used_bytes: state.tally.bytes,
+            shards: state.tally.shards,
+            nodes: state.tally.nodes,
+            quarantined: state.quarantined,
+        }
+    }
+
+    fn room(&self, state: &State, free_bytes: u64) -> u64 {
+        let on_disk = free_bytes.saturating_sub(DISK_RESERVE_BYTES);
+        let in_share = self.share_bytes.map_or(u64::MAX, |share| share.saturating_sub(state.tally.bytes));
+        on_disk.min(in_share).saturating_sub(state.reserved_bytes)
+    }
+}

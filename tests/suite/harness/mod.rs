@@ -1,0 +1,22 @@
+//! What tests are made of: a lab of nodes, users with homes, commands with their output, seeded bytes, shard files.
+//!
+//! It knows processes, sockets and files, and nothing of what a test is about.
+
+mod bytes;
+mod home;
+mod lab;
+mod node;
+mod process;
+mod shards;
+mod wait;
+
+pub use bytes::{KIB, MIB, assert_same};
+pub use home::Home;
+pub use lab::{Lab, Put};
+pub use node::{Node, NodeOptions};
+pub use process::Signal;
+pub use shards::{files_below, shard_files};
+pub use wait::until;
+
+/// The program under test.
+pub const STORGO: &str = env!("CARGO_BIN_EXE_storgo");
