@@ -22,6 +22,11 @@ pub(crate) fn rate(count: u64, time: Duration) -> String {
     format!("{:.0} MB/s", as_f64(count) / 1e6 / time.as_secs_f64().max(1e-9))
 }
 
+/// How fast it went, or for less than a megabyte how long it took.
+pub(crate) fn pace(count: u64, took: Duration) -> String {
+    if count < 1_000_000 { time(took) } else { rate(count, took) }
+}
+
 /// A time that people wait for.
 pub(crate) fn time(time: Duration) -> String {
     match time.as_secs() {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use storgo_node::object::Progress;
-use tokio::time::{MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
+use crate::amounts;
 use crate::output::Output;
 
 /// What is over sooner needs no bar.
@@ -13,24 +14,30 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 const REDRAW: Duration = Duration::from_millis(100);
 
+/// What is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// Counts bytes.
+    Put,
+    /// Counts bytes.
+    Get,
+    /// Counts stripes.
+    Repair,
+}
+
 /// Waits for `work`, and draws how far it is if somebody watches and it takes longer than a second.
-pub(crate) async fn watch<T>(
-    output: Output,
-    what: &'static str,
-    progress: &Progress,
-    work: impl Future<Output = T>,
-) -> T {
+pub(crate) async fn watch<T>(output: Output, what: Work, progress: &Progress, work: impl Future<Output = T>) -> T {
     if !output.is_watched() {
         return work.await;
     }
     let mut work = std::pin::pin!(work);
-    let start = tokio::time::Instant::now();
+    let start = Instant::now();
     tokio::select! {
         done = &mut work => return done,
         () = sleep_until(start + PATIENCE) => {}
     }
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(what);
-    bar.set_elapsed(PATIENCE);
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(what.name());
+    bar.set_style(style(TEMPLATE));
     let mut ticks = interval_at(start + PATIENCE, REDRAW);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
@@ -39,23 +46,44 @@ pub(crate) async fn watch<T>(
                 bar.finish_and_clear();
                 return done;
             }
-            _ = ticks.tick() => draw(&bar, progress),
+            _ = ticks.tick() => {
+                let (done, total) = (progress.done_bytes(), progress.total_bytes());
+                bar.set_length(total.max(1));
+                bar.set_position(done);
+                bar.set_prefix(what.words(done, total, start.elapsed()));
+            }
         }
     }
 }
 
-fn draw(bar: &ProgressBar, progress: &Progress) {
-    let total = progress.total_bytes();
-    if total == 0 {
-        bar.set_style(style("{spinner} {msg} {decimal_bytes}  {decimal_bytes_per_sec}  {elapsed}"));
-    } else {
-        bar.set_style(style(
-            "{msg} {wide_bar:.cyan/dim} {decimal_bytes} / {decimal_total_bytes}  {decimal_bytes_per_sec}  {eta} left",
-        ));
-        bar.set_length(total);
+const TEMPLATE: &str = "{msg} {wide_bar:.cyan/dim} {prefix}";
+
+impl Work {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Put => "put",
+            Self::Get => "get",
+            Self::Repair => "repair",
+        }
     }
-    bar.set_position(progress.done_bytes());
-    bar.tick();
+
+    /// How much of how much, how fast on the whole, and how long yet; a total of 0 is not known.
+    fn words(self, done: u64, total: u64, took: Duration) -> String {
+        let amount = |count| match self {
+            Self::Put | Self::Get => amounts::bytes(count),
+            Self::Repair => amounts::count(count, "stripe"),
+        };
+        let speed = match self {
+            Self::Put | Self::Get => amounts::rate(done, took),
+            Self::Repair => format!("{:.0}/s", amounts::as_f64(done) / took.as_secs_f64().max(1e-9)),
+        };
+        if total == 0 {
+            return format!("{}  {speed}  {}", amount(done), amounts::time(took));
+        }
+        let left = took.as_secs_f64() * amounts::as_f64(total.saturating_sub(done)) / amounts::as_f64(done.max(1));
+        let left = if done == 0 { "?".to_owned() } else { amounts::time(Duration::from_secs_f64(left)) };
+        format!("{} of {}  {speed}  {left} left", amount(done), amount(total))
+    }
 }
 
 fn style(template: &str) -> ProgressStyle {
@@ -67,13 +95,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_templates_are_understood() {
-        assert!(ProgressStyle::with_template("{msg} {wide_bar:.cyan/dim} {decimal_bytes_per_sec}  {eta} left").is_ok());
+    fn a_bar_says_how_much_how_fast_and_how_long_yet() {
+        assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
+        let took = Duration::from_secs(2);
+        assert_eq!(Work::Put.words(10_000_000, 40_000_000, took), "10.0 MB of 40.0 MB  5 MB/s  6.0 s left");
+        assert_eq!(Work::Get.words(0, 40_000_000, took), "0 B of 40.0 MB  0 MB/s  ? left");
+        assert_eq!(Work::Put.words(10_000_000, 0, took), "10.0 MB  5 MB/s  2.0 s");
+        assert_eq!(Work::Repair.words(128, 256, took), "128 stripes of 256 stripes  64/s  2.0 s left");
     }
 
     #[tokio::test]
     async fn work_comes_back_with_its_value() {
         let progress = Progress::default();
-        assert_eq!(watch(Output { json: true }, "test", &progress, async { 7 }).await, 7);
+        assert_eq!(watch(Output { json: true }, Work::Get, &progress, async { 7 }).await, 7);
     }
 }

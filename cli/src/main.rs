@@ -11,6 +11,7 @@ mod commands;
 
 mod context;
 mod error;
+mod exit;
 mod output;
 
 mod amounts;

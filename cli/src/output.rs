@@ -19,17 +19,12 @@ pub(crate) struct Output {
 impl Output {
     /// Prints a result: `value` as one line of JSON, or else what `text` gives.
     pub(crate) fn result<T: Serialize>(self, value: &T, text: impl FnOnce() -> String) -> Result<(), CliError> {
-        if self.json { self.json_line(value) } else { write_out(&text()) }
+        if self.json { json_line(value) } else { write_out(&text()) }
     }
 
     /// Prints a line for people; nothing with `--json`.
     pub(crate) fn say(self, text: &str) -> Result<(), CliError> {
         if self.json { Ok(()) } else { write_out(text) }
-    }
-
-    /// Prints a value as one line of JSON on standard output.
-    pub(crate) fn json_line<T: Serialize>(self, value: &T) -> Result<(), CliError> {
-        write_out(&encode(value)?)
     }
 
     /// Prints a remark on standard error: `value` as one line of JSON, or else what `text` gives.
@@ -67,6 +62,11 @@ impl Output {
     pub(crate) fn is_watched(self) -> bool {
         !self.json && io::stderr().is_terminal()
     }
+}
+
+/// Prints a value as one line of JSON on standard output.
+pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<(), CliError> {
+    write_out(&encode(value)?)
 }
 
 /// Prints a line on standard error.

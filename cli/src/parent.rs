@@ -12,9 +12,8 @@ pub(crate) async fn gone() {
         let mut byte = [0];
         loop {
             match std::io::stdin().read(&mut byte) {
-                Ok(0) => return tell.send(()),
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(_) => return tell.send(()),
+                Ok(0) | Err(_) => return tell.send(()),
                 // Dropping `tell` would look like the end; it is kept for as long as the process.
                 Ok(_) => loop {
                     std::thread::park();

@@ -46,12 +46,12 @@ impl NodeApi for Api {
     }
 
     async fn dht_find(&self, peer: PeerId) -> Result<Vec<DhtPeer>, ApiError> {
-        let found = self.mesh.dht_find(peer).await.map_err(unavailable)?;
+        let found = self.mesh.dht_find(peer).await.map_err(|error| unavailable(&error))?;
         Ok(found.into_iter().map(|found| DhtPeer { peer: found.peer, addresses: found.addresses }).collect())
     }
 
     async fn dht_providers(&self, content: ContentId) -> Result<Vec<DhtPeer>, ApiError> {
-        let providers = self.mesh.dht_providers(content).await.map_err(unavailable)?;
+        let providers = self.mesh.dht_providers(content).await.map_err(|error| unavailable(&error))?;
         let mut known: HashMap<_, _> = self.mesh.peers().into_iter().map(|row| (row.peer, row.addresses)).collect();
         known.insert(self.peer, self.mesh.listen_addresses());
         let row = |peer| DhtPeer { peer, addresses: known.get(&peer).cloned().unwrap_or_default() };
@@ -59,7 +59,7 @@ impl NodeApi for Api {
     }
 
     async fn dht_routing_table(&self) -> Result<Vec<DhtEntry>, ApiError> {
-        let mut entries = self.mesh.dht_routing_table().await.map_err(unavailable)?;
+        let mut entries = self.mesh.dht_routing_table().await.map_err(|error| unavailable(&error))?;
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.bucket));
         let row = |entry: storgo_mesh::RoutingEntry| DhtEntry {
             distance_bits: entry.bucket + 1,
@@ -70,7 +70,7 @@ impl NodeApi for Api {
     }
 }
 
-fn unavailable(error: MeshError) -> ApiError {
+fn unavailable(error: &MeshError) -> ApiError {
     ApiError::Unavailable(error.to_string())
 }
 

@@ -19,6 +19,7 @@ mod supervise;
 
 mod api;
 mod data_dir;
+mod listen;
 
 mod client;
 mod home;

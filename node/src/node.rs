@@ -19,6 +19,7 @@ use crate::api::Api;
 use crate::config::NodeConfig;
 use crate::data_dir::DataDir;
 use crate::error::NodeError;
+use crate::listen;
 use crate::supervise::Supervisor;
 
 /// How often the mesh is asked whether it still runs.
@@ -61,6 +62,7 @@ impl Node {
         let mesh_config = config.mesh()?;
         let data = DataDir::open(data, &OsRandom)?;
         let peer = data.identity().id();
+        listen::check_free(&mesh_config.listen)?;
         let store = Store::open(config.store(data.path())?, Arc::new(OsRandom)).await?;
         let (socket, listener) = Socket::bind(data.path())?;
         let shards: Arc<dyn ShardStore> = Arc::clone(&store) as _;

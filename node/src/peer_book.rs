@@ -43,8 +43,8 @@ impl PeerBook {
         if entries == old {
             return Ok(());
         }
-        let text: String = entries.iter().map(|(network, address)| format!("{network} {address}\n")).collect();
-        private_file::replace(&self.path, text.as_bytes(), &OsRandom)
+        let lines: Vec<_> = entries.iter().map(|(network, address)| format!("{network} {address}\n")).collect();
+        private_file::replace(&self.path, lines.concat().as_bytes(), &OsRandom)
     }
 
     fn read(&self) -> Result<Vec<(NetworkId, PeerAddress)>, NodeError> {

@@ -249,6 +249,9 @@ pub const DISK_JOBS_MAX: usize = 32;
 /// Bytes that stay free on a file system, so that leases can still be written and the system below keeps working.
 pub const DISK_RESERVE_BYTES: u64 = 16 * MIB as u64;
 
+/// Bytes of a node's memory of its disks: for each an id and the longest path that Linux takes.
+pub const KNOWN_DISKS_BYTES_MAX: usize = 64 + DISKS_MAX * (18 + 4096);
+
 /// Lease records that may be superseded before their log is rewritten, besides as many as still hold.
 pub const LEASES_SUPERSEDED_MAX: u64 = 4096;
 
@@ -299,6 +302,9 @@ pub const PEERS_ASKED_FOR_RECORDS: usize = 8;
 
 /// Layout nodes below the top that a reader remembers: at most 64 KiB each.
 pub const LAYOUT_NODES_CACHED_MAX: usize = 8;
+
+/// Layout nodes that a repair under a care ticket remembers having shown to peers; what is forgotten is shown again.
+pub const NODES_SHOWN_MAX: usize = 4096;
 
 /// Stripes of a survey or repair that are looked at together.
 pub const STRIPES_SURVEYED_AT_ONCE_MAX: usize = 128;

@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Lab, MIB, Signal, until};
+use rustix::process::{Pid, kill_process};
+
+use crate::harness::{Lab, MIB, Signal, assert_same, until};
 
 #[test]
 fn the_demo_holds_what_it_promises() {
@@ -45,6 +47,28 @@ fn a_killed_demo_leaves_no_process_and_no_directory() {
         assert_ne!(ended.code, Some(0));
         gone(&lab);
     }
+}
+
+#[test]
+fn a_kept_demo_goes_on_and_says_how_to_use_it() {
+    let mut lab = Lab::empty();
+    let bytes = lab.bytes.take(MIB);
+    let file = lab.file("file", &bytes).display().to_string();
+    let report = lab.home("alice").run(&["demo", &file, "--keep", "--json"]).ok().json();
+    let kept = &report["kept"];
+    let data = kept["data"][0].as_str().unwrap();
+    let status = lab.home("operator").run(&["node", "status", "--json", "--node", data]).ok().json();
+    let via = status["addresses"][0].as_str().unwrap();
+    let ticket = report["ticket"].as_str().unwrap();
+    let got = lab.home("reader").run(&["get", ticket, "-o", "-", "--via", via]).ok();
+    assert_same(&got.stdout, &bytes);
+
+    for process in kept["processes"].as_array().unwrap() {
+        let id = i32::try_from(process.as_i64().unwrap()).unwrap();
+        kill_process(Pid::from_raw(id).unwrap(), Signal::TERM).unwrap();
+    }
+    until("the peers have stopped", || processes(&temporary(&lab)).is_empty().then_some(()));
+    fs::remove_dir_all(kept["directory"].as_str().unwrap()).unwrap();
 }
 
 /// Where the demo makes its directory.

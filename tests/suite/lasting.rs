@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::harness::{Lab, MIB, NodeOptions, assert_same, files_below, shard_files};
+use crate::harness::{Lab, MIB, Node, NodeOptions, assert_same, files_below, shard_files};
 
 #[test]
 fn a_node_serves_after_kill_9_what_it_had_before() {
@@ -25,6 +25,21 @@ fn a_node_serves_after_kill_9_what_it_had_before() {
     fs::remove_dir_all(lab.nodes[0].data.join("index")).unwrap();
     lab.restart(0);
     assert_same(&lab.get(&lab.home("reader"), &put.ticket, &[]).ok().stdout, &bytes);
+}
+
+#[test]
+fn a_network_that_lost_power_and_moved_is_found_through_any_peer() {
+    let mut lab = Lab::new(6);
+    let bytes = lab.bytes.take(3 * MIB);
+    let file = lab.file("file", &bytes);
+    let put = lab.put(&lab.home("alice"), &file, &["--redundancy", "erasure:4+2"]);
+    lab.nodes.iter_mut().for_each(Node::kill);
+    (0..6).for_each(|number| lab.restart(number));
+    lab.meet();
+    // The ticket names where they were; all are found through one of them.
+    let got = lab.get(&lab.home("reader"), &put.ticket, &[]).ok();
+    assert_same(&got.stdout, &bytes);
+    assert_eq!(got.remark()["chunks_decoded"], 0, "no shard was out of reach: {}", got.stderr);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //!   mending     repair after deaths and damage, by an owner and by a carer who cannot read
 //!   resuming    an interrupted put or get goes on where it was
 //!   lasting     what a node keeps through kill -9, lost disks and a full disk; how it stops
+//!   chaos       seeded rounds of deaths, damage and repair: whatever was acknowledged is there, and heals
 //!   tickets     forged, truncated and foreign tickets, and the wrong network
 //!   secrecy     nothing that a peer keeps or logs tells what was put
 //!   asking      what a running node says of itself, its peers and the hash table
@@ -36,6 +37,7 @@
 mod harness;
 
 mod asking;
+mod chaos;
 mod demo;
 mod exit_codes;
 mod lasting;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Lab, MIB, assert_same, shard_files};
+use crate::harness::{Lab, MIB, assert_same, shard_files, until};
 
 #[test]
 fn a_carer_restores_what_two_dead_peers_held_and_cannot_read_it() {
@@ -28,6 +28,29 @@ fn a_carer_restores_what_two_dead_peers_held_and_cannot_read_it() {
     // One more may go, although two went before.
     let third = lab.running().last().unwrap().peer().to_owned();
     lab.kill(&third);
+    assert_same(&lab.get(&lab.home("reader"), &put.ticket, &[]).ok().stdout, &bytes);
+}
+
+#[test]
+fn whoever_can_read_an_object_may_restore_the_copies_of_its_root() {
+    let mut lab = Lab::new(6);
+    let bytes = lab.bytes.take(2 * MIB);
+    let file = lab.file("file", &bytes);
+    let put = lab.put(&lab.home("alice"), &file, &["--redundancy", "erasure:4+2"]);
+    let holders: Vec<String> = until("all holders of the root are announced", || {
+        let rows = lab.ask(lab.running().next()?, &["dht", "providers", put.content()]).json();
+        let found = rows.as_array()?.iter().filter_map(|row| Some(row["peer"].as_str()?.to_owned()));
+        Some(found.collect::<Vec<_>>()).filter(|found| found.len() == 3)
+    });
+    lab.kill(&holders[0]);
+    lab.kill(&holders[1]);
+    let stranger = lab.home("stranger");
+    let repaired = lab.repair(&stranger, &put.ticket);
+    assert!(repaired["nodes_written"].as_u64() >= Some(2), "{repaired}");
+    assert_eq!(lab.stat(&stranger, &put.ticket)["root_copies"], 3);
+
+    // None of those that had it at first is left.
+    lab.kill(&holders[2]);
     assert_same(&lab.get(&lab.home("reader"), &put.ticket, &[]).ok().stdout, &bytes);
 }
 

@@ -25,19 +25,25 @@ fn what_help_and_readme_say_to_type_exists() {
     let help = help();
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let shown = help.values().flat_map(|text| text.lines().map(str::to_owned)).chain(code(&readme));
-    let mut wrong = Vec::new();
-    let mut checked = 0;
-    for line in shown {
-        let line = line.replace("cargo run --release -- ", "storgo ");
-        if let Some((_, words)) =
-            line.trim().trim_start_matches(PROMPTS).split_once("storgo ").filter(|(before, _)| starts(before))
-        {
-            checked += 1;
-            wrong.extend(check(&help, words).err().map(|error| format!("{line}: {error}")));
-        }
-    }
-    assert!(checked > 10, "only {checked} lines were found");
+    let commands: Vec<_> = shown.filter_map(|line| command(&line)).collect();
+    assert!(commands.len() > 10, "only {commands:?} were found");
+    let wrong: Vec<_> = commands.iter().filter_map(|command| check(&help, command).err()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn commands_are_found_in_text_and_wrong_ones_are_noticed() {
+    let text = "Run `storgo node run` and\n```sh\n$ T=$(storgo put f --private)\ncargo run --release -- demo --kill 3 # loud\n\
+                the storgo network\n```\nwith the `storgo` binary.";
+    let commands: Vec<_> = code(text).iter().filter_map(|line| command(line)).collect();
+    assert_eq!(commands, ["node run", "put f --private", "demo --kill 3"]);
+    let help = help();
+    for command in commands {
+        check(&help, &command).unwrap();
+    }
+    for wrong in ["putt f", "node walk", "put f --loudly", "dht"] {
+        assert!(check(&help, wrong).is_err(), "{wrong}");
+    }
 }
 
 /// What may stand before a command that is to be typed.
@@ -47,6 +53,15 @@ const PROMPTS: [char; 2] = ['$', ' '];
 fn starts(before: &str) -> bool {
     let before = before.trim_end();
     before.is_empty() || before.ends_with(['(', '|', ';', '`', ':']) || before.ends_with("&&")
+}
+
+/// What follows `storgo` in a line that can be typed.
+fn command(line: &str) -> Option<String> {
+    // Help begins with a pattern of the command, which is not to be typed.
+    let line = Some(line).filter(|line| !line.starts_with("Usage:"))?.replace("cargo run --release -- ", "storgo ");
+    let (before, words) = line.trim_start_matches(PROMPTS).split_once("storgo ")?;
+    let end = words.find(['|', ')', '#', '>', '`', ';', '&']).unwrap_or(words.len());
+    starts(before).then(|| words[..end].trim().to_owned())
 }
 
 /// Asks every command for its help.
@@ -91,9 +106,8 @@ fn code(markdown: &str) -> Vec<String> {
 }
 
 /// Whether the command exists and has the flags that are shown.
-fn check(help: &Help, line: &str) -> Result<(), String> {
-    let end = line.find(['|', ')', '#', '>', '`', ';', '&']).unwrap_or(line.len());
-    let tokens: Vec<_> = line[..end].split_whitespace().collect();
+fn check(help: &Help, command: &str) -> Result<(), String> {
+    let tokens: Vec<_> = command.split_whitespace().collect();
     let mut path = Vec::new();
     for token in tokens.iter().filter(|token| !token.starts_with('-')) {
         if !is_group(help, &path) {
@@ -103,6 +117,9 @@ fn check(help: &Help, line: &str) -> Result<(), String> {
         if !help.contains_key(&path) {
             return Err(format!("there is no command `{}`", path.join(" ")));
         }
+    }
+    if !path.is_empty() && is_group(help, &path) {
+        return Err(format!("`{}` alone does nothing", path.join(" ")));
     }
     let text = help.get(&path).ok_or("there is no such command")?;
     let flags =

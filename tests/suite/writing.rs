@@ -104,7 +104,7 @@ fn shards_are_spread_over_zones_before_peers() {
 fn a_peer_that_dies_during_put_is_replaced() {
     let mut lab = Lab::new(6);
     let bytes = lab.bytes.take(14 * MIB);
-    let args = ["put", "-", "--json", "--redundancy", "erasure:4+2", "--via", &lab.nodes[0].address()];
+    let args = ["put", "-", "--json", "--redundancy", "erasure:4+2", "--via", lab.nodes[0].address()];
     let mut putting = lab.home("alice").start(&args);
     putting.write(&bytes[..8 * MIB]);
     let victim = lab.nodes[5].peer().to_owned();

@@ -61,18 +61,18 @@ pub(crate) async fn run(context: &Context, command: DhtCommand) -> Result<(), Cl
         DhtCommand::Find(args) => {
             let closest = args.node.connect().await?.dht_find(args.peer).await?;
             tell(context, &closest)?;
-            match closest.iter().any(|found| found.peer == args.peer) {
-                true => Ok(()),
-                false => Err(CliError::new(Exit::NotFound, "the peer itself was not found")),
+            if closest.iter().any(|found| found.peer == args.peer) {
+                return Ok(());
             }
+            Err(CliError::new(Exit::NotFound, "the peer itself was not found"))
         }
         DhtCommand::Providers(args) => {
             let providers = args.node.connect().await?.dht_providers(args.content).await?;
             tell(context, &providers)?;
-            match providers.is_empty() {
-                false => Ok(()),
-                true => Err(CliError::new(Exit::NotFound, "nobody announced that they hold it")),
+            if providers.is_empty() {
+                return Err(CliError::new(Exit::NotFound, "nobody announced that they hold it"));
             }
+            Ok(())
         }
         DhtCommand::RoutingTable(args) => {
             let entries = args.node.connect().await?.dht_routing_table().await?;

@@ -13,7 +13,7 @@ use storgo_protocol::{Code, NetworkId};
 
 use crate::context::{Context, JoinArgs, Wanted, leave, parse_network};
 use crate::error::{CliError, Exit};
-use crate::output::note;
+use crate::output::{json_line, note};
 use crate::places::{PlacesJson, WidthJson, width};
 use crate::{amounts, bar};
 
@@ -72,14 +72,14 @@ pub(crate) async fn run(context: &Context, args: PutArgs) -> Result<(), CliError
     let start = Instant::now();
     let (mut source, progress) = (tokio::fs::File::from_std(file), Progress::default());
     let putting = client.engine().put(&mut source, &options, &progress);
-    let report = bar::watch(context.output, "put", &progress, putting).await;
+    let report = bar::watch(context.output, bar::Work::Put, &progress, Box::pin(putting)).await;
     let took = start.elapsed();
     tell(context, &leave(client, report).await?, took)
 }
 
 fn tell(context: &Context, report: &PutReport, took: Duration) -> Result<(), CliError> {
     if context.output.json {
-        return context.output.json_line(&PutJson::of(report, took));
+        return json_line(&PutJson::of(report, took));
     }
     note(&format!(
         "{} in {}, {}; {}; {}",
@@ -87,7 +87,7 @@ fn tell(context: &Context, report: &PutReport, took: Duration) -> Result<(), Cli
         amounts::count(report.chunks, "chunk"),
         report.code,
         width(&report.width),
-        amounts::rate(report.bytes, took),
+        amounts::pace(report.bytes, took),
     ));
     if report.shards_present > 0 {
         note(&format!("{} were there already", amounts::count(report.shards_present, "shard")));

@@ -33,14 +33,14 @@ pub(crate) async fn run(context: &Context, args: RepairArgs) -> Result<(), CliEr
     let client = context.connect(&args.join, super::stat::wanted(&args.ticket)).await?;
     let (start, progress) = (Instant::now(), Progress::default());
     let repairing = client.engine().repair(&args.ticket, &progress);
-    let report = bar::watch(context.output, "repair", &progress, repairing).await;
+    let report = bar::watch(context.output, bar::Work::Repair, &progress, repairing).await;
     let took = start.elapsed();
     let report = leave(client, report).await?;
     context.output.result(&RepairJson::of(&report, took), || text(&report, took))?;
     if report.lost.is_empty() {
         return Ok(());
     }
-    let stripes = amounts::count(report.lost.len() as u64, "stripe");
+    let stripes = amounts::count(report.stripes_lost, "stripe");
     Err(CliError::new(Exit::NotEnough, format!("{stripes} could not be repaired: {}", report.lost.join("; "))))
 }
 

@@ -13,18 +13,30 @@ use crate::core::Core;
 use crate::peers::Standing;
 use crate::{MeshError, names};
 
+/// Dials of one peer for one purpose, when addresses become known while others are tried.
+pub(crate) const DIALS_MAX: u32 = 3;
+
 impl Core {
     /// Makes sure that `peer` is linked and each side has admitted the other.
     pub(crate) async fn connect(&self, peer: PeerId) -> Result<(), PeerError> {
         let mut changed = self.changed.subscribe();
-        let mut looked_up = false;
+        let (mut looked_up, mut dials) = (false, 0);
         loop {
             changed.borrow_and_update();
             let standing = self.table.lock().standing(peer, Instant::now());
             match standing {
                 Standing::Answering => return Ok(()),
                 Standing::BackedOff(reason) => return Err(Self::unreachable(peer, reason)),
-                Standing::Away(addresses) => self.dial(peer, addresses).await?,
+                Standing::Away(addresses) => {
+                    dials += 1;
+                    if let Err(reason) = self.dial(peer, addresses.clone()).await? {
+                        // An address that became known meanwhile was not tried yet.
+                        if dials >= DIALS_MAX || !self.table.lock().knows_others(peer, &addresses) {
+                            self.failed(peer, reason.clone());
+                            return Err(Self::unreachable(peer, reason));
+                        }
+                    }
+                }
                 Standing::Unknown if looked_up => return Err(Self::unreachable(peer, "no address is known")),
                 Standing::Unknown => {
                     looked_up = true;
@@ -43,18 +55,17 @@ impl Core {
     }
 
     /// Dials, TCP first: a shard over QUIC costs almost twice the CPU time.
-    async fn dial(&self, peer: PeerId, addresses: Vec<PeerAddress>) -> Result<(), PeerError> {
+    async fn dial(&self, peer: PeerId, addresses: Vec<PeerAddress>) -> Result<Result<(), String>, PeerError> {
         let (cheap, dear): (Vec<_>, Vec<_>) = addresses.into_iter().partition(names::is_tcp);
         let mut reason = String::new();
         for addresses in [cheap, dear].into_iter().filter(|addresses| !addresses.is_empty()) {
             match self.request(|reply| Command::Dial { peer, addresses, reply }).await {
-                Ok(Ok(_)) => return Ok(()),
+                Ok(Ok(_)) => return Ok(Ok(())),
                 Ok(Err(met)) => reason = met,
                 Err(_) => return Err(PeerError::Stopped),
             }
         }
-        self.failed(peer, reason.clone());
-        Err(Self::unreachable(peer, reason))
+        Ok(Err(reason))
     }
 
     /// Asks the DHT where a peer is.

@@ -92,8 +92,8 @@ impl EventLoop {
     fn on_command(&mut self, core: &Core, command: Command) {
         let now = Instant::now();
         match command {
-            Command::Dial { peer, addresses, reply } => self.dial(peer, &addresses, reply),
-            Command::DialAddress { address, reply } => self.dial_address(&address, reply),
+            Command::Dial { peer, addresses, reply } => self.dial(peer, addresses, reply),
+            Command::DialAddress { address, reply } => self.dial_address(address, reply),
             Command::Disconnect { peer } => self.disconnect(peer),
             Command::Route { peer, addresses } => self.route(peer, &addresses),
             Command::FindPeer { peer, reply } => {
@@ -198,11 +198,11 @@ impl EventLoop {
         }
     }
 
-    fn dial(&mut self, peer: PeerId, addresses: &[PeerAddress], reply: DialReply) {
+    fn dial(&mut self, peer: PeerId, addresses: Vec<PeerAddress>, reply: DialReply) {
         if self.links.connected(peer) {
             return settle(reply, Ok(peer));
         }
-        let Some(reply) = self.dials.join(peer, reply) else { return };
+        let Some(reply) = self.dials.join(peer, &addresses, reply) else { return };
         let target = match names::to_libp2p(peer) {
             Ok(target) => target,
             Err(error) => return settle(reply, Err(error.to_string())),
@@ -211,18 +211,18 @@ impl EventLoop {
             .condition(PeerCondition::Disconnected)
             .addresses(addresses.iter().map(|address| address.as_multiaddr().clone()).collect())
             .build();
-        self.start_dial(opts, Some(peer), reply);
+        self.start_dial(opts, Some(peer), addresses, reply);
     }
 
-    fn dial_address(&mut self, address: &PeerAddress, reply: DialReply) {
+    fn dial_address(&mut self, address: PeerAddress, reply: DialReply) {
         let opts = DialOpts::unknown_peer_id().address(address.as_multiaddr().clone()).build();
-        self.start_dial(opts, names::peer_of(address), reply);
+        self.start_dial(opts, names::peer_of(&address), vec![address], reply);
     }
 
-    fn start_dial(&mut self, opts: DialOpts, peer: Option<PeerId>, reply: DialReply) {
+    fn start_dial(&mut self, opts: DialOpts, peer: Option<PeerId>, addresses: Vec<PeerAddress>, reply: DialReply) {
         let connection = opts.connection_id();
         match self.swarm.dial(opts) {
-            Ok(()) => self.dials.started(connection, peer, reply),
+            Ok(()) => self.dials.started(connection, peer, addresses, reply),
             Err(error) => settle(reply, Err(error.to_string())),
         }
     }

@@ -26,6 +26,7 @@ pub(crate) struct Dials {
 #[derive(Debug)]
 struct Dial {
     peer: Option<PeerId>,
+    addresses: Vec<PeerAddress>,
     replies: Vec<DialReply>,
 }
 
@@ -56,9 +57,11 @@ impl Links {
 }
 
 impl Dials {
-    /// Lets `reply` wait with others for a dial of the same peer; gives it back if there is none.
-    pub(crate) fn join(&mut self, peer: PeerId, reply: DialReply) -> Option<DialReply> {
-        match self.waiting.values_mut().find(|dial| dial.peer == Some(peer)) {
+    /// Lets `reply` wait with others for a dial that tries these addresses of the peer already; gives it back if
+    /// there is none.
+    pub(crate) fn join(&mut self, peer: PeerId, addresses: &[PeerAddress], reply: DialReply) -> Option<DialReply> {
+        let tries_them = |dial: &Dial| addresses.iter().all(|address| dial.addresses.contains(address));
+        match self.waiting.values_mut().find(|dial| dial.peer == Some(peer) && tries_them(dial)) {
             Some(dial) => {
                 dial.replies.push(reply);
                 None
@@ -67,8 +70,14 @@ impl Dials {
         }
     }
 
-    pub(crate) fn started(&mut self, connection: ConnectionId, peer: Option<PeerId>, reply: DialReply) {
-        self.waiting.insert(connection, Dial { peer, replies: vec![reply] });
+    pub(crate) fn started(
+        &mut self,
+        connection: ConnectionId,
+        peer: Option<PeerId>,
+        addresses: Vec<PeerAddress>,
+        reply: DialReply,
+    ) {
+        self.waiting.insert(connection, Dial { peer, addresses, replies: vec![reply] });
     }
 
     /// Answers everyone who waits for this connection or this peer.

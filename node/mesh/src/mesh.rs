@@ -2,7 +2,7 @@
 //!
 //! It passes questions to the tasks of a mesh and ends them; [`start`](crate::start) begins them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Instant;
@@ -17,6 +17,7 @@ use storgo_protocol::{ContentId, NetworkId, NodeId, PeerAddress, PeerId, Scope};
 use tokio_util::sync::DropGuard;
 
 use crate::command::Command;
+use crate::connect::DIALS_MAX;
 use crate::core::Core;
 use crate::dht::{DhtPeer, RoutingEntry};
 use crate::peers::PeerRow;
@@ -110,7 +111,7 @@ impl Mesh {
 
     /// Dials peers that were only heard of until `enough` answer.
     pub(crate) async fn widen(&self, enough: usize) {
-        let mut tried = HashSet::new();
+        let (mut tries, mut flying) = (HashMap::<PeerId, u32>::new(), HashSet::new());
         let mut dials = FuturesUnordered::new();
         loop {
             let (answering, candidates) = {
@@ -121,15 +122,18 @@ impl Mesh {
                 return;
             }
             for peer in candidates {
-                if dials.len() < MESH_DIALS_MAX && tried.insert(peer) {
+                // One that failed comes up again when others tell where else it is.
+                let tries = tries.entry(peer).or_default();
+                if dials.len() < MESH_DIALS_MAX && *tries < DIALS_MAX && flying.insert(peer) {
+                    *tries += 1;
                     let core = Arc::clone(&self.core);
                     dials.push(async move { (peer, core.connect(peer).await) });
                 }
             }
-            match dials.next().await {
-                Some((peer, Err(error))) => tracing::debug!(%peer, %error, "a peer does not answer"),
-                Some((_, Ok(()))) => {}
-                None => return,
+            let Some((peer, connected)) = dials.next().await else { return };
+            flying.remove(&peer);
+            if let Err(error) = connected {
+                tracing::debug!(%peer, %error, "a peer does not answer");
             }
         }
     }

@@ -56,7 +56,25 @@ impl PeerTable {
         }
         let Some(row) = self.row(peer) else { return };
         if !row.linked() {
+            let before = row.addresses.clone();
             merge(&mut row.addresses, peer, addresses);
+            // A way that was not tried yet is worth a dial, whatever the others met: who moved is told of by others
+            // while old tickets still name where it was.
+            if row.refusal.is_none() && row.addresses.iter().any(|address| !before.contains(address)) {
+                row.retry_at = None;
+            }
+        }
+    }
+
+    /// Whether addresses of a peer are known beside these.
+    pub(crate) fn knows_others(&self, peer: PeerId, tried: &[PeerAddress]) -> bool {
+        self.rows.get(&peer).is_some_and(|row| row.addresses.iter().any(|address| !tried.contains(address)))
+    }
+
+    /// Lets an unreachable peer be dialled before its wait is over; one that refused stays alone.
+    pub(crate) fn retry_now(&mut self, peer: PeerId) {
+        if let Some(row) = self.rows.get_mut(&peer).filter(|row| row.refusal.is_none()) {
+            row.retry_at = None;
         }
     }
 

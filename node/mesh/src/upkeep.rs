@@ -116,7 +116,12 @@ async fn join_through(core: &Arc<Core>, address: &PeerAddress) -> Result<(), Str
         Some(peer) => peer,
         None => dial(core, address).await?,
     };
-    core.table.lock().hear_of(peer, std::slice::from_ref(address));
+    {
+        let mut table = core.table.lock();
+        table.hear_of(peer, std::slice::from_ref(address));
+        // That another address failed, such as an old one in a ticket, says nothing of the one that was asked for.
+        table.retry_now(peer);
+    }
     core.connect(peer).await.map_err(|error| error.to_string())
 }
 

@@ -1,4 +1,4 @@
-//! Leave to write, made when it is needed: one grant for each peer, signed again before it runs out.
+//! Leave to write, made when it is needed: one grant for each peer, signed again before its time or its bytes run out.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use storgo_protocol::{Authority, CareTicket, Grant, GrantTerms, PeerId};
 use crate::engine::{Engine, User};
 use crate::ports::{Clock, Random};
 
-/// Payload bytes that one grant of an owner covers: more than one put pushes to a peer in a grant's life.
+/// Payload bytes that one grant of an owner covers; who pushes more signs another.
 const GRANT_BYTES: u64 = 1 << 40;
 
 /// Signs grants in the name of an owner, or of an owner's care ticket.
@@ -31,10 +31,12 @@ enum Warrant {
     Care(Box<CareTicket>),
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Signed {
     authority: Bytes,
     renew_at: u64,
+    /// Payload bytes before it is renewed: half of what it covers, for a request that is sent again counts again.
+    left_bytes: u64,
 }
 
 impl Granter {
@@ -53,18 +55,16 @@ impl Granter {
         matches!(self.warrant, Warrant::Care(_))
     }
 
-    /// The encoded authority to write to `peer`.
-    pub(crate) fn authority(&self, peer: PeerId) -> Bytes {
+    /// The encoded authority to write `bytes` payload bytes to `peer`.
+    pub(crate) fn authority(&self, peer: PeerId, bytes: usize) -> Bytes {
         let now = self.clock.now_seconds();
         let mut grants = self.grants.lock();
-        match grants.get(&peer) {
-            Some(signed) if now < signed.renew_at => signed.authority.clone(),
-            _ => {
-                let signed = self.sign(peer, now);
-                grants.insert(peer, signed.clone());
-                signed.authority
-            }
+        let signed = grants.entry(peer).or_insert_with(|| self.sign(peer, now));
+        if now >= signed.renew_at || signed.left_bytes == 0 {
+            *signed = self.sign(peer, now);
         }
+        signed.left_bytes = signed.left_bytes.saturating_sub(bytes as u64);
+        signed.authority.clone()
     }
 
     fn new(engine: &Engine, warrant: Warrant) -> Self {
@@ -92,6 +92,31 @@ impl Granter {
                 Authority { grant, repair: Some(ticket.grant.clone()) }
             }
         };
-        Signed { authority: authority.encode().into(), renew_at: now + GRANT_SECONDS_MAX / 2 }
+        let left_bytes = authority.grant.bytes / 2;
+        Signed { authority: authority.encode().into(), renew_at: now + GRANT_SECONDS_MAX / 2, left_bytes }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use storgo_protocol::{ConvergenceSecret, Identity};
+
+    use super::*;
+    use crate::fake::{FakeNetwork, FixedClock, SeededRandom};
+
+    #[test]
+    fn a_grant_is_signed_anew_before_its_bytes_run_out() {
+        let clock: Arc<dyn Clock> = Arc::new(FixedClock(1_800_000_000));
+        let network = FakeNetwork::new(2, 0, &clock);
+        let user = User { identity: Identity::from_seed(&[1; 32]), secret: ConvergenceSecret::from_bytes([1; 32]) };
+        let peers = network.client(Identity::from_seed(&[9; 32]).id());
+        let granter = Granter::owner(&Engine::new(peers, Arc::new(user), clock, Arc::new(SeededRandom::new(1))));
+        let peer = network.peers()[0];
+        let first = granter.authority(peer, 1000);
+        assert_ne!(granter.authority(network.peers()[1], 1000), first);
+        assert_eq!(granter.authority(peer, usize::try_from(GRANT_BYTES / 2).unwrap()), first);
+        let second = granter.authority(peer, 0);
+        assert_ne!(second, first);
+        assert_eq!(granter.authority(peer, 1000), second);
     }
 }

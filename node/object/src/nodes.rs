@@ -52,41 +52,56 @@ impl NodeWriter {
         }
     }
 
-    /// Puts the owner's record beside the root on each of its holders.
-    pub(crate) async fn write_record(
+    /// As [`NodeWriter::write`] for a root, with the owner's record beside it on each of its holders.
+    pub(crate) async fn write_root(
         &self,
+        root: &EncodedNode,
         record: &LayoutRecord,
-        holders: &Holders,
+        held: Holders,
         proof: &Proof,
-    ) -> Result<(), ObjectError> {
-        let mut written = 0;
-        for (peer, _) in holders {
-            match self.writer.push_record(*peer, record, proof).await {
-                Ok(()) => written += 1,
-                Err(miss) => self.pool.fail(*peer, &miss),
+    ) -> Result<Holders, ObjectError> {
+        let mut held = held;
+        loop {
+            held = self.write(root, true, held, proof).await?;
+            let without = self.write_record(record, &held, proof).await;
+            if without.is_empty() {
+                return Ok(held);
+            }
+            held.retain(|(peer, _)| !without.contains(peer));
+        }
+    }
+
+    /// Puts the record on each of the root's holders; gives those that did not take it, which have failed by that.
+    async fn write_record(&self, record: &LayoutRecord, holders: &Holders, proof: &Proof) -> Vec<PeerId> {
+        let pushes =
+            holders.iter().map(|(peer, _)| async move { (*peer, self.writer.push_record(*peer, record, proof).await) });
+        let mut without = Vec::new();
+        for (peer, pushed) in futures::future::join_all(pushes).await {
+            if let Err(miss) = pushed {
+                self.pool.fail(peer, &miss);
+                without.push(peer);
             }
         }
-        if written < self.copies.min(holders.len()) {
-            return Err(self.pool.exhausted("the layout record"));
-        }
-        Ok(())
+        without
     }
 
     /// The peers that should take the node now, with the copies that each should keep on its disks.
     fn missing(&self, node: &EncodedNode, held: &BTreeMap<PeerId, u32>) -> Result<Vec<(PeerId, u8)>, ObjectError> {
-        let ranked = self.pool.ranked(node.id.as_bytes());
-        if ranked.is_empty() {
+        let takers = self.pool.ranked_takers(node.id.as_bytes());
+        // A holder that takes no more, being full, is a holder.
+        let full = held.keys().filter(|peer| !takers.contains(peer) && !self.pool.is_gone(**peer)).count();
+        if takers.len() + full == 0 {
             return Err(self.pool.exhausted(format!("node {}", node.id)));
         }
-        let peers = self.copies.min(ranked.len());
+        let peers = self.copies.min(takers.len() + full);
         let each = u8::try_from(self.copies.div_ceil(peers)).unwrap_or(u8::MAX);
         let disks = self.pool.disks();
         let enough = |peer: &PeerId| {
             let wanted = u32::from(each).min(disks.get(peer).copied().unwrap_or(1)).max(1);
             held.get(peer).is_some_and(|copies| *copies >= wanted)
         };
-        let holding = ranked.iter().filter(|peer| enough(peer)).count();
-        let missing = ranked.iter().filter(|peer| !enough(peer)).take(peers.saturating_sub(holding));
+        let holding = full + takers.iter().filter(|peer| enough(peer)).count();
+        let missing = takers.iter().filter(|peer| !enough(peer)).take(peers.saturating_sub(holding));
         Ok(missing.map(|peer| (*peer, each)).collect())
     }
 }

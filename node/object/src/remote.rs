@@ -8,6 +8,7 @@ use storgo_protocol::slice::decode_slice;
 use storgo_protocol::{ContentId, LayoutRecord, NodeId, PeerId, ShardAddress, ShardIndex, StripeHeader, StripeId};
 
 use crate::authority::Granter;
+use crate::patience::Patience;
 use crate::ports::{Holdings, PeerError, Peers};
 
 /// Peers, asked in the words of the shard protocol. Cheap to clone.
@@ -79,7 +80,7 @@ impl Remote {
         shards: Vec<ShardAddress>,
     ) -> Result<Vec<bool>, Miss> {
         let asked = shards.len();
-        match self.ask(peer, Request::Offer { authority: granter.authority(peer), shards }).await? {
+        match self.ask(peer, Request::Offer { authority: granter.authority(peer, 0), shards }).await? {
             Answer::Offered { have } if have.len() == asked => Ok(have),
             _ => Err(self.lied(peer, "an answer to another offer")),
         }
@@ -93,22 +94,22 @@ impl Remote {
         index: ShardIndex,
         payload: Bytes,
     ) -> Result<(), Miss> {
-        let authority = granter.authority(peer);
+        let authority = granter.authority(peer, payload.len());
         self.store(peer, Request::Push { authority, header: header.clone(), index, payload }).await
     }
 
     pub(crate) async fn push_node(&self, peer: PeerId, granter: &Granter, push: NodePush) -> Result<(), Miss> {
         let NodePush { node, copies, publish, payload } = push;
-        let authority = granter.authority(peer);
+        let authority = granter.authority(peer, payload.len());
         self.store(peer, Request::PushNode { authority, node, copies, publish, payload }).await
     }
 
     pub(crate) async fn push_record(&self, peer: PeerId, granter: &Granter, record: LayoutRecord) -> Result<(), Miss> {
-        self.store(peer, Request::PushRecord { authority: granter.authority(peer), record }).await
+        self.store(peer, Request::PushRecord { authority: granter.authority(peer, 0), record }).await
     }
 
     pub(crate) async fn show(&self, peer: PeerId, granter: &Granter, payload: Bytes) -> Result<(), Miss> {
-        self.store(peer, Request::Show { authority: granter.authority(peer), payload }).await
+        self.store(peer, Request::Show { authority: granter.authority(peer, 0), payload }).await
     }
 
     /// A whole shard of the right stripe and length. Its hash is left to whoever decodes the stripe, which checks the
@@ -167,14 +168,19 @@ impl Remote {
         }
     }
 
+    /// Asks, and again while the peer is busy.
     async fn ask(&self, peer: PeerId, request: Request) -> Result<Answer, Miss> {
-        match self.peers.ask(peer, request).await? {
-            Answer::Refused(refusal) => Err(Miss::Refused(refusal)),
-            answer => Ok(answer),
-        }
+        let ask = || async {
+            match self.peers.ask(peer, request.clone()).await? {
+                Answer::Refused(refusal) => Err(Miss::Refused(refusal)),
+                answer => Ok(answer),
+            }
+        };
+        Patience::default().retry_busy(ask).await
     }
 
-    fn lied(&self, peer: PeerId, what: &'static str) -> Miss {
+    /// Notes that a peer was caught.
+    pub(crate) fn lied(&self, peer: PeerId, what: &'static str) -> Miss {
         self.peers.distrust(peer, what);
         Miss::Lied { peer, what }
     }

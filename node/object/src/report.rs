@@ -118,6 +118,8 @@ pub struct RepairReport {
     pub bytes_pulled: u64,
     /// Payload bytes pushed.
     pub bytes_pushed: u64,
-    /// Stripes that could not be repaired, with what is missing.
+    /// Stripes that could not be repaired.
+    pub stripes_lost: u64,
+    /// The first of those, with what is missing.
     pub lost: Vec<String>,
 }

@@ -70,8 +70,8 @@ impl Spreader {
         held: &[(PeerId, ShardSet)],
     ) -> Result<Vec<(PeerId, ShardSet)>, ObjectError> {
         let total = header.code().total();
-        if self.strict && self.pool.len() < total {
-            return Err(ObjectError::TooFewPeers { have: self.pool.len(), need: total });
+        if self.strict && self.pool.takers() < total {
+            return Err(ObjectError::TooFewPeers { have: self.pool.takers(), need: total });
         }
         match self.pool.assign(header.id(), held, total) {
             round if round.is_empty() => Err(self.pool.exhausted(format!("a shard of chunk {}", header.chunk()))),
@@ -106,14 +106,14 @@ impl Spreader {
         let addresses: Vec<_> =
             shards.iter().map(|(index, _)| ShardAddress { stripe: header.id(), index: *index }).collect();
         let have = self.writer.offer(peer, &addresses, proof).await?;
-        for ((index, payload), have) in shards.iter().zip(have) {
+        for (shard, have) in shards.iter().zip(have) {
             if have {
                 outcome.present += 1;
             } else {
-                self.writer.push(peer, header, *index, payload).await?;
+                self.writer.push(peer, header, shard, proof).await?;
                 outcome.pushed += 1;
             }
-            outcome.stored.insert(*index);
+            outcome.stored.insert(shard.0);
         }
         Ok(())
     }

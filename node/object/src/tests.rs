@@ -10,6 +10,9 @@ use crate::fake::{FakeNetwork, FakePeers, Fault, FixedClock, SeededRandom};
 use crate::ports::{Clock, Random};
 use crate::{Engine, ErrorKind, ObjectError, Order, Piece, Progress, PutOptions, Sink, User};
 
+mod adversity;
+mod records;
+
 const NOW: u64 = 1_800_000_000;
 const ROOM: u64 = 1 << 40;
 
@@ -132,7 +135,9 @@ async fn lies_are_decoded_around_and_their_tellers_distrusted() {
     let bytes = random_bytes(4_000_000);
     let put = lab.put(&bytes, &PutOptions::default()).await.unwrap();
     let liars: Vec<_> = lab.network.peers().into_iter().take(2).collect();
-    liars.iter().for_each(|peer| lab.network.set_fault(*peer, Fault::Liar));
+    for liar in &liars {
+        lab.network.set_fault(*liar, Fault::Liar);
+    }
     let (engine, peers) = client(&lab.network, 9);
     let object = engine.open(&put.ticket).await.unwrap();
     let mut sink = Collect::default();
@@ -223,11 +228,15 @@ async fn an_interrupted_put_finds_its_work_done() {
     let bytes = random_bytes(7_000_000);
     let peers = lab.network.peers();
     // All die, since a put goes on with fewer peers for as long as one is left.
-    peers.iter().for_each(|peer| lab.network.set_fault(*peer, Fault::DownAfter(5)));
+    for peer in &peers {
+        lab.network.set_fault(*peer, Fault::DownAfter(5));
+    }
     lab.put(&bytes, &PutOptions::default()).await.unwrap_err();
     let (done, _) = lab.shards_and_nodes();
     assert!(done > 0);
-    peers.iter().for_each(|peer| lab.network.set_fault(*peer, Fault::None));
+    for peer in &peers {
+        lab.network.set_fault(*peer, Fault::None);
+    }
     let again = lab.put(&bytes, &PutOptions::default()).await.unwrap();
     assert!(again.shards_present > 0, "{again:?}");
     assert_eq!(lab.get(&again.ticket).await.unwrap().0, bytes);
@@ -294,7 +303,7 @@ async fn ranges_give_just_their_bytes_and_pull_little() {
     let object = lab.engine.open(&put.ticket).await.unwrap();
     for range in [0..1, 0..9_000_000, 1_048_570..1_048_590, 4_000_000..4_065_536, 8_999_999..9_000_000, 5..5] {
         let mut sink = Collect::default();
-        let whole = range.start as usize..range.end as usize;
+        let whole = usize::try_from(range.start).unwrap()..usize::try_from(range.end).unwrap();
         let report = lab.engine.get(&object, range.clone(), &mut sink, &Progress::default()).await.unwrap();
         assert_eq!(sink.bytes, bytes[whole], "{range:?}");
         if range.end - range.start == 65_536 {

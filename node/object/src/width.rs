@@ -108,13 +108,17 @@ mod tests {
     }
 
     fn held(sets: &[u32]) -> Vec<(PeerId, ShardSet)> {
-        sets.iter().enumerate().map(|(n, bits)| (peer(n as u8), ShardSet::from_bits(*bits))).collect()
+        (0..).zip(sets).map(|(n, bits)| (peer(n), ShardSet::from_bits(*bits))).collect()
     }
 
     fn width(data: usize, stripes: &[&[u32]], nodes: &[&[(PeerId, u32)]], disks: u32) -> Width {
         let mut meter = WidthMeter::new(data, (0..9).map(|n| (peer(n), disks)).collect());
-        stripes.iter().for_each(|sets| meter.add_stripe(&held(sets)));
-        nodes.iter().for_each(|holders| meter.add_node(holders));
+        for sets in stripes {
+            meter.add_stripe(&held(sets));
+        }
+        for holders in nodes {
+            meter.add_node(holders);
+        }
         meter.width()
     }
 

@@ -1,4 +1,4 @@
-//! Writing to peers: grants, proofs under a care ticket, and patience with busy ones.
+//! Writing to peers: under a grant, and under a care ticket with the proof that what is written belongs to its layout.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,10 +6,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use storgo_pipeline::EncodedNode;
+use storgo_protocol::limits::NODES_SHOWN_MAX;
+use storgo_protocol::message::RefusalKind;
 use storgo_protocol::{LayoutRecord, NodeId, PeerId, ShardAddress, ShardIndex, StripeHeader};
 
 use crate::authority::Granter;
-use crate::patience::Patience;
 use crate::remote::{Miss, NodePush, Remote};
 
 /// Writes to peers in the name of one granter.
@@ -32,44 +33,64 @@ impl Writer {
 
     /// Says which of these shards the peer has already; those have their lease now.
     pub(crate) async fn offer(&self, peer: PeerId, shards: &[ShardAddress], proof: &Proof) -> Result<Vec<bool>, Miss> {
-        self.prove(peer, proof).await?;
-        Patience::default().retry_busy(|| self.remote.offer(peer, &self.granter, shards.to_vec())).await
+        self.proven(peer, proof, || self.remote.offer(peer, &self.granter, shards.to_vec())).await
     }
 
-    /// Makes a shard durable; it was offered before.
+    /// Makes a shard durable.
     pub(crate) async fn push(
         &self,
         peer: PeerId,
         header: &StripeHeader,
-        index: ShardIndex,
-        payload: &Bytes,
+        (index, payload): &(ShardIndex, Bytes),
+        proof: &Proof,
     ) -> Result<(), Miss> {
-        let push = || self.remote.push(peer, &self.granter, header, index, payload.clone());
-        Patience::default().retry_busy(push).await
+        let push = || self.remote.push(peer, &self.granter, header, *index, payload.clone());
+        self.proven(peer, proof, push).await
     }
 
     /// Makes a node durable.
     pub(crate) async fn push_node(&self, peer: PeerId, push: &NodePush, proof: &Proof) -> Result<(), Miss> {
-        self.prove(peer, proof).await?;
-        Patience::default().retry_busy(|| self.remote.push_node(peer, &self.granter, push.clone())).await
+        self.proven(peer, proof, || self.remote.push_node(peer, &self.granter, push.clone())).await
     }
 
     /// Makes a layout record durable.
     pub(crate) async fn push_record(&self, peer: PeerId, record: &LayoutRecord, proof: &Proof) -> Result<(), Miss> {
-        self.prove(peer, proof).await?;
-        Patience::default().retry_busy(|| self.remote.push_record(peer, &self.granter, record.clone())).await
+        self.proven(peer, proof, || self.remote.push_record(peer, &self.granter, record.clone())).await
     }
 
-    async fn prove(&self, peer: PeerId, proof: &Proof) -> Result<(), Miss> {
+    /// Asks after showing the proof. A peer may forget what it was shown, and is shown it once more then.
+    async fn proven<T, F>(&self, peer: PeerId, proof: &Proof, ask: impl Fn() -> F) -> Result<T, Miss>
+    where
+        F: Future<Output = Result<T, Miss>>,
+    {
         if !self.granter.must_show() {
-            return Ok(());
+            return ask().await;
         }
+        let answer = async {
+            self.show(peer, proof).await?;
+            ask().await
+        };
+        match answer.await {
+            Err(Miss::Refused(refusal)) if refusal.kind == RefusalKind::Denied => {
+                self.shown.lock().retain(|(shown_to, _)| *shown_to != peer);
+                self.show(peer, proof).await?;
+                ask().await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn show(&self, peer: PeerId, proof: &Proof) -> Result<(), Miss> {
         for node in proof.iter() {
             if self.shown.lock().contains(&(peer, node.id)) {
                 continue;
             }
-            Patience::default().retry_busy(|| self.remote.show(peer, &self.granter, node.bytes.clone())).await?;
-            self.shown.lock().insert((peer, node.id));
+            self.remote.show(peer, &self.granter, node.bytes.clone()).await?;
+            let mut shown = self.shown.lock();
+            if shown.len() >= NODES_SHOWN_MAX {
+                shown.clear();
+            }
+            shown.insert((peer, node.id));
         }
         Ok(())
     }

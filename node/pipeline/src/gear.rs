@@ -77,13 +77,16 @@ impl Scan<'_> {
         let (Some(a), Some(b), Some(c), Some(d)) = (lane(0), lane(1), lane(2), lane(3)) else { return true };
         let hash = |n: usize| self.hash_before(at + n * LANE_BYTES);
         let (mut h, mut i, mut j, mut k) = (hash(0), hash(1), hash(2), hash(3));
-        for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
-            (h, i, j, k) = (self.roll(h, *a), self.roll(i, *b), self.roll(j, *c), self.roll(k, *d));
-            if h & mask == 0 || i & mask == 0 || j & mask == 0 || k & mask == 0 {
-                return true;
+        let (a, b, c, d) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0, c.as_chunks::<8>().0, d.as_chunks::<8>().0);
+        // Eight bytes to a branch: a hit is rare, and where it is found is looked up in order afterwards.
+        a.iter().zip(b).zip(c).zip(d).any(|(((a, b), c), d)| {
+            let mut hit = false;
+            for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
+                (h, i, j, k) = (self.roll(h, *a), self.roll(i, *b), self.roll(j, *c), self.roll(k, *d));
+                hit |= h & mask == 0 || i & mask == 0 || j & mask == 0 || k & mask == 0;
             }
-        }
-        false
+            hit
+        })
     }
 
     fn first_in_order(&self, from: usize, to: usize, mask: u64) -> Option<usize> {

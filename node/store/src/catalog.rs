@@ -151,6 +151,18 @@ impl Catalog {
         Ok(summary)
     }
 
+    /// One hash of all entries.
+    pub(crate) fn digest(&self) -> Result<[u8; 32], IndexError> {
+        let mut hasher = blake3::Hasher::new();
+        self.0.scan(&[], None, &mut |key, value| {
+            for part in [key, value] {
+                hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+            }
+            ControlFlow::Continue(())
+        })?;
+        Ok(*hasher.finalize().as_bytes())
+    }
+
     pub(crate) fn flush(&self) -> Result<(), IndexError> {
         self.0.flush()
     }

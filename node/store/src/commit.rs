@@ -28,14 +28,14 @@ use crate::leases::{AppendError, LeaseLog, LeaseRecord};
 use crate::placing::PlaceHold;
 use crate::quota::{QuotaHold, Quotas};
 use crate::read::{self, Fault};
-use crate::volume::{QUARANTINE, Reservation, Volume};
+use crate::volume::{QUARANTINE, Reservation, Temporary, Volume};
 
 /// A file that was written under a temporary name, not synced.
 #[derive(Debug)]
 pub(crate) struct Staged {
     pub(crate) item: Item,
-    pub(crate) tmp: PathBuf,
     pub(crate) file: Box<dyn DiskFile>,
+    pub(crate) tmp: Temporary,
     pub(crate) bytes: u64,
     /// Held for its drop, once the bytes are counted as used.
     pub(crate) _reservation: Reservation,
@@ -67,6 +67,9 @@ pub(crate) struct Committer {
     pub(crate) catalog: Catalog,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) log: LeaseLog,
+    /// A file that was opened before any other is written, so that a sync of the file system through it tells of every
+    /// failed write since the last one, whoever else was told of it.
+    pub(crate) witness: Box<dyn DiskFile>,
     /// Leases that hold; the log has more records than that.
     pub(crate) live_leases: u64,
 }
@@ -109,14 +112,15 @@ impl Committer {
         }
     }
 
-    fn commit(&mut self, commits: Vec<Commit>) {
+    fn commit(&mut self, mut commits: Vec<Commit>) {
         let outcome = match self.volume.refusal() {
             Some(refusal) => Err(refusal),
-            None => self.make_durable(&commits).map_err(|failure| self.give_up(failure, &commits)),
+            None => self.make_durable(&mut commits).map_err(|failure| self.give_up(failure)),
         };
         for commit in commits {
             let Commit { files, quota, place, done, .. } = commit;
-            // What is durable is counted by now: the holds end before the answer, so that no byte is counted twice.
+            // What is durable is counted by now: the holds end before the answer, so that no byte is counted twice,
+            // and what is not in place is taken away.
             drop((files, quota, place));
             let answer = match &outcome {
                 Ok(()) => Ok(()),
@@ -126,34 +130,36 @@ impl Committer {
         }
     }
 
-    fn make_durable(&mut self, commits: &[Commit]) -> Result<(), Failure> {
+    fn make_durable(&mut self, commits: &mut [Commit]) -> Result<(), Failure> {
         let leases = self.new_leases(commits).map_err(Failure::Index)?;
         self.log.append(&leases).map_err(|error| match error {
             AppendError::Write(error) if is_full(&error) => Failure::NoSpace,
             AppendError::Write(error) => Failure::Disk("writing leases", error),
             AppendError::Sync(error) => Failure::Disk("syncing leases", error),
         })?;
-        let files: Vec<_> = commits.iter().flat_map(|commit| &commit.files).collect();
+        let mut files: Vec<_> = commits.iter_mut().flat_map(|commit| &mut commit.files).collect();
         // One sync of the whole file system is dearer than one of a file, and much cheaper than many.
-        let whole = files.first().filter(|_| files.len() > SYNC_EACH_MAX);
-        match whole {
-            Some(any) => any.file.sync_file_system().map_err(|error| Failure::Disk("syncing files", error))?,
-            None => sync_each(&files)?,
+        let whole = files.len() > SYNC_EACH_MAX;
+        if whole {
+            self.witness.sync_file_system().map_err(|error| Failure::Disk("syncing files", error))?;
+        } else {
+            sync_each(&files)?;
         }
-        let directories = self.rename(&files)?;
-        match whole {
-            Some(any) => any.file.sync_file_system().map_err(|error| Failure::Disk("syncing names", error))?,
-            None => self.sync_directories(directories)?,
+        let directories = self.rename(&mut files)?;
+        if whole {
+            self.witness.sync_file_system().map_err(|error| Failure::Disk("syncing names", error))?;
+        } else {
+            self.sync_directories(directories)?;
         }
         self.note(commits, &leases).map_err(Failure::Index)
     }
 
     /// Puts files in place; gives the directories that this changed.
-    fn rename(&self, files: &[&Staged]) -> Result<BTreeSet<PathBuf>, Failure> {
+    fn rename(&self, files: &mut [&mut Staged]) -> Result<BTreeSet<PathBuf>, Failure> {
         let (volume, mut directories) = (&self.volume, BTreeSet::new());
         for staged in files {
             let target = volume.path.join(staged.item.path());
-            volume.disk.rename(&staged.tmp, &target).map_err(|error| Failure::Disk("renaming a file", error))?;
+            staged.tmp.rename(&target).map_err(|error| Failure::Disk("renaming a file", error))?;
             directories.insert(volume.path.join(staged.item.directory()));
         }
         Ok(directories)
@@ -197,14 +203,9 @@ impl Committer {
         Ok(())
     }
 
-    fn give_up(&self, failure: Failure, commits: &[Commit]) -> StoreError {
+    fn give_up(&self, failure: Failure) -> StoreError {
         match failure {
-            Failure::NoSpace => {
-                for staged in commits.iter().flat_map(|commit| &commit.files) {
-                    discard(&self.volume, &staged.tmp);
-                }
-                StoreError::NoSpace { needed: LeaseRecord::BYTES as u64, free: 0 }
-            }
+            Failure::NoSpace => StoreError::NoSpace { needed: LeaseRecord::BYTES as u64, free: 0 },
             Failure::Disk(what, error) => self.volume.fence_for(what, error),
             Failure::Index(error) => {
                 self.volume.fence(format!("{error}; the index is rebuilt at the next start"));
@@ -223,15 +224,20 @@ impl Committer {
             Ok(()) | Err(Fault::Outside) => Ok(()),
             Err(Fault::Missing) => {
                 tracing::warn!(disk = %self.volume.path.display(), ?item, "a file is gone");
+                self.volume.note_gone();
                 self.forget(item, false)
             }
-            Err(fault @ (Fault::Damaged | Fault::Failed(_))) => {
+            Err(Fault::Failed(error)) => {
+                tracing::warn!(disk = %self.volume.path.display(), ?item, %error, "a file could not be read");
+                Ok(())
+            }
+            Err(fault @ (Fault::Damaged | Fault::Lost(_))) => {
                 tracing::warn!(disk = %self.volume.path.display(), ?item, ?fault, "a file is quarantined");
                 self.quarantine(item).and_then(|()| self.forget(item, true))
             }
         };
         if let Err(failure) = outcome {
-            drop(self.give_up(failure, &[]));
+            drop(self.give_up(failure));
         }
     }
 
@@ -263,29 +269,22 @@ impl Committer {
         }
         let leases = match self.catalog.leases_of(self.volume.slot) {
             Ok(leases) => leases,
-            Err(error) => return drop(self.give_up(Failure::Index(error), &[])),
+            Err(error) => return drop(self.give_up(Failure::Index(error))),
         };
         let tmp = self.volume.tmp_path();
         match self.log.rewrite(&*self.volume.disk, &tmp, &leases) {
             Ok(()) => {}
             // The old log still stands; it is tried again after the next round.
-            Err(AppendError::Write(error)) if is_full(&error) => discard(&self.volume, &tmp),
+            Err(AppendError::Write(error)) if is_full(&error) => self.volume.discard(&tmp),
             Err(AppendError::Write(error) | AppendError::Sync(error)) => {
-                drop(self.give_up(Failure::Disk("rewriting the lease log", error), &[]));
+                drop(self.give_up(Failure::Disk("rewriting the lease log", error)));
             }
         }
     }
 }
 
-fn sync_each(files: &[&Staged]) -> Result<(), Failure> {
+fn sync_each(files: &[&mut Staged]) -> Result<(), Failure> {
     files.iter().try_for_each(|staged| staged.file.sync()).map_err(|error| Failure::Disk("syncing a file", error))
-}
-
-/// Takes a temporary file away. What stays is taken away at the next start.
-pub(crate) fn discard(volume: &Volume, tmp: &std::path::Path) {
-    if let Err(error) = volume.disk.remove(tmp) {
-        tracing::debug!(path = %tmp.display(), %error, "a temporary file stays until the next start");
-    }
 }
 
 /// Whether an error says that there is no room, which is no fault of the disk.

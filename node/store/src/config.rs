@@ -10,9 +10,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StoreConfig {
-    /// Directory of the index, under the node's data directory. It holds nothing that the disks do not tell again.
+    /// Directory of the index, under the node's data directory. It holds nothing that the disks do not tell again, but
+    /// for the memory of which disk stood where.
     pub index: PathBuf,
-    /// Data directories, each on a disk of its own where there are several; made if they are not there. At most
+    /// Data directories, each on a disk of its own where there are several; made if they are not there. Where a
+    /// disk stood and is gone none is made: it may not be mounted. At most
     /// [`DISKS_MAX`](storgo_protocol::limits::DISKS_MAX).
     pub disks: Vec<PathBuf>,
     /// Bytes that the node may use in all, the same share on each disk. Default: what the file systems offer.

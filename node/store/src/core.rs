@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
+use rustix::io::Errno;
 use storgo_object::ports::StoreError;
 use storgo_protocol::limits::LAYOUT_RECORDS_MAX;
 use storgo_protocol::{LayoutRecord, NodeId, ShardFileHead, slice};
 
 use crate::catalog::Catalog;
-use crate::commit::{Staged, discard, is_full};
+use crate::commit::{Staged, is_full};
 use crate::item::Item;
 use crate::place::{Slot, rank};
 use crate::placing::{PlaceHold, Placing};
@@ -75,16 +76,9 @@ impl Core {
             .into_iter()
             .map(|(volume, bytes)| Prepared { volume, files: Vec::new(), place: None, bytes })
             .collect();
-        let outcome = self
-            .stage_copies(node, payload, copies, &mut prepared)
-            .and_then(|()| prepared.iter_mut().filter(|_| publish).try_for_each(|copy| self.stage_mark(node, copy)));
-        match outcome {
-            Ok(()) => Ok(prepared),
-            Err(error) => {
-                prepared.iter().for_each(Prepared::discard);
-                Err(error)
-            }
-        }
+        self.stage_copies(node, payload, copies, &mut prepared)?;
+        prepared.iter_mut().filter(|_| publish).try_for_each(|copy| self.stage_mark(node, copy))?;
+        Ok(prepared)
     }
 
     /// Writes the layout records beside a root anew with `record` among them, wherever that changes them.
@@ -100,20 +94,12 @@ impl Core {
         let bytes: Vec<u8> = merged.iter().flat_map(LayoutRecord::encode).collect();
         let mut prepared: Vec<Prepared> = Vec::with_capacity(holders.len());
         for (volume, stood) in holders.into_iter().zip(stood) {
-            let staged = if stood == (merged.clone(), true) {
-                Ok(Vec::new())
+            let files = if stood == (merged.clone(), true) {
+                Vec::new()
             } else {
-                Self::stage_on(&volume, Item::Records(node), &[&bytes]).map(|staged| vec![staged])
+                vec![Self::stage_on(&volume, Item::Records(node), &[&bytes])?]
             };
-            match staged {
-                Ok(files) => {
-                    prepared.push(Prepared { volume, files, place: None, bytes: LayoutRecord::BYTES as u64 });
-                }
-                Err(error) => {
-                    prepared.iter().for_each(Prepared::discard);
-                    return Err(error);
-                }
-            }
+            prepared.push(Prepared { volume, files, place: None, bytes: LayoutRecord::BYTES as u64 });
         }
         Ok(prepared)
     }
@@ -192,24 +178,13 @@ impl Core {
     fn stage_on(volume: &Arc<Volume>, item: Item, parts: &[&[u8]]) -> Result<Staged, StoreError> {
         let bytes = parts.iter().map(|part| part.len() as u64).sum();
         let reservation = volume.reserve(bytes)?;
-        let tmp = volume.tmp_path();
-        let file = volume.disk.create(&tmp).map_err(|error| refuse_write(volume, bytes, error))?;
+        let (file, tmp) = volume.create().map_err(|error| refuse_write(volume, bytes, error))?;
         let mut first = 0;
         for part in parts {
-            if let Err(error) = file.write_at(first, part) {
-                discard(volume, &tmp);
-                return Err(refuse_write(volume, bytes, error));
-            }
+            file.write_at(first, part).map_err(|error| refuse_write(volume, bytes, error))?;
             first += part.len() as u64;
         }
-        Ok(Staged { item, tmp, file, bytes, _reservation: reservation })
-    }
-}
-
-impl Prepared {
-    /// Takes the temporary files away again.
-    pub(crate) fn discard(&self) {
-        self.files.iter().for_each(|staged| discard(&self.volume, &staged.tmp));
+        Ok(Staged { item, file, tmp, bytes, _reservation: reservation })
     }
 }
 
@@ -218,7 +193,7 @@ fn records_on(volume: &Volume, node: NodeId) -> Result<(Vec<LayoutRecord>, bool)
     match read::records(&*volume.disk, &volume.path, node) {
         Ok(found) => Ok(found),
         Err(Fault::Missing | Fault::Damaged | Fault::Outside) => Ok((Vec::new(), false)),
-        Err(Fault::Failed(source)) => {
+        Err(Fault::Failed(source) | Fault::Lost(source)) => {
             Err(StoreError::Io { what: "reading layout records", disk: volume.path.clone(), source })
         }
     }
@@ -232,12 +207,16 @@ pub(crate) fn merge(records: impl Iterator<Item = LayoutRecord>) -> Vec<LayoutRe
     records
 }
 
-/// A lack of room is no fault of the disk; anything else that a write fails with is.
-fn refuse_write(volume: &Volume, needed: u64, error: std::io::Error) -> StoreError {
-    if is_full(&error) {
+/// A lack of room, descriptors or memory is no fault of the disk; anything else that a write fails with is.
+fn refuse_write(volume: &Volume, needed: u64, source: std::io::Error) -> StoreError {
+    if is_full(&source) {
         return StoreError::NoSpace { needed, free: 0 };
     }
-    volume.fence_for("writing a file", error)
+    let scarce = [Errno::MFILE, Errno::NFILE, Errno::NOMEM].map(Errno::raw_os_error);
+    if source.raw_os_error().is_some_and(|code| scarce.contains(&code)) {
+        return StoreError::Io { what: "writing a file", disk: volume.path.clone(), source };
+    }
+    volume.fence_for("writing a file", source)
 }
 
 /// Of two refusals the one to tell: a lack of room if there is one, with the most room that was found.

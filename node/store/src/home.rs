@@ -5,7 +5,7 @@
 //!   leases                     the lease log
 //!   shards/00 … shards/ff      shard files, by the first byte of the stripe id
 //!   nodes/00 … nodes/ff        nodes, the layout records and publish marks beside them
-//!   tmp                        files that are not yet in place; emptied at each start
+//!   tmp                        files that are not yet in place; those are removed at each start
 //!   quarantine                 files that failed their check
 //! ```
 //!
@@ -26,7 +26,8 @@ use crate::volume::{QUARANTINE, TMP};
 
 const MAGIC: [u8; 4] = *b"SGDK";
 const VERSION: u8 = 1;
-const FILE: &str = "disk";
+/// The id's name in a data directory.
+pub(crate) const FILE: &str = "disk";
 const FILE_BYTES: usize = 5 + 16 + 32;
 
 /// Opens a data directory, and makes it ready if it is new.
@@ -37,9 +38,7 @@ pub(crate) fn open(disk: &dyn Disk, root: &Path, random: &dyn Random) -> io::Res
     make_path(disk, root)?;
     let known = read_id(disk, root)?;
     make_directories(disk, root)?;
-    for name in disk.list(&root.join(TMP))? {
-        disk.remove(&root.join(TMP).join(name))?;
-    }
+    empty(disk, &root.join(TMP))?;
     let names: HashSet<_> = disk.list(root)?.into_iter().collect();
     if !names.contains(leases::FILE.as_ref() as &std::ffi::OsStr) {
         if known.is_some() {
@@ -82,6 +81,19 @@ fn make_missing(disk: &dyn Disk, parent: &Path, names: impl Iterator<Item = Stri
     missing.iter().try_for_each(|name| disk.make_dir(&parent.join(name)))?;
     // Also when nothing is missing: an earlier start may have died between making and syncing.
     disk.sync_dir(parent)
+}
+
+/// Takes the store's own temporary files away, and nobody else's: the directory may be one that was named by mistake.
+fn empty(disk: &dyn Disk, tmp: &Path) -> io::Result<()> {
+    for name in disk.list(tmp)? {
+        let own = name == FILE || name == leases::FILE || name.as_encoded_bytes().iter().all(u8::is_ascii_digit);
+        if own {
+            disk.remove(&tmp.join(name))?;
+        } else {
+            tracing::warn!(path = %tmp.join(name).display(), "a file that is not storgo's is left alone");
+        }
+    }
+    Ok(())
 }
 
 fn read_id(disk: &dyn Disk, root: &Path) -> io::Result<Option<DiskId>> {

@@ -34,6 +34,7 @@ mod catalog;
 mod index;
 
 mod home;
+mod known;
 mod marker;
 mod open;
 mod rebuild;

@@ -4,6 +4,9 @@
 //! stop over the same disks; else it is rebuilt.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,8 +17,10 @@ use crate::catalog::{Catalog, Summary};
 use crate::commit::Committer;
 use crate::config::StoreConfig;
 use crate::core::Core;
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::index::{Index, IndexError, MemoryIndex, SledIndex};
+use crate::item::Item;
+use crate::known::KnownDisks;
 use crate::leases::LeaseLog;
 use crate::place::{DiskId, Slot};
 use crate::placing::Placing;
@@ -40,13 +45,14 @@ pub(crate) fn open(
     random: &dyn Random,
     kind: IndexKind,
 ) -> Result<(Core, Vec<Committer>), StoreError> {
-    let volumes = open_volumes(config, disk, random)?;
-    let ids: Vec<_> = volumes.iter().map(|volume| volume.id).collect();
     let failed = |source| StoreError::Io { what: "opening the index", disk: config.index.clone(), source };
     home::make_path(&**disk, &config.index).map_err(failed)?;
+    let mut known = KnownDisks::read(&**disk, &config.index).map_err(failed)?;
+    let volumes = open_volumes(config, disk, random, &mut known)?;
+    let ids: Vec<_> = volumes.iter().map(|volume| volume.id).collect();
     let clean = marker::take(&**disk, &config.index).map_err(failed)?;
 
-    let (catalog, summary) = match clean.then(|| reopen_index(&config.index, kind, &ids)).flatten() {
+    let (catalog, summary) = match clean.and_then(|digest| reopen_index(&config.index, kind, &ids, digest)) {
         Some(trusted) => trusted,
         None => rebuild_index(&config.index, kind, &ids, &volumes)?,
     };
@@ -56,12 +62,13 @@ pub(crate) fn open(
         let tally = summary.tallies.get(&volume.slot).copied().unwrap_or_default();
         let quarantined = volume.disk.list(&volume.path.join(QUARANTINE)).map_or(0, |names| names.len() as u64);
         volume.set_tally(tally, quarantined);
-        if let Some(log) = open_log(volume) {
+        if let Some((log, witness)) = open_log(volume) {
             committers.push(Committer {
                 volume: Arc::clone(volume),
                 catalog: catalog.clone(),
                 quotas: Arc::clone(&quotas),
                 log,
+                witness,
                 live_leases: tally.leases,
             });
         }
@@ -73,10 +80,12 @@ pub(crate) fn open(
     Ok((Core { volumes, catalog, quotas, placing: Arc::new(Placing::default()) }, committers))
 }
 
-/// The lease log, ready for the next record.
-fn open_log(volume: &Volume) -> Option<LeaseLog> {
-    match LeaseLog::replay(&*volume.disk, &volume.path, &mut drop) {
-        Ok((log, _)) => Some(log),
+/// The lease log, ready for the next record, and the file through which the file system is synced.
+fn open_log(volume: &Volume) -> Option<(LeaseLog, Box<dyn DiskFile>)> {
+    let witness = volume.disk.open(&volume.path.join(home::FILE));
+    let opened = witness.and_then(|file| Ok((LeaseLog::replay(&*volume.disk, &volume.path, &mut drop)?.0, file)));
+    match opened {
+        Ok(opened) => Some(opened),
         Err(error) => {
             volume.fence(format!("opening the lease log failed: {error}"));
             None
@@ -88,30 +97,66 @@ fn open_volumes(
     config: &StoreConfig,
     disk: &Arc<dyn Disk>,
     random: &dyn Random,
+    known: &mut KnownDisks,
 ) -> Result<Vec<Arc<Volume>>, StoreError> {
     let count = config.disks.len();
     if count > DISKS_MAX {
         return Err(StoreError::Unavailable { reason: format!("{count} data directories where {DISKS_MAX} may be") });
     }
+    let before = known.clone();
+    known.0.retain(|path, _| config.disks.contains(path));
     let share = config.capacity_bytes.map(|bytes| bytes / (count as u64).max(1));
     let (mut volumes, mut seen) = (Vec::with_capacity(count), HashSet::new());
     for (path, slot) in config.disks.iter().zip(0..) {
         // The id of a disk that does not open is not known; nothing is placed there.
-        let (id, fence) = match home::open(&**disk, path, random) {
+        let opened = refuse_unmounted(known, &**disk, config, path).and_then(|()| home::open(&**disk, path, random));
+        let (id, fence) = match opened {
             Ok(id) => (id, (!seen.insert(id)).then(|| format!("another data directory has the same id {id}"))),
             Err(error) => (DiskId([0; 16]), Some(format!("opening it failed: {error}"))),
         };
         let volume = Volume::new(Slot(slot), id, path.clone(), Arc::clone(disk), share);
-        if let Some(reason) = fence {
-            volume.fence(reason);
+        match fence {
+            Some(reason) => volume.fence(reason),
+            None => drop(known.0.insert(path.clone(), id)),
         }
         volumes.push(Arc::new(volume));
+    }
+    if *known != before {
+        let failed = |source| StoreError::Io { what: "noting the disks", disk: config.index.clone(), source };
+        known.write(&**disk, &config.index).map_err(failed)?;
     }
     Ok(volumes)
 }
 
-/// The index of the last clean stop, if it is about these disks and can be read to its end.
-fn reopen_index(path: &Path, kind: IndexKind, ids: &[DiskId]) -> Option<(Catalog, Summary)> {
+/// Refuses a directory in which a disk stood and that now is missing or has nothing of the store's in it.
+fn refuse_unmounted(known: &KnownDisks, disk: &dyn Disk, config: &StoreConfig, path: &Path) -> io::Result<()> {
+    let Some(id) = known.0.get(path) else { return Ok(()) };
+    let names = match disk.list(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        names => names?,
+    };
+    let ours = |name: &OsString| name == home::FILE || Item::ROOTS.iter().any(|root| name == root);
+    if names.iter().any(ours) {
+        return Ok(());
+    }
+    let memory = KnownDisks::path(&config.index);
+    let reason = format!(
+        "disk {id} stood there and is gone: is it mounted? If it is lost for good, remove {} to have a new one made",
+        memory.display()
+    );
+    Err(io::Error::new(io::ErrorKind::NotFound, reason))
+}
+
+/// The index of the last clean stop, if it is about these disks and can be read to its end. sled panics over some
+/// damage; what it left half open goes with its directory.
+fn reopen_index(path: &Path, kind: IndexKind, ids: &[DiskId], digest: [u8; 32]) -> Option<(Catalog, Summary)> {
+    catch_unwind(AssertUnwindSafe(|| read_index(path, kind, ids, digest))).unwrap_or_else(|_| {
+        tracing::warn!("the index is damaged and is rebuilt");
+        None
+    })
+}
+
+fn read_index(path: &Path, kind: IndexKind, ids: &[DiskId], digest: [u8; 32]) -> Option<(Catalog, Summary)> {
     let index = match kind {
         IndexKind::Sled => SledIndex::reopen(&path.join("sled"))?,
         IndexKind::Memory => return None,
@@ -124,7 +169,9 @@ fn reopen_index(path: &Path, kind: IndexKind, ids: &[DiskId]) -> Option<(Catalog
     if known != ids {
         return None;
     }
-    match catalog.summarize() {
+    let read =
+        catalog.digest().and_then(|found| if found == digest { catalog.summarize() } else { Err(IndexError::Damaged) });
+    match read {
         Ok(summary) => Some((catalog, summary)),
         Err(error) => {
             tracing::warn!(%error, "the index is damaged and is rebuilt");

@@ -4,9 +4,10 @@
 
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
+use rustix::io::Errno;
 use storgo_object::ports::StoreError;
 use storgo_protocol::limits::{LAYOUT_RECORDS_MAX, NODE_BYTES_MAX};
 use storgo_protocol::slice::{self, group_range};
@@ -22,7 +23,9 @@ pub(crate) enum Fault {
     Missing,
     /// Its bytes are not those of its id.
     Damaged,
-    /// The disk did not read it.
+    /// The disk says that it cannot give them back: as good as damaged.
+    Lost(io::Error),
+    /// The attempt failed, and nothing is known of the file: too many open files, no permission, the disk unplugged.
     Failed(io::Error),
     /// The range that was asked for is not inside the shard: nothing is wrong with the file.
     Outside,
@@ -32,10 +35,17 @@ impl From<io::Error> for Fault {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Missing,
-            io::ErrorKind::UnexpectedEof => Self::Damaged,
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::IsADirectory => Self::Damaged,
+            _ if is_lost(&error) => Self::Lost(error),
             _ => Self::Failed(error),
         }
     }
+}
+
+/// Whether an error is the medium's (a bad sector, a wrong checksum of the file system), not the moment's.
+fn is_lost(error: &io::Error) -> bool {
+    let lost = [Errno::IO, Errno::BADMSG, Errno::UCLEAN].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| lost.contains(&code))
 }
 
 /// The head of a shard file, compared with the file's name and length.
@@ -122,13 +132,19 @@ pub(crate) fn glance(disk: &dyn Disk, root: &Path, item: Item, bytes: u64) -> Re
     if found == bytes { Ok(()) } else { Err(Fault::Damaged) }
 }
 
-/// The error for an item whose every copy failed with `faults`.
-pub(crate) fn refusal(item: Item, faults: &[Fault]) -> StoreError {
-    if faults.iter().any(|fault| matches!(fault, Fault::Outside)) {
+/// The error for an item whose every copy failed, each on its disk.
+pub(crate) fn refusal(item: Item, faults: Vec<(PathBuf, Fault)>) -> StoreError {
+    if faults.iter().any(|(_, fault)| matches!(fault, Fault::Outside)) {
         return StoreError::Mismatch { what: "range" };
     }
-    if faults.iter().all(|fault| matches!(fault, Fault::Missing)) {
+    if faults.iter().all(|(_, fault)| matches!(fault, Fault::Missing)) {
         return StoreError::NotFound;
+    }
+    // Such a copy may be good, and may be given the next time.
+    for (disk, fault) in faults {
+        if let Fault::Failed(source) = fault {
+            return StoreError::Io { what: "reading a file", disk, source };
+        }
     }
     let what = match item {
         Item::Shard(shard) => format!("shard {shard}"),

@@ -37,7 +37,7 @@ pub(crate) fn scan(volume: &Volume, catalog: &Catalog) -> Result<(), StoreError>
                 match examine(volume, root, &directory, &name) {
                     Ok(entry) => found.extend(entry),
                     Err(error) => {
-                        gave_up(volume, "quarantining a file", &error);
+                        gave_up(volume, "looking at a file or quarantining it", &error);
                         return Ok(());
                     }
                 }
@@ -91,9 +91,16 @@ fn examine(volume: &Volume, root: &str, directory: &Path, name: &str) -> io::Res
         tracing::warn!(disk = %volume.path.display(), root, name, "a file that is not storgo's is left alone");
         return Ok(None);
     };
-    match measure(volume, item) {
+    let measured = match measure(volume, item) {
+        // One failed read is not the end of a file.
+        Err(Fault::Lost(_)) => measure(volume, item),
+        measured => measured,
+    };
+    match measured {
         Ok(bytes) => Ok(Some((item, bytes))),
         Err(Fault::Missing) => Ok(None),
+        // It may be good, and must not be forgotten.
+        Err(Fault::Failed(error)) => Err(error),
         Err(fault) => {
             tracing::warn!(disk = %volume.path.display(), ?item, ?fault, "a file is quarantined");
             let kept = volume.path.join(QUARANTINE);

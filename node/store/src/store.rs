@@ -3,6 +3,7 @@
 //! The asynchronous half. It hands blocking work to [`Core`] on blocking tasks, what is to be durable to the disks'
 //! committers, and waits for their word.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -116,10 +117,10 @@ impl Store {
                     return Err(StoreError::Unavailable { reason: "a committer failed".into() });
                 }
             }
-            // What a fenced disk did last is not in the index.
-            if core.volumes.iter().all(|volume| volume.is_good()) {
+            // What a fenced disk did last is not in the index, and what was gone for a while no longer is.
+            if core.volumes.iter().all(|volume| volume.is_indexed()) {
                 core.catalog.flush()?;
-                marker::put(&*disk, &index).map_err(|source| StoreError::Io {
+                marker::put(&*disk, &index, core.catalog.digest()?).map_err(|source| StoreError::Io {
                     what: "leaving the sign of a clean stop",
                     disk: index,
                     source,
@@ -208,8 +209,9 @@ impl Store {
         let quota = match held {
             Ok(quota) => quota,
             Err(error) => {
+                // Its files are taken away, which blocks.
                 self.run(move |_| {
-                    part.discard();
+                    drop(part);
                     Ok(())
                 })
                 .await?;
@@ -234,19 +236,19 @@ impl Store {
                 for (volume, _) in core.holders(item)? {
                     match read(&volume) {
                         Ok(given) => return Ok((Some(given), faults)),
-                        Err(fault) => faults.push((volume.slot, fault)),
+                        Err(fault) => faults.push((volume, fault)),
                     }
                 }
                 Ok((None, faults))
             })
             .await?;
-        for (slot, fault) in &faults {
-            if !matches!(fault, Fault::Outside) {
-                self.inspect(*slot, item).await?;
+        for (volume, fault) in &faults {
+            if !matches!(fault, Fault::Outside | Fault::Failed(_)) {
+                self.inspect(volume.slot, item).await?;
             }
         }
-        let faults: Vec<_> = faults.into_iter().map(|(_, fault)| fault).collect();
-        given.ok_or_else(|| read::refusal(item, &faults))
+        let faults = faults.into_iter().map(|(volume, fault)| (volume.path.clone(), fault)).collect();
+        given.ok_or_else(|| read::refusal(item, faults))
     }
 }
 
@@ -368,12 +370,20 @@ impl ShardStore for Store {
         let node = NodeId::from(content);
         let (found, wrong) = self
             .run(move |core| {
-                let (mut found, mut wrong) = (Vec::new(), Vec::new());
+                let (mut found, mut wrong, mut failed) = (Vec::new(), Vec::new(), Ok(()));
                 for (volume, _) in core.holders(Item::Records(node))? {
                     match read::records(&*volume.disk, &volume.path, node) {
                         Ok((records, _)) => found.extend(records),
+                        Err(Fault::Failed(source)) => {
+                            let disk = volume.path.clone();
+                            failed = Err(StoreError::Io { what: "reading layout records", disk, source });
+                        }
                         Err(_) => wrong.push(volume.slot),
                     }
+                }
+                // That none could be read does not say that there are none.
+                if found.is_empty() {
+                    failed?;
                 }
                 Ok((merge(found.into_iter()), wrong))
             })
@@ -406,11 +416,16 @@ fn trust(_: &Volume, _: Item, _: u64) -> Result<(), Fault> {
     Ok(())
 }
 
-fn spawn(committer: Committer, requests: mpsc::Receiver<Request>) -> Result<JoinHandle<()>, StoreError> {
-    let disk = committer.volume.path.clone();
+/// Starts a committer. Should it panic (sled may, over a damaged file), its disk is given up, and whoever waits is told.
+pub(crate) fn spawn(committer: Committer, requests: mpsc::Receiver<Request>) -> Result<JoinHandle<()>, StoreError> {
+    let (volume, disk) = (Arc::clone(&committer.volume), committer.volume.path.clone());
     std::thread::Builder::new()
         .name(format!("disk-{}", committer.volume.slot.0))
-        .spawn(move || committer.run(requests))
+        .spawn(move || {
+            if catch_unwind(AssertUnwindSafe(|| committer.run(requests))).is_err() {
+                volume.fence("its committer panicked".into());
+            }
+        })
         .map_err(|source| StoreError::Io { what: "starting a committer", disk, source })
 }
 

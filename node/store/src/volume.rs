@@ -4,7 +4,7 @@
 //! because after a failed sync nobody knows what the disk kept.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,7 +13,7 @@ use storgo_object::ports::{DiskState, DiskStatus, StoreError};
 use storgo_protocol::limits::DISK_RESERVE_BYTES;
 
 use crate::catalog::Tally;
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::item::Item;
 use crate::place::{DiskId, Slot};
 
@@ -43,6 +43,7 @@ struct State {
     tally: Tally,
     quarantined: u64,
     reserved_bytes: u64,
+    gone: bool,
 }
 
 /// Room that nobody else is given; it is free again when this is dropped.
@@ -55,6 +56,31 @@ pub(crate) struct Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         self.volume.state.lock().reserved_bytes -= self.bytes;
+    }
+}
+
+/// A file under a temporary name. It is taken away when this is dropped, unless it was given its name.
+#[derive(Debug)]
+pub(crate) struct Temporary {
+    volume: Arc<Volume>,
+    path: PathBuf,
+    in_place: bool,
+}
+
+impl Temporary {
+    /// Gives the file its name.
+    pub(crate) fn rename(&mut self, target: &Path) -> io::Result<()> {
+        self.volume.disk.rename(&self.path, target)?;
+        self.in_place = true;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.in_place && self.volume.is_good() {
+            self.volume.discard(&self.path);
+        }
     }
 }
 
@@ -91,6 +117,31 @@ impl Volume {
     /// A file name that was not used since the start.
     pub(crate) fn tmp_path(&self) -> PathBuf {
         self.path.join(TMP).join(self.next_tmp.fetch_add(1, Ordering::Relaxed).to_string())
+    }
+
+    /// Makes a file under a temporary name.
+    pub(crate) fn create(self: &Arc<Self>) -> io::Result<(Box<dyn DiskFile>, Temporary)> {
+        let path = self.tmp_path();
+        let file = self.disk.create(&path)?;
+        Ok((file, Temporary { volume: Arc::clone(self), path, in_place: false }))
+    }
+
+    /// Takes a temporary file away. What stays is taken away at the next start.
+    pub(crate) fn discard(&self, path: &Path) {
+        if let Err(error) = self.disk.remove(path) {
+            tracing::debug!(path = %path.display(), %error, "a temporary file stays until the next start");
+        }
+    }
+
+    /// Notes that a file that was held is gone: the disk may have been away for a while, and its files come back.
+    pub(crate) fn note_gone(&self) {
+        self.state.lock().gone = true;
+    }
+
+    /// Whether the index says all that the disk holds.
+    pub(crate) fn is_indexed(&self) -> bool {
+        let state = self.state.lock();
+        state.fence.is_none() && !state.gone
     }
 
     /// Keeps room for a file.

@@ -73,7 +73,7 @@ impl Client {
     pub async fn dht_find(&mut self, peer: PeerId) -> Result<Vec<DhtPeer>, RpcError> {
         let ask = wire::DhtFindRequest { peer: peer.to_string() };
         let answer = self.inner.dht_find(ask).await.map_err(|e| RpcError::from_status(&e))?;
-        Ok(answer.into_inner().closest.into_iter().map(DhtPeer::from_wire).collect::<Result<_, _>>()?)
+        Ok(answer.into_inner().closest.iter().map(DhtPeer::from_wire).collect::<Result<_, _>>()?)
     }
 
     /// Asks the DHT who holds the root of `content`.
@@ -83,7 +83,7 @@ impl Client {
     pub async fn dht_providers(&mut self, content: ContentId) -> Result<Vec<DhtPeer>, RpcError> {
         let ask = wire::DhtProvidersRequest { content: content.to_string() };
         let answer = self.inner.dht_providers(ask).await.map_err(|e| RpcError::from_status(&e))?;
-        Ok(answer.into_inner().providers.into_iter().map(DhtPeer::from_wire).collect::<Result<_, _>>()?)
+        Ok(answer.into_inner().providers.iter().map(DhtPeer::from_wire).collect::<Result<_, _>>()?)
     }
 
     /// Asks for the node's routing table.
@@ -93,6 +93,6 @@ impl Client {
     pub async fn dht_routing_table(&mut self) -> Result<Vec<DhtEntry>, RpcError> {
         let ask = wire::DhtRoutingTableRequest {};
         let answer = self.inner.dht_routing_table(ask).await.map_err(|e| RpcError::from_status(&e))?;
-        Ok(answer.into_inner().entries.into_iter().map(DhtEntry::from_wire).collect::<Result<_, _>>()?)
+        Ok(answer.into_inner().entries.iter().map(DhtEntry::from_wire).collect::<Result<_, _>>()?)
     }
 }

@@ -33,7 +33,7 @@ impl DhtPeer {
         }
     }
 
-    pub(crate) fn from_wire(peer: wire::DhtPeer) -> Result<Self, DecodeError> {
+    pub(crate) fn from_wire(peer: &wire::DhtPeer) -> Result<Self, DecodeError> {
         Ok(Self { peer: parse("peer", &peer.peer)?, addresses: parse_all("address", &peer.addresses)? })
     }
 }
@@ -47,7 +47,7 @@ impl DhtEntry {
         }
     }
 
-    pub(crate) fn from_wire(entry: wire::DhtEntry) -> Result<Self, DecodeError> {
+    pub(crate) fn from_wire(entry: &wire::DhtEntry) -> Result<Self, DecodeError> {
         Ok(Self {
             distance_bits: entry.distance_bits,
             peer: parse("peer", &entry.peer)?,

@@ -16,7 +16,7 @@ use crate::wire::node_server::{Node, NodeServer};
 use crate::{DhtEntry, DhtPeer, NodeStatus, PeerRow, wire};
 
 /// Longer than any query of the DHT may take; a client that waits longer waits for nothing.
-const ANSWER_DEADLINE: Duration = Duration::from_secs(60);
+const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
 
 /// What a node shows of itself.
 #[async_trait]

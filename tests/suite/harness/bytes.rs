@@ -23,6 +23,13 @@ impl Bytes {
         Self { seed, calls: 0 }
     }
 
+    /// A number below `count`.
+    pub fn below(&mut self, count: usize) -> usize {
+        let bytes = self.take(8).try_into().expect("as many as were taken");
+        let number = u64::from_le_bytes(bytes) % u64::try_from(count).expect("a small number");
+        usize::try_from(number).expect("below a small number")
+    }
+
     pub fn take(&mut self, count: usize) -> Vec<u8> {
         self.calls += 1;
         let mut hasher = blake3::Hasher::new_derive_key("storgo suite bytes");

@@ -11,13 +11,14 @@ use super::DemoArgs;
 use super::compare::compare;
 use super::damage::{Damage, flip_a_byte};
 use super::fetch::fetch;
+use super::kept;
 use super::peers::DemoPeers;
 use super::report::{DemoReport, Step, StepReport};
 use super::stage::{Stage, executable};
 use crate::commands::get::GetJson;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
-use crate::output::Output;
+use crate::output::{Output, json_line};
 use crate::places::{Map, width};
 use crate::{amounts, bar};
 
@@ -36,7 +37,7 @@ pub(super) async fn play(context: &Context, args: &DemoArgs, stage: &mut Stage) 
     let peers = DemoPeers::start(stage.path(), args.peers).await?;
     let mut play = Play { output, args, stage: &*stage, peers, file, bytes };
 
-    let (put, put_step) = play.put().await?;
+    let (put, put_step) = Box::pin(play.put()).await?;
     let lost_step = play.lose(&put).await?;
     let repair_step = play.repair(&put).await?;
     let mut steps = vec![put_step, lost_step, repair_step];
@@ -44,15 +45,13 @@ pub(super) async fn play(context: &Context, args: &DemoArgs, stage: &mut Stage) 
     output.say("every byte came back as it was, each time")?;
 
     let (mut peers, file) = (play.peers, play.file);
-    let kept = match args.keep {
-        true => {
-            peers.leave().await?;
-            stage.leave().await?;
-            output.say(&how_to_use(&peers, stage, &put.ticket))?;
-            let data: Vec<_> = peers.living.iter().map(|peer| peer.data.clone()).collect();
-            Some(json!({ "directory": stage.path(), "processes": peers.processes(), "data": data }))
-        }
-        false => None,
+    let kept = if args.keep {
+        peers.leave().await?;
+        stage.leave().await?;
+        output.say(&kept::how_to_use(&peers, stage, &put.ticket))?;
+        Some(kept::json(&peers, stage))
+    } else {
+        None
     };
     let report = DemoReport {
         file: file.display().to_string(),
@@ -64,7 +63,7 @@ pub(super) async fn play(context: &Context, args: &DemoArgs, stage: &mut Stage) 
         steps,
         kept,
     };
-    if output.json { output.json_line(&report) } else { Ok(()) }
+    if output.json { json_line(&report) } else { Ok(()) }
 }
 
 struct Play<'a> {
@@ -88,7 +87,7 @@ impl Play<'_> {
             PutOptions { code: Some(self.args.redundancy), size_hint: Some(self.bytes), ..PutOptions::default() };
         let progress = Progress::default();
         let putting = client.engine().put(&mut source, &options, &progress);
-        let put = bar::watch(self.output, "put", &progress, putting).await;
+        let put = bar::watch(self.output, bar::Work::Put, &progress, Box::pin(putting)).await;
         client.close().await;
         let put = put?;
         let names = self.peers.names();
@@ -110,7 +109,8 @@ impl Play<'_> {
         for (victim, _) in &victims {
             self.peers.kill(*victim).await?;
         }
-        let report = self.fetch_and_compare("get-2", &put.ticket).await?;
+        let fetched = self.fetch_and_compare("get-2", &put.ticket).await;
+        let report = fetched.map_err(|error| error.hint(self.promise(put)))?;
         self.output.say(&format!(
             "   {} of {} decoded from parity; equal to the original",
             report.chunks_decoded,
@@ -177,6 +177,12 @@ impl Play<'_> {
         names
     }
 
+    /// What the redundancy promised, for whoever killed more.
+    fn promise(&self, put: &PutReport) -> String {
+        let (survives, killed) = (put.width.survives, self.args.kill);
+        format!("{} on {} peers survives the loss of {survives}; {killed} were killed", put.code, self.args.peers)
+    }
+
     async fn fetch_and_compare(&self, name: &str, ticket: &Ticket) -> Result<GetJson, CliError> {
         let place = self.stage.path().join(name);
         let (report, copy) = fetch(&place, ticket, &self.peers.address()?).await?;
@@ -192,7 +198,7 @@ impl Play<'_> {
         let client = self.client().await?;
         let progress = Progress::default();
         let repairing = client.engine().repair(&ticket, &progress);
-        let repair = bar::watch(self.output, "repair", &progress, repairing).await;
+        let repair = bar::watch(self.output, bar::Work::Repair, &progress, repairing).await;
         let stat = client.engine().stat(&ticket).await;
         client.close().await;
         let (repair, stat) = (repair?, stat?);
@@ -229,22 +235,4 @@ fn repair_details(repair: &RepairReport) -> serde_json::Value {
         "shards_written": repair.shards_written,
         "nodes_written": repair.nodes_written,
     })
-}
-
-fn how_to_use(peers: &DemoPeers, stage: &Stage, ticket: &Ticket) -> String {
-    let processes: Vec<_> = peers.processes().iter().map(ToString::to_string).collect();
-    let (via, data) = match peers.living.first() {
-        Some(peer) => (peer.address.to_string(), peer.data.display().to_string()),
-        None => (String::new(), String::new()),
-    };
-    format!(
-        "\nthe network goes on:\n  \
-         storgo get {ticket} --via {via} -o copy\n  \
-         storgo put FILE --via {via}\n  \
-         storgo peer ls --node {data}\n\
-         to end it:\n  \
-         kill {} && rm -r {}",
-        processes.join(" "),
-        stage.path().display()
-    )
 }

@@ -14,6 +14,7 @@ mod cpu;
 mod damage;
 mod fetch;
 mod keeper;
+mod kept;
 mod peers;
 mod report;
 mod stage;

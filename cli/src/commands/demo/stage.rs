@@ -59,10 +59,10 @@ impl Stage {
     pub(super) async fn close(mut self) -> Result<(), CliError> {
         drop(self.line.take());
         let ended = self.keeper.wait().await.map_err(|error| CliError::io("waiting for the keeper", error))?;
-        match ended.success() {
-            true => Ok(()),
-            false => Err(CliError::new(Exit::Failed, format!("{} could not be removed", self.path.display()))),
+        if ended.success() {
+            return Ok(());
         }
+        Err(CliError::new(Exit::Failed, format!("{} could not be removed", self.path.display())))
     }
 }
 

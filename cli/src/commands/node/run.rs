@@ -115,9 +115,10 @@ impl Stop {
 
     async fn wait(mut self) {
         let parent = async {
-            match self.with_stdin {
-                true => parent::gone().await,
-                false => std::future::pending().await,
+            if self.with_stdin {
+                parent::gone().await;
+            } else {
+                std::future::pending::<()>().await;
             }
         };
         tokio::select! {

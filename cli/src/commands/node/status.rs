@@ -41,21 +41,21 @@ fn text(status: &NodeStatus) -> String {
 }
 
 fn disk_text(disk: &DiskRow) -> String {
-    let mut text = format!(
+    let mut parts = vec![format!(
         "disk      {}: {} of {} used, {}, {} copies of nodes",
         disk.path,
         amounts::bytes(disk.used_bytes),
         amounts::bytes(disk.capacity_bytes),
         amounts::count(disk.shards, "shard"),
         disk.nodes
-    );
+    )];
     if disk.quarantined > 0 {
-        text += &format!(", {} quarantined", disk.quarantined);
+        parts.push(format!("{} quarantined", disk.quarantined));
     }
     if let Some(reason) = &disk.fenced {
-        text += &format!(", NOT USED: {reason}");
+        parts.push(format!("NOT USED: {reason}"));
     }
-    text
+    parts.join(", ")
 }
 
 #[derive(Debug, Serialize)]

@@ -299,6 +299,23 @@ async fn a_peer_that_dies_is_gone_soon() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_moved_is_reached_although_its_old_address_is_told_too() {
+    let network = network();
+    let first = node(network, &[]).await;
+    let moved = node(network, &first.listen_addresses()).await;
+    until(&first, "the one that moved", |first| answering(first) == 1).await;
+    // Nobody listens there: the hint of an old ticket.
+    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let old = format!("/ip4/127.0.0.1/tcp/{gone}/p2p/{}", moved.me()).parse().unwrap();
+    for via in [&first, &moved].repeat(5) {
+        let client = client(Some(network), &via.listen_addresses()).await;
+        client.add_address(&old).unwrap();
+        let cards = timeout(DEADLINE, client.answering(2)).await.unwrap();
+        assert_eq!(cards.len(), 2, "the client found {cards:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_peer_times_out() {
     let network = network();
     let memory = Arc::new(Memory { mute: true, ..Memory::default() });

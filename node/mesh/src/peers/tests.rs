@@ -114,6 +114,22 @@ fn failures_back_off_once_each_and_a_hello_forgives() {
 }
 
 #[test]
+fn an_address_that_was_not_tried_ends_the_wait_but_not_a_refusal() {
+    let (now, old) = (Instant::now(), address("/ip4/127.0.0.1/tcp/1"));
+    let mut table = PeerTable::new(peer(0));
+    table.hear_of(peer(1), std::slice::from_ref(&old));
+    table.failed(peer(1), "nobody listens".to_owned(), now);
+    table.hear_of(peer(1), std::slice::from_ref(&old));
+    assert!(table.candidates(now).is_empty(), "it is the address that failed");
+    table.hear_say(card(1, &["/ip4/127.0.0.1/tcp/2"]));
+    assert_eq!(table.candidates(now), [peer(1)]);
+
+    table.refused(peer(1), "another network", now);
+    table.hear_of(peer(1), &[address("/ip4/127.0.0.1/tcp/3")]);
+    assert!(table.candidates(now).is_empty(), "it would refuse there too");
+}
+
+#[test]
 fn who_was_caught_comes_last() {
     let mut table = table_of(3, "/ip4/127.0.0.1/tcp/9", Instant::now());
     let first = table.answering()[0].peer;

@@ -1,5 +1,6 @@
 //! Care for an object: how it stands, and making it whole again. Neither needs to read it.
 
+mod audit;
 mod repair;
 mod stat;
 mod subject;

@@ -8,17 +8,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use storgo_pipeline::{EncodedNode, rebuild};
-use storgo_protocol::limits::STRIPES_IN_FLIGHT_MAX;
-use storgo_protocol::{AnyTicket, LayoutRecord, PeerId, ShardIndex, ShardSet, StripeHeader};
+use storgo_protocol::limits::{PLACES_REPORTED_MAX, STRIPES_IN_FLIGHT_MAX};
+use storgo_protocol::{AnyTicket, PeerId, ShardIndex, ShardSet, StripeHeader};
 
 use super::subject::Subject;
 use super::walk::{Walk, node_holders};
 use crate::authority::Granter;
 use crate::engine::Engine;
 use crate::error::ObjectError;
-use crate::nodes::NodeWriter;
+use crate::nodes::{Holders, NodeWriter};
 use crate::progress::Progress;
-use crate::read::{Located, find_record};
+use crate::read::{Located, newest_record};
 use crate::remote::Remote;
 use crate::report::{RepairReport, Width};
 use crate::spread::Spreader;
@@ -147,39 +147,40 @@ impl Repair<'_> {
             }
             Mended::Lost(what) => {
                 self.after.add_stripe(before);
-                self.report.lost.push(what);
+                self.report.stripes_lost += 1;
+                if self.report.lost.len() < PLACES_REPORTED_MAX {
+                    self.report.lost.push(what);
+                }
             }
         }
     }
 
-    /// The root, and beside it the owner's record on whoever takes a copy.
+    /// The root, and the owner's record beside it. A care ticket for a layout that is no longer the present one has no
+    /// say in the record.
     async fn repair_root(&mut self, proof: &Proof) -> Result<(), ObjectError> {
-        let Subject { content, owner, root_node, pool, .. } = self.subject;
+        let Subject { content, owner, root_node, layout, pool, .. } = self.subject;
+        let record = newest_record(self.engine, pool, *content, *owner).await;
         let before = node_holders(self.subject, root_node.id, true).await;
-        let holders = self.repair_node(root_node, true, proof).await?;
-        let record: LayoutRecord = find_record(self.engine, pool, *content, *owner).await?;
-        let new: Vec<_> = holders.into_iter().filter(|(peer, _)| !before.iter().any(|(had, _)| had == peer)).collect();
-        if !new.is_empty() {
-            self.nodes.write_record(&record, &new, proof).await?;
-        }
+        let after = match record.filter(|record| record.layout == layout.id) {
+            Some(record) => self.nodes.write_root(root_node, &record, before.clone(), proof).await?,
+            None => self.nodes.write(root_node, true, before.clone(), proof).await?,
+        };
+        self.count_node(&before, &after);
         Ok(())
     }
 
-    async fn repair_node(
-        &mut self,
-        node: &EncodedNode,
-        publish: bool,
-        proof: &Proof,
-    ) -> Result<crate::nodes::Holders, ObjectError> {
+    async fn repair_node(&mut self, node: &EncodedNode, publish: bool, proof: &Proof) -> Result<(), ObjectError> {
         let before = node_holders(self.subject, node.id, true).await;
-        let copies =
-            |holders: &crate::nodes::Holders| holders.iter().map(|(_, copies)| u64::from(*copies)).sum::<u64>();
-        let had = copies(&before);
-        self.before.add_node(&before);
-        let after = self.nodes.write(node, publish, before, proof).await?;
-        self.after.add_node(&after);
-        self.report.nodes_written += copies(&after).saturating_sub(had);
-        Ok(after)
+        let after = self.nodes.write(node, publish, before.clone(), proof).await?;
+        self.count_node(&before, &after);
+        Ok(())
+    }
+
+    fn count_node(&mut self, before: &Holders, after: &Holders) {
+        let copies = |holders: &Holders| holders.iter().map(|(_, copies)| u64::from(*copies)).sum::<u64>();
+        self.before.add_node(before);
+        self.after.add_node(after);
+        self.report.nodes_written += copies(after).saturating_sub(copies(before));
     }
 }
 
@@ -194,6 +195,7 @@ fn empty_report() -> RepairReport {
         nodes_written: 0,
         bytes_pulled: 0,
         bytes_pushed: 0,
+        stripes_lost: 0,
         lost: Vec::new(),
     }
 }

@@ -49,7 +49,7 @@ impl Engine {
             root_copies: survey.root_copies,
             layout_copies: survey.layout_copies,
             node_copies: usize::from(subject.layout.top.node_copies),
-            peers: subject.pool.len(),
+            peers: subject.pool.peers().len(),
         })
     }
 }

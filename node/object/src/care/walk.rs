@@ -1,14 +1,17 @@
 //! All of a layout, batch by batch, with who holds what of it.
 
 use storgo_pipeline::EncodedNode;
-use storgo_protocol::NodeId;
 use storgo_protocol::limits::STRIPES_SURVEYED_AT_ONCE_MAX;
+use storgo_protocol::message::RefusalKind;
+use storgo_protocol::{NodeId, PeerId};
 
+use super::audit::audit;
 use super::subject::Subject;
 use crate::engine::Engine;
 use crate::error::ObjectError;
 use crate::nodes::Holders;
 use crate::read::{Located, survey};
+use crate::remote::Miss;
 use crate::writer::Proof;
 
 /// Walks a subject's layout from its first entry to its last.
@@ -34,7 +37,7 @@ pub(super) struct Batch {
 }
 
 impl<'a> Walk<'a> {
-    /// A walk; with `verify` the peers read and check what they hold.
+    /// A walk; with `verify` the peers read and check what they hold, and give a sample of it.
     pub(super) const fn new(engine: &'a Engine, subject: &'a Subject, verify: bool) -> Self {
         Self { engine, subject, verify, next: 0, path: Vec::new() }
     }
@@ -67,22 +70,39 @@ impl<'a> Walk<'a> {
         if entries.is_empty() {
             return Ok(None);
         }
-        let located = survey(&fetcher.remote, pool, entries, self.verify).await;
+        let mut located = survey(&fetcher.remote, pool, entries, self.verify).await;
+        if self.verify {
+            audit(fetcher, self.engine.random.as_ref(), &mut located).await;
+        }
         batch.stripes = (start..).zip(located).collect();
         Ok(Some(batch))
     }
 }
 
-/// Who holds a node. With `verify` the peers read and check their copies.
+/// Who holds a node. With `verify` the peers read and check their copies, and each gives one.
 pub(super) async fn node_holders(subject: &Subject, node: NodeId, verify: bool) -> Holders {
-    let ask = |peer| async move { (peer, subject.fetcher.remote.has(peer, &[], &[node], verify).await) };
+    let ask = |peer| async move { (peer, node_copies(subject, peer, node, verify).await) };
     let mut holders = Holders::new();
     for (peer, answer) in futures::future::join_all(subject.pool.peers().into_iter().map(ask)).await {
-        match answer.map(|holdings| holdings.nodes.first().copied().unwrap_or(0)) {
+        match answer {
             Ok(0) => {}
             Ok(copies) => holders.push((peer, copies)),
             Err(miss) => subject.pool.fail(peer, &miss),
         }
     }
     holders
+}
+
+async fn node_copies(subject: &Subject, peer: PeerId, node: NodeId, verify: bool) -> Result<u32, Miss> {
+    let remote = &subject.fetcher.remote;
+    let copies = remote.has(peer, &[], &[node], verify).await?.nodes.first().copied().unwrap_or(0);
+    if verify && copies > 0 {
+        match remote.pull_node(peer, node).await {
+            Err(Miss::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => {
+                return Err(remote.lied(peer, "a claim to a node that it does not hold"));
+            }
+            given => drop(given?),
+        }
+    }
+    Ok(copies)
 }

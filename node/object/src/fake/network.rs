@@ -9,8 +9,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use storgo_protocol::message::{Answer, Frame, PeerCard, Request};
-use storgo_protocol::{Identity, NetworkId, NodeId, PeerId};
+use storgo_protocol::limits::STRIPE_SHARDS_MAX;
+use storgo_protocol::message::{Answer, Frame, PeerCard, Refusal, RefusalKind, Request};
+use storgo_protocol::{Identity, NetworkId, NodeId, PeerId, ShardSet};
+use tokio::sync::watch;
 
 use super::store::MemoryStore;
 use crate::ports::{Clock, PeerError, Peers, Random, Serve as _, ShardStore as _};
@@ -26,10 +28,22 @@ pub enum Fault {
     Down,
     /// It does not answer once it has answered this many requests more.
     DownAfter(u64),
+    /// It does not answer the next request, and is well after that.
+    DropNext,
     /// It changes one byte of every payload that it gives.
     Liar,
-    /// It never comes to an end with an answer.
+    /// It claims to hold every shard.
+    ClaimsShards,
+    /// It claims to hold every node.
+    ClaimsNodes,
+    /// It answers nothing until it is mended.
     Silent,
+    /// It falls silent once it has answered this many requests more.
+    SilentAfter(u64),
+    /// It is too busy for this many requests more.
+    Busy(u64),
+    /// It starts anew, with its disks as they are, once it has answered this many requests more.
+    RestartAfter(u64),
 }
 
 /// Nodes, each with a store, a service and perhaps a fault.
@@ -40,11 +54,13 @@ pub struct FakeNetwork {
 
 #[derive(Debug)]
 struct Node {
-    card: PeerCard,
+    card: Mutex<PeerCard>,
     store: Arc<MemoryStore>,
-    service: ShardService,
-    fault: Mutex<Fault>,
+    service: Mutex<Arc<ShardService>>,
+    clock: Arc<dyn Clock>,
+    fault: watch::Sender<Fault>,
     requests: AtomicU64,
+    silenced: AtomicU64,
 }
 
 impl FakeNetwork {
@@ -66,8 +82,17 @@ impl FakeNetwork {
                 stores: true,
                 seen_seconds: 0,
             };
-            let service = ShardService::new(peer, Arc::clone(&store) as _, Arc::clone(clock));
-            (peer, Node { card, store, service, fault: Mutex::default(), requests: AtomicU64::new(0) })
+            let service = Mutex::new(Arc::new(ShardService::new(peer, Arc::clone(&store) as _, Arc::clone(clock))));
+            let node = Node {
+                card: Mutex::new(card),
+                store,
+                service,
+                clock: Arc::clone(clock),
+                fault: watch::Sender::default(),
+                requests: AtomicU64::new(0),
+                silenced: AtomicU64::new(0),
+            };
+            (peer, node)
         };
         Arc::new(Self { nodes: (1..=count).map(node).collect() })
     }
@@ -87,7 +112,14 @@ impl FakeNetwork {
     /// Breaks a peer, or mends it.
     pub fn set_fault(&self, peer: PeerId, fault: Fault) {
         if let Some(node) = self.nodes.get(&peer) {
-            *node.fault.lock() = fault;
+            node.fault.send_replace(fault);
+        }
+    }
+
+    /// Changes what a peer says of itself.
+    pub fn set_card(&self, peer: PeerId, change: impl FnOnce(&mut PeerCard)) {
+        if let Some(node) = self.nodes.get(&peer) {
+            change(&mut node.card.lock());
         }
     }
 
@@ -102,22 +134,50 @@ impl FakeNetwork {
     pub fn requests(&self) -> u64 {
         self.nodes.values().map(|node| node.requests.load(Ordering::Relaxed)).sum()
     }
+
+    /// Requests that met a silent peer.
+    #[must_use]
+    pub fn silenced(&self) -> u64 {
+        self.nodes.values().map(|node| node.silenced.load(Ordering::Relaxed)).sum()
+    }
 }
 
 impl Node {
     fn is_up(&self) -> bool {
-        !matches!(*self.fault.lock(), Fault::Down)
+        !matches!(*self.fault.borrow(), Fault::Down)
     }
 
     /// The fault that the next request meets.
-    fn meet(&self) -> Fault {
-        let mut fault = self.fault.lock();
-        match *fault {
-            Fault::DownAfter(0) => *fault = Fault::Down,
-            Fault::DownAfter(left) => *fault = Fault::DownAfter(left - 1),
-            _ => {}
-        }
-        *fault
+    fn meet(&self, peer: PeerId) -> Fault {
+        let mut met = Fault::None;
+        self.fault.send_modify(|fault| {
+            met = *fault;
+            *fault = match met {
+                Fault::DownAfter(0) => Fault::Down,
+                Fault::DownAfter(left) => Fault::DownAfter(left - 1),
+                Fault::SilentAfter(0) => Fault::Silent,
+                Fault::SilentAfter(left) => Fault::SilentAfter(left - 1),
+                Fault::DropNext | Fault::Busy(0) | Fault::RestartAfter(0) => Fault::None,
+                Fault::Busy(left) => Fault::Busy(left - 1),
+                Fault::RestartAfter(left) => Fault::RestartAfter(left - 1),
+                other => other,
+            };
+            if matches!(met, Fault::RestartAfter(0)) {
+                let store = Arc::clone(&self.store) as _;
+                *self.service.lock() = Arc::new(ShardService::new(peer, store, Arc::clone(&self.clock)));
+            }
+            if !matches!(met, Fault::Busy(1..) | Fault::DropNext) {
+                met = *fault;
+            }
+        });
+        met
+    }
+
+    /// Waits until a silent peer is mended.
+    async fn silence(&self) {
+        self.silenced.fetch_add(1, Ordering::Relaxed);
+        let mended = self.fault.subscribe().wait_for(|fault| *fault != Fault::Silent).await.is_ok();
+        debug_assert!(mended, "the network outlives who asks it");
     }
 }
 
@@ -147,30 +207,48 @@ impl Peers for FakePeers {
         Some(NetworkId::from_name("fake"))
     }
 
-    async fn answering(&self, _enough: usize) -> Vec<PeerCard> {
-        self.network.nodes.values().filter(|node| node.is_up()).map(|node| node.card.clone()).collect()
+    async fn answering(&self, enough: usize) -> Vec<PeerCard> {
+        // Each client meets others first.
+        let order = |card: &PeerCard| {
+            *blake3::Hasher::new().update(self.me.as_bytes()).update(card.peer.as_bytes()).finalize().as_bytes()
+        };
+        let up = self.network.nodes.values().filter(|node| node.is_up());
+        let mut cards: Vec<PeerCard> = up.map(|node| node.card.lock().clone()).collect();
+        cards.sort_by_key(order);
+        cards.truncate(enough);
+        cards
     }
 
     async fn ask(&self, peer: PeerId, request: Request) -> Result<Answer, PeerError> {
         let unreachable = || PeerError::Unreachable { peer, reason: "down".to_owned() };
         let node = self.network.nodes.get(&peer).ok_or_else(unreachable)?;
-        let fault = node.meet();
+        let fault = node.meet(peer);
         match fault {
-            Fault::Down => return Err(unreachable()),
-            Fault::Silent => std::future::pending().await,
-            Fault::None | Fault::DownAfter(_) | Fault::Liar => {}
+            Fault::Down | Fault::DropNext => return Err(unreachable()),
+            Fault::Silent => node.silence().await,
+            Fault::Busy(_) => return Ok(Answer::Refused(Refusal::new(RefusalKind::Busy, "busy"))),
+            _ => {}
         }
         // Through the frames, so that what is tested is what goes over the wire.
         let nonsense = |source| PeerError::Nonsense { peer, source };
         let request = Request::decode(request.encode()).map_err(nonsense)?;
-        let mut frame: Frame = node.service.serve(self.me, request).await.encode();
+        let service = Arc::clone(&node.service.lock());
+        let mut frame: Frame = service.serve(self.me, request).await.encode();
         node.requests.fetch_add(1, Ordering::Relaxed);
         if fault == Fault::Liar && !frame.payload.is_empty() {
             let mut payload = frame.payload.to_vec();
             payload.iter_mut().take(1).for_each(|byte| *byte ^= 0x80);
             frame.payload = Bytes::from(payload);
         }
-        Answer::decode(frame).map_err(nonsense)
+        let mut answer = Answer::decode(frame).map_err(nonsense)?;
+        if let Answer::Holds { shards, nodes } = &mut answer {
+            match fault {
+                Fault::ClaimsShards => shards.fill(ShardSet::first(STRIPE_SHARDS_MAX)),
+                Fault::ClaimsNodes => nodes.fill(1),
+                _ => {}
+            }
+        }
+        Ok(answer)
     }
 
     async fn providers(&self, node: NodeId) -> Vec<PeerId> {

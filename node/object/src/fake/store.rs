@@ -1,6 +1,7 @@
 //! Disks in memory.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use crate::ports::{DiskState, DiskStatus, Holdings, Lease, Scrutiny, ShardStore,
 /// A [`ShardStore`] that keeps everything in maps, on one disk of a given capacity.
 #[derive(Debug)]
 pub struct MemoryStore {
-    capacity_bytes: u64,
+    capacity_bytes: AtomicU64,
     kept: Mutex<Kept>,
 }
 
@@ -33,7 +34,12 @@ impl MemoryStore {
     /// An empty store.
     #[must_use]
     pub fn new(capacity_bytes: u64) -> Self {
-        Self { capacity_bytes, kept: Mutex::default() }
+        Self { capacity_bytes: AtomicU64::new(capacity_bytes), kept: Mutex::default() }
+    }
+
+    /// Changes how much there is room for.
+    pub fn set_capacity(&self, capacity_bytes: u64) {
+        self.capacity_bytes.store(capacity_bytes, Ordering::Relaxed);
     }
 
     /// Damages one byte of each shard that is kept.
@@ -67,6 +73,12 @@ impl MemoryStore {
         shards.chain(kept.nodes.values().map(|(payload, _)| payload.clone())).collect()
     }
 
+    /// The layout records of a content that are kept.
+    #[must_use]
+    pub fn records(&self, content: ContentId) -> Vec<LayoutRecord> {
+        self.kept.lock().records.values().filter(|record| record.content == content).cloned().collect()
+    }
+
     /// The owners that hold a lease on something.
     #[must_use]
     pub fn owners(&self) -> BTreeSet<PeerId> {
@@ -74,7 +86,7 @@ impl MemoryStore {
     }
 
     fn reserve(&self, kept: &Kept, bytes: usize) -> Result<(), StoreError> {
-        let free = self.capacity_bytes.saturating_sub(kept.used_bytes());
+        let free = self.capacity_bytes.load(Ordering::Relaxed).saturating_sub(kept.used_bytes());
         let needed = bytes as u64;
         if needed > free { Err(StoreError::NoSpace { needed, free }) } else { Ok(()) }
     }
@@ -209,8 +221,7 @@ impl ShardStore for MemoryStore {
     }
 
     async fn pull_records(&self, content: ContentId) -> Result<Vec<LayoutRecord>, StoreError> {
-        let kept = self.kept.lock();
-        Ok(kept.records.values().filter(|record| record.content == content).cloned().collect())
+        Ok(self.records(content))
     }
 
     async fn published(&self, after: Option<NodeId>, max: usize) -> Result<Vec<NodeId>, StoreError> {
@@ -223,7 +234,7 @@ impl ShardStore for MemoryStore {
         let disk = DiskStatus {
             path: "memory".into(),
             state: DiskState::Good,
-            capacity_bytes: self.capacity_bytes,
+            capacity_bytes: self.capacity_bytes.load(Ordering::Relaxed),
             used_bytes: kept.used_bytes(),
             shards: kept.shards.len() as u64,
             nodes: kept.nodes.len() as u64,

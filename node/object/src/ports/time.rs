@@ -17,7 +17,7 @@ pub trait Random: Send + Sync + fmt::Debug {
     fn fill(&self, bytes: &mut [u8]);
 }
 
-impl dyn Random {
+impl dyn Random + '_ {
     /// A fresh array.
     #[must_use]
     pub fn array<const N: usize>(&self) -> [u8; N] {

@@ -30,9 +30,10 @@ use tokio::io::AsyncRead;
 use crate::authority::Granter;
 use crate::engine::Engine;
 use crate::error::ObjectError;
-use crate::nodes::{Holders, NodeWriter};
+use crate::nodes::NodeWriter;
 use crate::pool::Pool;
 use crate::progress::Progress;
+use crate::read::newest_record;
 use crate::remote::Remote;
 use crate::report::PutReport;
 use crate::spread::Spreader;
@@ -81,8 +82,8 @@ impl Engine {
             Some(code) => code,
             None => code::default_code(pool.domains(), source.is_small().await?),
         };
-        if options.strict && pool.len() < code.total() {
-            return Err(ObjectError::TooFewPeers { have: pool.len(), need: code.total() });
+        if options.strict && pool.takers() < code.total() {
+            return Err(ObjectError::TooFewPeers { have: pool.takers(), need: code.total() });
         }
         let writer = Arc::new(Writer::new(Remote::new(Arc::clone(&self.peers)), Granter::owner(self)));
         let spreader = Spreader { writer: Arc::clone(&writer), pool: Arc::clone(&pool), strict: options.strict };
@@ -144,7 +145,8 @@ impl Put<'_> {
         let owner = self.engine.user.identity.id();
         let addresses = self.pool.hints(TICKET_ADDRESSES_MAX);
         let ticket = Ticket { network: self.network, content, key, owner, addresses };
-        let care = options.care.then(|| care_ticket(self.engine, &ticket, layout, tally.shard_bytes));
+        let care =
+            options.care.then(|| care_ticket(self.engine, &ticket, layout, tally.shard_bytes + tally.node_bytes));
         Ok(tally.report(ticket, care, self.code, self.pool.failed()))
     }
 
@@ -157,7 +159,7 @@ impl Put<'_> {
 
     async fn write_nodes(&self, nodes: Vec<EncodedNode>, tally: &mut Tally) -> Result<(), ObjectError> {
         for node in nodes {
-            tally.width.add_node(&self.write_node(&node, false).await?);
+            self.write_node(&node, false, tally).await?;
         }
         Ok(())
     }
@@ -174,15 +176,17 @@ impl Put<'_> {
         let (closed, layout) = layout.finish(content, self.code)?;
         self.write_nodes(closed, tally).await?;
         let top = EncodedNode { id: layout.id.into(), bytes: layout.bytes };
-        tally.width.add_node(&self.write_node(&top, true).await?);
-        let holders = self.write_node(&root, true).await?;
-        tally.width.add_node(&holders);
-        let record = layout_record(self.engine, content, layout.id);
-        self.nodes.write_record(&record, &holders, &Proof::from([])).await?;
+        self.write_node(&top, true, tally).await?;
+        let known = newest_record(self.engine, &self.pool, content, self.engine.user.identity.id()).await;
+        let record = layout_record(self.engine, content, layout.id, known.as_ref());
+        tally.node_bytes += root.bytes.len() as u64;
+        tally.width.add_node(&self.nodes.write_root(&root, &record, Vec::new(), &Proof::from([])).await?);
         Ok((content, layout.id))
     }
 
-    async fn write_node(&self, node: &EncodedNode, publish: bool) -> Result<Holders, ObjectError> {
-        self.nodes.write(node, publish, Vec::new(), &Proof::from([])).await
+    async fn write_node(&self, node: &EncodedNode, publish: bool, tally: &mut Tally) -> Result<(), ObjectError> {
+        tally.node_bytes += node.bytes.len() as u64;
+        tally.width.add_node(&self.nodes.write(node, publish, Vec::new(), &Proof::from([])).await?);
+        Ok(())
     }
 }

@@ -18,6 +18,8 @@ pub(super) struct Tally {
     pub(super) bytes_pushed: u64,
     /// Payload bytes of all shards, pushed or not.
     pub(super) shard_bytes: u64,
+    /// Payload bytes of the root and the layout nodes, of each once.
+    pub(super) node_bytes: u64,
     pub(super) places: Vec<StripePlaces>,
     pub(super) width: WidthMeter,
 }
@@ -32,6 +34,7 @@ impl Tally {
             shards_pushed: 0,
             bytes_pushed: 0,
             shard_bytes: 0,
+            node_bytes: 0,
             places: Vec::new(),
             width,
         }

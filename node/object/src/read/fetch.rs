@@ -1,5 +1,6 @@
 //! One stripe from its holders: data shards first, others when those are missing, wrong or slow.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,12 +8,11 @@ use bytes::{Bytes, BytesMut};
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use storgo_pipeline::{PipelineError, open_segments, sealed_range};
-use storgo_protocol::limits::HEDGE_AFTER_MS;
+use storgo_protocol::limits::{HEDGE_AFTER_MS, PEER_TABLE_MAX};
 use storgo_protocol::{ChunkRef, Code, PeerId, ShardAddress, ShardIndex, ShardSet, StripeHeader};
 
-use super::locate::Located;
+use super::locate::{Located, survey};
 use crate::error::ObjectError;
-use crate::patience::Patience;
 use crate::pool::Pool;
 use crate::ports::Peers;
 use crate::remote::{Miss, Remote};
@@ -53,6 +53,9 @@ impl Fetcher {
         loop {
             hunt.gather().await;
             let Some(header) = hunt.header.clone().filter(|_| hunt.good.len() >= self.code.data()) else {
+                if hunt.widen().await {
+                    continue;
+                }
                 return Err(ObjectError::NotEnough {
                     what: what.to_owned(),
                     have: hunt.good.len(),
@@ -65,7 +68,7 @@ impl Fetcher {
             let task = work.clone();
             let made = tokio::task::spawn_blocking(move || task(&header, &shards)).await;
             match made.map_err(|died| ObjectError::Internal(Box::new(died)))? {
-                Ok(value) => return Ok(Fetched { value, decoded, bad: hunt.bad, pulled: hunt.pulled }),
+                Ok(value) => return Ok(Fetched { value, decoded, bad: hunt.wrong.len() as u64, pulled: hunt.pulled }),
                 Err(PipelineError::CorruptShards { shards, .. }) => hunt.blame(shards),
                 Err(error) => return Err(ObjectError::corrupt(what, error)),
             }
@@ -124,38 +127,66 @@ struct Hunt<'a> {
     fetcher: &'a Fetcher,
     stripe: &'a Located,
     /// (shard, holder) pairs not tried yet, in the order in which they are worth it.
-    untried: std::collections::VecDeque<(ShardIndex, PeerId)>,
+    untried: VecDeque<(ShardIndex, PeerId)>,
+    /// Whether everyone within reach was asked for the stripe.
+    widened: bool,
     flying: FuturesUnordered<futures::future::BoxFuture<'a, Pulled>>,
     good: Vec<(PeerId, ShardIndex, Bytes)>,
     header: Option<StripeHeader>,
-    bad: u64,
+    /// Who gave a damaged shard, and which: it is not asked for again.
+    wrong: Vec<(ShardIndex, PeerId)>,
     pulled: u64,
 }
 
 impl<'a> Hunt<'a> {
     fn new(fetcher: &'a Fetcher, stripe: &'a Located) -> Self {
+        let mut hunt = Self {
+            fetcher,
+            stripe,
+            untried: VecDeque::new(),
+            widened: false,
+            flying: FuturesUnordered::new(),
+            good: Vec::new(),
+            header: None,
+            wrong: Vec::new(),
+            pulled: 0,
+        };
+        hunt.plan(&stripe.holders);
+        hunt
+    }
+
+    /// Adds what these holders say to have to what is to be tried.
+    fn plan(&mut self, holders: &[(PeerId, ShardSet)]) {
         // Data shards need no decoding, so they come first; of each shard first one holder, later the others.
         let mut pairs: Vec<(usize, ShardIndex, PeerId)> = Vec::new();
         let mut copies = [0_usize; storgo_protocol::limits::STRIPE_SHARDS_MAX];
-        let total = ShardSet::first(fetcher.code.total());
-        for (peer, set) in &stripe.holders {
+        let total = ShardSet::first(self.fetcher.code.total());
+        for (peer, set) in holders {
             for index in set.iter().filter(|index| total.contains(*index)) {
+                if self.wrong.contains(&(index, *peer)) {
+                    continue;
+                }
                 let copy = copies.get_mut(index.get());
                 let rank = copy.map_or(0, |copy| std::mem::replace(copy, *copy + 1));
                 pairs.push((rank, index, *peer));
             }
         }
         pairs.sort_by_key(|(copy, index, _)| (*copy, *index));
-        Self {
-            fetcher,
-            stripe,
-            untried: pairs.into_iter().map(|(_, index, peer)| (index, peer)).collect(),
-            flying: FuturesUnordered::new(),
-            good: Vec::new(),
-            header: None,
-            bad: 0,
-            pulled: 0,
+        self.untried.extend(pairs.into_iter().map(|(_, index, peer)| (index, peer)));
+    }
+
+    /// Asks everyone who answers by now for the stripe, once: who was passed over because others claimed to hold it
+    /// all, who failed before and is back, and who was not known. False if that was done already.
+    async fn widen(&mut self) -> bool {
+        if std::mem::replace(&mut self.widened, true) {
+            return false;
         }
+        let Fetcher { peers, remote, pool, .. } = self.fetcher;
+        pool.refresh(peers.answering(PEER_TABLE_MAX).await);
+        for located in survey(remote, pool, vec![self.stripe.entry], false).await {
+            self.plan(&located.holders);
+        }
+        true
     }
 
     /// Pulls until `k` good shards are there or nobody is left to ask. A shard more is asked for whenever the others
@@ -179,12 +210,12 @@ impl<'a> Hunt<'a> {
     fn launch(&mut self) -> bool {
         while let Some((index, peer)) = self.untried.pop_front() {
             let have = self.good.iter().any(|(_, good, _)| *good == index);
-            if have || self.fetcher.pool.has_failed(peer) {
+            if have || self.fetcher.pool.is_gone(peer) {
                 continue;
             }
             let remote = &self.fetcher.remote;
             let shard = ShardAddress { stripe: self.stripe.entry.stripe, index };
-            let pull = async move { (peer, index, Patience::default().retry_busy(|| remote.pull(peer, shard)).await) };
+            let pull = async move { (peer, index, remote.pull(peer, shard).await) };
             self.flying.push(Box::pin(pull));
             return true;
         }
@@ -201,7 +232,9 @@ impl<'a> Hunt<'a> {
                 }
             }
             Err(miss) => {
-                self.bad += u64::from(miss.is_damage());
+                if miss.is_damage() {
+                    self.wrong.push((index, peer));
+                }
                 self.fetcher.note(peer, &miss);
             }
         }
@@ -211,7 +244,7 @@ impl<'a> Hunt<'a> {
     fn blame(&mut self, wrong: ShardSet) {
         self.good.retain(|(peer, index, _)| {
             if wrong.contains(*index) {
-                self.bad += 1;
+                self.wrong.push((*index, *peer));
                 self.fetcher.peers.distrust(*peer, "a wrong shard");
             }
             !wrong.contains(*index)

@@ -6,9 +6,9 @@ use std::ops::Range;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
-use futures::stream::FuturesUnordered;
 use storgo_pipeline::{join, open_chunk, segments_of};
 use storgo_protocol::limits::{CHUNKS_IN_FLIGHT_MAX, SEGMENT_BYTES};
+use tokio::task::JoinSet;
 
 use super::fetch::{Fetched, Fetcher};
 use super::object::Object;
@@ -72,7 +72,8 @@ impl Engine {
         let pieces = PieceWalk::new(self, object, &fetcher, range).stream();
         futures::pin_mut!(pieces);
         let mut delivery = Delivery::new(sink, progress, object.size());
-        let mut flying = FuturesUnordered::new();
+        // Tasks, so that pulls go on while a slow sink takes its time: a stream that stands still is given up.
+        let mut flying = JoinSet::new();
         let mut walking = true;
         while walking || !flying.is_empty() {
             let room = flying.len() + delivery.waiting.len() < CHUNKS_IN_FLIGHT_MAX;
@@ -82,12 +83,12 @@ impl Engine {
                     Some(placed) if delivery.sink.has(&placed.piece) => delivery.skip(placed.piece),
                     Some(placed) => {
                         delivery.expect(placed.piece);
-                        flying.push(fetch_piece(&fetcher, placed));
+                        flying.spawn(fetch_piece(fetcher.clone(), placed));
                     }
                 },
-                Some(fetched) = flying.next(), if !flying.is_empty() => {
-                    let (piece, fetched) = fetched?;
-                    delivery.take(piece, fetched).await?;
+                Some(done) = flying.join_next(), if !flying.is_empty() => {
+                    let (piece, bytes) = done.map_err(|died| ObjectError::Internal(Box::new(died)))??;
+                    delivery.take(piece, bytes).await?;
                 }
             }
         }
@@ -95,22 +96,22 @@ impl Engine {
     }
 }
 
-async fn fetch_piece(fetcher: &Fetcher, placed: PlacedPiece) -> Result<(Piece, Fetched<Bytes>), ObjectError> {
+async fn fetch_piece(fetcher: Fetcher, placed: PlacedPiece) -> Result<(Piece, Fetched<Bytes>), ObjectError> {
     let PlacedPiece { piece, extent, first, stripe } = placed;
     let chunk = extent.chunk;
     let plain = first as usize..first as usize + piece.bytes as usize;
     let segments = segments_of(plain.clone());
     if segments.len() * 2 <= chunk.segments.len()
-        && let Some(mut fetched) = fetcher.fetch_segments(&stripe, &chunk, segments.clone()).await?
+        && let Some(mut part) = fetcher.fetch_segments(&stripe, &chunk, segments.clone()).await?
     {
         let start = plain.start - segments.start * SEGMENT_BYTES;
-        fetched.value = cut(&fetched.value, start..start + plain.len())?;
-        return Ok((piece, fetched));
+        part.value = cut(&part.value, start..start + plain.len())?;
+        return Ok((piece, part));
     }
     let open = move |header: &_, shards: &[_]| open_chunk(&chunk, join(header, shards)?);
-    let mut fetched = fetcher.fetch(&stripe, &format!("chunk {}", piece.number), open).await?;
-    fetched.value = cut(&fetched.value, plain)?;
-    Ok((piece, fetched))
+    let mut whole = fetcher.fetch(&stripe, &format!("chunk {}", piece.number), open).await?;
+    whole.value = cut(&whole.value, plain)?;
+    Ok((piece, whole))
 }
 
 fn cut(bytes: &Bytes, range: Range<usize>) -> Result<Bytes, ObjectError> {

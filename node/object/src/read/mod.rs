@@ -12,5 +12,5 @@ pub(crate) use fetch::Fetcher;
 pub use get::{Order, Piece, Sink};
 pub(crate) use layout::Layout;
 pub(crate) use locate::{Located, survey};
-pub(crate) use nodes::{find_node, find_record};
+pub(crate) use nodes::{find_node, newest_record};
 pub use object::Object;

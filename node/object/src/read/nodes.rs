@@ -1,11 +1,12 @@
 //! Roots and layout nodes, from whoever has them.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
-use storgo_protocol::limits::{HEDGE_AFTER_MS, PEERS_ASKED_FOR_RECORDS};
+use storgo_protocol::limits::{HEDGE_AFTER_MS, PEER_TABLE_MAX, PEERS_ASKED_FOR_RECORDS};
 use storgo_protocol::{ContentId, LayoutRecord, NodeId, PeerId};
 
 use crate::engine::Engine;
@@ -13,7 +14,8 @@ use crate::error::ObjectError;
 use crate::pool::Pool;
 use crate::remote::{Miss, Remote};
 
-/// Gets a node: peers in order of rank, one after the other or when the last is slow; then those that the DHT names.
+/// Gets a node: peers in order of rank, one after the other or when the last is slow; then those that answer beside
+/// them by now; then those that the DHT names.
 pub(crate) async fn find_node(
     engine: &Engine,
     pool: &Pool,
@@ -21,38 +23,59 @@ pub(crate) async fn find_node(
     node: NodeId,
 ) -> Result<Bytes, ObjectError> {
     let remote = Remote::new(engine.peers.clone());
-    let ranked = pool.ranked(node.as_bytes());
-    let asked = ranked.len();
-    if let Some(bytes) = first_good(&remote, pool, node, ranked).await {
-        return Ok(bytes);
+    let mut asked = HashSet::new();
+    for source in [Source::Pool, Source::Others, Source::Dht] {
+        let found = match source {
+            Source::Pool => pool.ranked(node.as_bytes()),
+            Source::Others => {
+                asked.retain(|peer| !pool.is_gone(*peer));
+                pool.refresh(engine.peers.answering(PEER_TABLE_MAX).await);
+                pool.ranked(node.as_bytes())
+            }
+            Source::Dht => engine.peers.providers(node).await,
+        };
+        let fresh: Vec<PeerId> = found.into_iter().filter(|peer| asked.insert(*peer)).collect();
+        if let Some(bytes) = first_good(&remote, pool, node, fresh).await {
+            return Ok(bytes);
+        }
     }
-    let known = pool.peers();
-    let strangers: Vec<PeerId> =
-        engine.peers.providers(node).await.into_iter().filter(|peer| !known.contains(peer)).collect();
-    let peers = asked + strangers.len();
-    first_good(&remote, pool, node, strangers).await.ok_or(ObjectError::NoCopies { what, peers })
+    Err(ObjectError::NoCopies { what, peers: asked.len() })
+}
+
+/// Where a node is looked for.
+enum Source {
+    Pool,
+    Others,
+    Dht,
 }
 
 /// The owner's newest word on the layout of a content, as far as the asked peers have it.
-pub(crate) async fn find_record(
+pub(crate) async fn newest_record(
     engine: &Engine,
     pool: &Pool,
     content: ContentId,
     owner: PeerId,
-) -> Result<LayoutRecord, ObjectError> {
+) -> Option<LayoutRecord> {
     let remote = Remote::new(engine.peers.clone());
     let ranked = pool.ranked(NodeId::from(content).as_bytes());
     // The first peers in rank are those that hold the root when all is well. The others are asked when none of those
     // has a record, which is when the network changed since the put.
     let (first, rest) = ranked.split_at(ranked.len().min(PEERS_ASKED_FOR_RECORDS));
     for peers in [first, rest] {
-        let asked = peers.iter().map(|peer| remote.pull_records(*peer, content));
-        let found = futures::future::join_all(asked).await.into_iter().flatten().flatten();
-        if let Some(record) = found.filter(|record| record.owner == owner).max_by_key(|record| record.number) {
-            return Ok(record);
+        let asked = peers.iter().map(|peer| async { (*peer, remote.pull_records(*peer, content).await) });
+        let mut records = Vec::new();
+        for (peer, answer) in futures::future::join_all(asked).await {
+            match answer {
+                Ok(found) => records.extend(found),
+                Err(miss) => note(pool, peer, &miss),
+            }
+        }
+        let own = records.into_iter().filter(|record| record.owner == owner);
+        if let Some(newest) = own.max_by_key(|record| (record.number, record.layout)) {
+            return Some(newest);
         }
     }
-    Err(ObjectError::NoCopies { what: "layout record", peers: ranked.len() })
+    None
 }
 
 async fn first_good(remote: &Remote, pool: &Pool, node: NodeId, peers: Vec<PeerId>) -> Option<Bytes> {

@@ -8,7 +8,7 @@ use storgo_protocol::{ContentId, IndexNode, PeerId, Root, Ticket};
 
 use super::fetch::Fetcher;
 use super::layout::Layout;
-use super::nodes::{find_node, find_record};
+use super::nodes::{find_node, newest_record};
 use crate::engine::Engine;
 use crate::error::ObjectError;
 use crate::pool::Pool;
@@ -76,7 +76,9 @@ impl Engine {
         content: ContentId,
         owner: PeerId,
     ) -> Result<Layout, ObjectError> {
-        let record = find_record(self, pool, content, owner).await?;
+        let record = newest_record(self, pool, content, owner).await;
+        let nobody = || ObjectError::NoCopies { what: "layout record", peers: pool.peers().len() };
+        let record = record.ok_or_else(nobody)?;
         Layout::find(self, pool, record.layout, content).await
     }
 

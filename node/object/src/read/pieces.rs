@@ -50,8 +50,7 @@ impl<'a> PieceWalk<'a> {
         walk
     }
 
-    /// The pieces in order; ends after an error. `skip` says which of them need not be located: they come without
-    /// holders.
+    /// The pieces in order; ends after an error.
     pub(super) fn stream(self) -> impl Stream<Item = Result<PlacedPiece, ObjectError>> + use<'a> {
         stream::unfold(Some(self), |walk| async move {
             let mut walk = walk?;

@@ -67,8 +67,11 @@ impl ShardService {
             }
             Request::PushRecord { authority, record } => {
                 let leave = self.grants.admit(from, &authority, 0)?;
-                if record.owner != leave.lease.owner || leave.layout.is_some_and(|layout| layout != record.layout) {
-                    return Err(denied("the record is not the owner's, or of another layout"));
+                // Its owner's signature stands in the record, so whoever can read the object may bring it back. What a
+                // repair grant covers is this one layout.
+                let foreign = |layout| layout != record.layout || leave.lease.owner != record.owner;
+                if leave.layout.is_some_and(foreign) {
+                    return Err(denied("the record is another owner's, or of another layout"));
                 }
                 self.store.push_record(&record, &leave.lease).await.map_err(refuse)?;
                 Ok(Answer::Stored)
@@ -126,6 +129,7 @@ fn denied(reason: &str) -> Refusal {
     Refusal::new(RefusalKind::Denied, reason)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "an error ends here: it becomes a refusal")]
 fn refuse(error: StoreError) -> Refusal {
     let kind = match &error {
         StoreError::NotFound => RefusalKind::NotFound,

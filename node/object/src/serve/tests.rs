@@ -149,7 +149,7 @@ async fn a_repair_grant_that_the_owner_did_not_give_is_denied() {
 }
 
 #[tokio::test]
-async fn nodes_must_be_nodes_and_records_the_owners() {
+async fn nodes_must_be_nodes_and_a_repair_grant_covers_only_its_layouts_record() {
     let service = service(1 << 20);
     let authority = encode(&owner(), GrantTerms { bytes: 1 << 20, ..terms() }, None);
     let anything = Bytes::from_static(b"not a node at all");
@@ -164,12 +164,16 @@ async fn nodes_must_be_nodes_and_records_the_owners() {
     let (layout, top) = layout_of(shard(1).0.id());
     assert_eq!(refusal(&service, holder(), push_node(top)).await, None);
     let content = ContentId::from_bytes([8; 32]);
-    let foreign = LayoutRecord::sign(&identity(6), content, layout, 1);
-    let push_record = |record| Request::PushRecord { authority: authority.clone(), record };
-    assert_eq!(refusal(&service, holder(), push_record(foreign)).await, Some(RefusalKind::Denied));
-    let own = LayoutRecord::sign(&owner(), content, layout, 1);
-    // The owner's, but its root is not held here.
-    assert_eq!(refusal(&service, holder(), push_record(own)).await, Some(RefusalKind::NotFound));
+    let record_of = |signer| LayoutRecord::sign(&identity(signer), content, layout, 1);
+    let push_record = |authority: &Bytes, record| Request::PushRecord { authority: authority.clone(), record };
+    // Anyone may bring a record, which its owner signed; but the root is not held here.
+    assert_eq!(refusal(&service, holder(), push_record(&authority, record_of(6))).await, Some(RefusalKind::NotFound));
+    let repair = RepairGrant::sign(&owner(), layout, identity(4).id(), 100, NOW + 10);
+    let care = encode(&identity(4), terms(), Some(repair));
+    assert_eq!(refusal(&service, holder(), push_record(&care, record_of(6))).await, Some(RefusalKind::Denied));
+    assert_eq!(refusal(&service, holder(), push_record(&care, record_of(3))).await, Some(RefusalKind::NotFound));
+    let other = LayoutRecord::sign(&owner(), content, LayoutId::from_bytes([1; 32]), 2);
+    assert_eq!(refusal(&service, holder(), push_record(&care, other)).await, Some(RefusalKind::Denied));
 }
 
 #[tokio::test]

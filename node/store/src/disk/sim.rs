@@ -11,6 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
@@ -36,6 +37,8 @@ pub enum Fault {
     InputOutput,
     /// The call does nothing and fails with ENOSPC.
     Full,
+    /// The call does nothing and fails with EMFILE.
+    Scarce,
 }
 
 #[derive(Debug)]
@@ -47,6 +50,10 @@ struct State {
     off: bool,
     faulted: Option<(&'static str, PathBuf)>,
     free_bytes: u64,
+    /// Files whose writing back failed, and nobody who synced them was told yet.
+    untold: BTreeSet<u64>,
+    /// How often writing back failed.
+    lost_writes: u64,
 }
 
 #[derive(Debug, Clone)]
@@ -60,6 +67,8 @@ struct SimFile {
     disk: SimDisk,
     inode: u64,
     path: PathBuf,
+    /// Failed writes that a sync of the file system through this file need not tell of.
+    told: AtomicU64,
 }
 
 impl Default for SimDisk {
@@ -81,6 +90,8 @@ impl SimDisk {
             off: false,
             faulted: None,
             free_bytes: 1 << 40,
+            untold: BTreeSet::new(),
+            lost_writes: 0,
         })))
     }
 
@@ -96,6 +107,8 @@ impl SimDisk {
             off: false,
             faulted: None,
             free_bytes: state.free_bytes,
+            untold: state.untold.clone(),
+            lost_writes: state.lost_writes,
         })))
     }
 
@@ -142,6 +155,19 @@ impl SimDisk {
         let (now, durable, _) = state.file(inode)?;
         change(now);
         durable.clone_from(now);
+        Ok(())
+    }
+
+    /// The system fails to write a file back: what was not synced is lost, and whoever syncs is told once.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] if there is no such file.
+    pub fn lose_writes(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.0.lock();
+        let inode = state.find(path)?;
+        *state.file(inode)?.2 = true;
+        state.untold.insert(inode);
+        state.lost_writes += 1;
         Ok(())
     }
 
@@ -196,7 +222,8 @@ impl SimDisk {
             return Err(io::Error::other("the power is off"));
         }
         match fault {
-            Some(Fault::InputOutput) => Err(io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error())),
+            Some(Fault::InputOutput) => Err(lost()),
+            Some(Fault::Scarce) => Err(io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error())),
             Some(Fault::Full) => Err(io::Error::from_raw_os_error(rustix::io::Errno::NOSPC.raw_os_error())),
             _ => work(&mut state),
         }
@@ -205,6 +232,9 @@ impl SimDisk {
     /// As [`SimDisk::call`]; a failed one loses what it should have kept.
     fn sync_call(&self, path: &Path, inode: u64) -> io::Result<()> {
         let synced = self.call("sync", path, |state| {
+            if state.untold.remove(&inode) {
+                return Err(lost());
+            }
             let (now, durable, lost) = state.file(inode)?;
             if !*lost {
                 durable.clone_from(now);
@@ -219,12 +249,17 @@ impl SimDisk {
         synced
     }
 
+    fn file(&self, inode: u64, path: &Path) -> Box<dyn DiskFile> {
+        let told = self.0.lock().lost_writes.into();
+        Box::new(SimFile { disk: self.clone(), inode, path: path.to_owned(), told })
+    }
+
     fn open_file(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let inode = self.call("open", path, |state| {
             let inode = state.find(path)?;
             state.file(inode).map(|_| inode)
         })?;
-        Ok(Box::new(SimFile { disk: self.clone(), inode, path: path.to_owned() }))
+        Ok(self.file(inode, path))
     }
 }
 
@@ -274,7 +309,7 @@ impl Disk for SimDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let empty = Inode::File { now: Vec::new(), durable: Vec::new(), lost: false };
         let inode = self.call("create", path, |state| state.add(path, empty))?;
-        Ok(Box::new(SimFile { disk: self.clone(), inode, path: path.to_owned() }))
+        Ok(self.file(inode, path))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
@@ -366,6 +401,9 @@ impl DiskFile for SimFile {
 
     fn sync_file_system(&self) -> io::Result<()> {
         let synced = self.disk.call("sync_file_system", &self.path, |state| {
+            if self.told.swap(state.lost_writes, Ordering::Relaxed) < state.lost_writes {
+                return Err(lost());
+            }
             for inode in state.inodes.values_mut() {
                 match inode {
                     Inode::File { now, durable, lost } if !*lost => durable.clone_from(now),
@@ -384,6 +422,10 @@ impl DiskFile for SimFile {
         }
         synced
     }
+}
+
+fn lost() -> io::Error {
+    io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error())
 }
 
 fn names(path: &Path) -> impl Iterator<Item = &OsStr> {

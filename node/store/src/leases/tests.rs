@@ -74,6 +74,9 @@ fn a_rewritten_log_has_only_what_it_was_given() {
     let disk = made(&(0..9).map(lease).collect::<Vec<_>>());
     let (mut log, _) = replayed(&disk);
     log.rewrite(&disk, Path::new("/tmp"), &[lease(3)]).unwrap();
+    let cut = disk.fork();
+    cut.restart(0);
+    assert_eq!(replayed(&cut).1.0, [lease(3)]);
     log.append(&[lease(4)]).unwrap();
     disk.restart(0);
     assert_eq!(replayed(&disk).1.0, [lease(3), lease(4)]);

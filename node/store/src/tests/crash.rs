@@ -13,6 +13,11 @@ use crate::item::Item;
 
 const SEEDS: u64 = 5;
 
+/// For the many calls of a start: once everything that was not synced is dropped, once a mix that no other call has.
+const fn start_seeds(call: u64) -> [u64; 2] {
+    [4 * call, 4 * call + 2]
+}
+
 /// What a put leaves on a node, and how far it was acknowledged.
 struct Put {
     stripe: Stripe,
@@ -116,25 +121,24 @@ async fn a_put_is_there_as_far_as_it_was_acknowledged() {
 
 #[tokio::test]
 async fn a_first_start_is_taken_up_again() {
-    let mut call = 0;
-    for seed in 0.. {
-        let disk = SimDisk::new();
-        call += u64::from(seed % 2 == 0) * 3;
-        disk.plan(call, Fault::PowerLoss);
-        let opened = simulated(&disk, 1).await;
-        if let Ok(store) = opened {
-            drop(store.close().await);
+    let mut reached = 0;
+    'calls: for call in 1.. {
+        for seed in start_seeds(call) {
+            let disk = SimDisk::new();
+            disk.plan(call, Fault::PowerLoss);
+            if let Ok(store) = simulated(&disk, 1).await {
+                drop(store.close().await);
+            }
+            let Some(met) = disk.faulted() else { break 'calls };
+            println!("power lost at call {call} {met:?}, seed {seed}");
+            disk.restart(seed);
+            let store = simulated(&disk, 1).await.unwrap();
+            check_tidy(&disk, 1);
+            Stripe::new(1, "replicate:1", 100).push_all(&store, 1).await;
         }
-        if disk.faulted().is_none() {
-            break;
-        }
-        println!("power lost at call {call} {:?}, seed {seed}", disk.faulted());
-        disk.restart(seed);
-        let store = simulated(&disk, 1).await.unwrap();
-        check_tidy(&disk, 1);
-        Stripe::new(1, "replicate:1", 100).push_all(&store, 1).await;
+        reached = call;
     }
-    assert!(call > 500, "{call}");
+    assert!(reached > 500, "{reached}");
 }
 
 /// A store on one disk that holds a put, with one byte of one shard changed.
@@ -187,26 +191,83 @@ async fn a_rebuild_is_taken_up_again() {
     // What a push that died leaves behind.
     base.create(Path::new("/disk0/tmp/12")).unwrap().write_at(0, b"half").unwrap();
     base.sync_dir(Path::new("/disk0/tmp")).unwrap();
-    let mut call = 0;
-    for seed in 0.. {
-        let disk = base.fork();
-        call += u64::from(seed % 2 == 0) * 2;
-        disk.plan(call, Fault::PowerLoss);
-        if let Ok(store) = simulated(&disk, 1).await {
-            drop(store.close().await);
+    let mut reached = 0;
+    'calls: for call in 1.. {
+        for seed in start_seeds(call) {
+            let disk = base.fork();
+            disk.plan(call, Fault::PowerLoss);
+            if let Ok(store) = simulated(&disk, 1).await {
+                drop(store.close().await);
+            }
+            let Some(met) = disk.faulted() else { break 'calls };
+            println!("power lost at call {call} {met:?}, seed {seed}");
+            disk.restart(seed);
+            let store = simulated(&disk, 1).await.unwrap();
+            check_tidy(&disk, 1);
+            assert!(!put.stripe.is_given(&store, 0).await);
+            put.check(&store).await;
+            // A rename between two directories that was not synced may leave the damaged file in neither.
+            assert!(store.status().disks[0].quarantined <= 1);
         }
-        if disk.faulted().is_none() {
-            break;
-        }
-        println!("power lost at call {call} {:?}, seed {seed}", disk.faulted());
-        disk.restart(seed);
-        let store = simulated(&disk, 1).await.unwrap();
-        check_tidy(&disk, 1);
-        assert!(!put.stripe.is_given(&store, 0).await);
-        put.check(&store).await;
-        assert_eq!(store.status().disks[0].quarantined, 1);
+        reached = call;
     }
-    assert!(call > 500, "{call}");
+    assert!(reached > 500, "{reached}");
+}
+
+/// What a reader or a start set aside stays aside, and stays to be looked at.
+#[tokio::test]
+async fn a_quarantine_outlasts_the_power() {
+    for at in [20, 15_000] {
+        let (disk, put) = with_damage(|bytes| bytes[at] ^= 1).await;
+        let store = simulated(&disk, 1).await.unwrap();
+        assert!(store.pull(put.stripe.address(0)).await.is_err());
+        disk.restart(0);
+        let item = Item::Shard(put.stripe.address(0));
+        assert!(disk.contents(&Path::new("/disk0").join(item.path())).is_none(), "byte {at}");
+        assert!(disk.contents(&Path::new("/disk0/quarantine").join(item.name())).is_some(), "byte {at}");
+    }
+}
+
+/// The log that takes the place of a lost one keeps what is written to it.
+#[tokio::test]
+async fn leases_outlast_the_power_after_the_log_was_lost() {
+    let disk = started(1).await;
+    disk.remove(Path::new("/disk0/leases")).unwrap();
+    disk.sync_dir(Path::new("/disk0")).unwrap();
+    let store = simulated(&disk, 1).await.unwrap();
+    let put = Put { shards: vec![0], ..Put::new() };
+    put.stripe.push(&store, 0, 1).await.unwrap();
+    disk.restart(0);
+    put.check(&simulated(&disk, 1).await.unwrap()).await;
+}
+
+/// With one disk there is no second copy that could hide a half-written one.
+#[tokio::test]
+async fn layout_records_are_the_old_or_the_new_never_half_of_one() {
+    let base = started(1).await;
+    let (node, bytes, first) = root(9, 1);
+    let store = simulated(&base, 1).await.unwrap();
+    store.push_node(node, bytes, 1, false, &lease(1)).await.unwrap();
+    store.push_record(&first, &lease(1)).await.unwrap();
+    store.close().await.unwrap();
+    let mut reached = 0;
+    'calls: for call in 1.. {
+        for seed in 0..24 {
+            let disk = base.fork();
+            let store = simulated(&disk, 1).await.unwrap();
+            disk.plan(call, Fault::PowerLoss);
+            let acknowledged = store.push_record(&record(node, 9, 2), &lease(1)).await.is_ok();
+            drop(store.close().await);
+            let Some(met) = disk.faulted() else { break 'calls };
+            println!("power lost at call {call} {met:?}, seed {seed}");
+            disk.restart(seed);
+            let store = simulated(&disk, 1).await.unwrap();
+            let records = store.pull_records(first.content).await.unwrap();
+            assert!(records.len() == 1 && records[0].number > u64::from(acknowledged), "{records:?}");
+        }
+        reached = call;
+    }
+    assert!(reached > 8, "{reached}");
 }
 
 /// The sign of a clean stop never stands beside an index that is in use.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use storgo_object::ports::{DiskState, ShardStore as _, StoreError};
+use storgo_object::ports::{DiskState, Scrutiny, ShardStore as _, StoreError};
 
 use super::rig::{Stripe, lease, root, simulated};
 use crate::disk::sim::{Fault, SimDisk};
@@ -62,6 +62,77 @@ async fn an_input_output_error_fences_its_disk() {
 #[tokio::test]
 async fn a_lack_of_room_is_told_and_no_sync_is_tried_again() {
     fail_every_call(Fault::Full).await;
+}
+
+/// A start that meets a bad read looks again or gives the disk up; what it holds is never forgotten.
+#[tokio::test]
+async fn a_fault_at_any_call_of_a_start_costs_nothing_for_good() {
+    let base = SimDisk::new();
+    let store = simulated(&base, 1).await.unwrap();
+    let stripe = Stripe::new(3, "replicate:2", 700);
+    stripe.push_all(&store, 1).await;
+    drop(store);
+    base.restart(0);
+    let mut reached = 0;
+    'calls: for call in 1.. {
+        for fault in [Fault::InputOutput, Fault::Scarce] {
+            let disk = base.fork();
+            disk.plan(call, fault);
+            if let Ok(store) = simulated(&disk, 1).await {
+                drop(store.close().await);
+            }
+            let Some((name, path)) = disk.faulted() else { break 'calls };
+            println!("{fault:?} at call {call}: {name} {}", path.display());
+            disk.restart(0);
+            let store = simulated(&disk, 1).await.unwrap();
+            assert!(stripe.is_given(&store, 0).await && stripe.is_given(&store, 1).await);
+            assert_eq!(store.status().disks[0].quarantined, 0);
+        }
+        reached = call;
+    }
+    assert!(reached > 500, "{reached}");
+}
+
+/// A good file that cannot be opened just now is neither set aside nor forgotten, and is not called damaged.
+#[tokio::test]
+async fn a_lack_of_descriptors_sets_nothing_aside() {
+    let base = SimDisk::new();
+    let store = simulated(&base, 1).await.unwrap();
+    let stripe = Stripe::new(3, "replicate:2", 700);
+    let (node, bytes, record) = root(4, 1);
+    stripe.push_all(&store, 1).await;
+    store.push_node(node, bytes.clone(), 1, true, &lease(1)).await.unwrap();
+    store.push_record(&record, &lease(1)).await.unwrap();
+    store.close().await.unwrap();
+    let mut refused = 0;
+    for call in 1.. {
+        let disk = base.fork();
+        let store = simulated(&disk, 1).await.unwrap();
+        disk.plan(call, Fault::Scarce);
+        let given = [
+            store.pull(stripe.address(0)).await.map(drop),
+            store.pull_range(stripe.address(1), 5, 100).await.map(drop),
+            store.pull_node(node).await.map(drop),
+            store.pull_records(record.content).await.map(|records| assert_eq!(records.len(), 1)),
+            store.has(&[stripe.header.id()], &[node], Scrutiny::Verified).await.map(drop),
+            Stripe::new(call, "replicate:1", 50).push(&store, 0, 1).await,
+        ];
+        let Some((name, path)) = disk.faulted() else { break };
+        println!("call {call}: {name} {}", path.display());
+        for error in given.into_iter().filter_map(Result::err) {
+            assert!(matches!(error, StoreError::Io { .. }), "{error:?}");
+            refused += 1;
+        }
+        if store.status().disks[0].state != DiskState::Good {
+            // Only what was to be made durable costs the disk.
+            assert!(["space", "write"].contains(&name) || FATAL.contains(&name), "{name}");
+            continue;
+        }
+        assert!(stripe.is_given(&store, 0).await && stripe.is_given(&store, 1).await);
+        assert_eq!(store.pull_node(node).await.unwrap(), bytes);
+        assert_eq!(store.status().disks[0].quarantined, 0);
+    }
+    assert!(refused > 10, "{refused}");
 }
 
 #[tokio::test]

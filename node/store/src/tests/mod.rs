@@ -5,3 +5,4 @@ mod damage;
 mod faults;
 mod real;
 mod rig;
+mod rounds;

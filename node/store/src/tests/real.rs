@@ -1,9 +1,12 @@
 //! The store on real directories.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 
 use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use storgo_object::ports::{DiskState, Lease, Scrutiny, ShardStore as _, StoreError};
 use storgo_protocol::limits::LAYOUT_RECORDS_MAX;
 use storgo_protocol::slice::decode_slice;
@@ -15,6 +18,10 @@ use crate::item::Item;
 
 fn temp() -> tempfile::TempDir {
     tempfile::tempdir().unwrap()
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    fs::File::create(path).unwrap().write_all(bytes).unwrap();
 }
 
 fn holds(disk: &Path, item: Item) -> bool {
@@ -52,9 +59,13 @@ async fn what_is_not_what_it_says_is_refused() {
         let refused = store.push(&stripe.header, at(index), payload, &lease(1)).await;
         assert!(matches!(refused, Err(StoreError::Mismatch { .. })), "{refused:?}");
     }
+    // Nor is it taken for what is there already.
+    stripe.push(&store, 0, 1).await.unwrap();
+    let refused = store.push(&stripe.header, at(0), stripe.shards[1].clone(), &lease(1)).await;
+    assert!(matches!(refused, Err(StoreError::Mismatch { .. })), "{refused:?}");
     let refused = store.push_node(NodeId::of(b"a"), Bytes::from_static(b"b"), 1, false, &lease(1)).await;
     assert!(matches!(refused, Err(StoreError::Mismatch { .. })), "{refused:?}");
-    assert_eq!(store.status().disks[0].used_bytes, 0);
+    assert_eq!((store.status().disks[0].shards, store.status().disks[0].nodes), (1, 0));
 }
 
 #[tokio::test]
@@ -173,11 +184,125 @@ async fn directories_move_and_go_while_the_store_is_stopped() {
     drop(store);
 
     fs::remove_dir_all(&config.disks[1]).unwrap();
+    fs::remove_file(config.index.join("disks")).unwrap();
     let store = open(&config).await.unwrap();
     let held = store.has(&[stripe.header.id()], &[], Scrutiny::Indexed).await.unwrap();
     assert_eq!(held.shards[0].len(), 2);
     stripe.push_all(&store, 1).await;
     assert_eq!(store.status().disks[1].shards, 1);
+}
+
+/// What is pushed into the directory below a mount point is hidden once the disk is mounted again.
+#[tokio::test]
+async fn a_mount_point_without_its_disk_is_not_taken_for_a_new_disk() {
+    let dir = temp();
+    let config = config(dir.path(), 2);
+    let stripe = Stripe::new(1, "erasure:3+1", 5000);
+    let store = open(&config).await.unwrap();
+    stripe.push_all(&store, 1).await;
+    store.close().await.unwrap();
+    drop(store);
+
+    let (mount_point, elsewhere) = (&config.disks[0], dir.path().join("unmounted"));
+    fs::rename(mount_point, &elsewhere).unwrap();
+    // The directory is missing where it stood below a mount point, and empty where it was one. So it is at each start
+    // until the disk is back, after a clean stop and after another.
+    for (missing, clean) in [(true, true), (true, false), (false, true), (false, false)] {
+        if !missing && clean {
+            fs::create_dir(mount_point).unwrap();
+        }
+        let store = open(&config).await.unwrap();
+        let state = store.status().disks[0].state.clone();
+        assert!(matches!(&state, DiskState::Fenced(reason) if reason.contains("is it mounted?")), "{state:?}");
+        assert_eq!(fs::read_dir(mount_point).map_or(0, Iterator::count), 0);
+        assert_eq!(mount_point.try_exists().unwrap(), !missing);
+        let held = store.has(&[stripe.header.id()], &[], Scrutiny::Verified).await.unwrap();
+        assert_eq!(held.shards[0].len(), 2);
+        Stripe::new(2, "erasure:3+1", 100).push_all(&store, 1).await;
+        if clean {
+            store.close().await.unwrap();
+        }
+    }
+    fs::remove_dir(mount_point).unwrap();
+    fs::rename(&elsewhere, mount_point).unwrap();
+    let store = open(&config).await.unwrap();
+    let held = store.has(&[stripe.header.id()], &[], Scrutiny::Verified).await.unwrap();
+    assert_eq!(held.shards[0].len(), 4);
+    store.close().await.unwrap();
+    drop(store);
+
+    // Whoever takes the memory away says that it is to be a new disk.
+    fs::remove_dir_all(mount_point).unwrap();
+    fs::remove_file(config.index.join("disks")).unwrap();
+    let store = open(&config).await.unwrap();
+    assert_eq!(store.status().disks[0].state, DiskState::Good);
+    stripe.push_all(&store, 1).await;
+    assert_eq!(store.status().disks[0].shards, 2);
+}
+
+/// A disk that was away for a moment comes back with all it holds, at the latest at the next start.
+#[tokio::test]
+async fn what_was_gone_for_a_while_is_found_again() {
+    let dir = temp();
+    let config = config(dir.path(), 1);
+    let stripe = Stripe::new(1, "replicate:1", 5000);
+    let store = open(&config).await.unwrap();
+    stripe.push_all(&store, 1).await;
+    let elsewhere = dir.path().join("unmounted");
+    fs::rename(&config.disks[0], &elsewhere).unwrap();
+    assert!(!stripe.is_given(&store, 0).await);
+    fs::rename(&elsewhere, &config.disks[0]).unwrap();
+    store.close().await.unwrap();
+    drop(store);
+    let store = open(&config).await.unwrap();
+    assert!(stripe.is_given(&store, 0).await);
+}
+
+#[tokio::test]
+async fn only_its_own_temporary_files_are_taken_away() {
+    let dir = temp();
+    let config = config(dir.path(), 1);
+    let tmp = config.disks[0].join("tmp");
+    fs::create_dir_all(&tmp).unwrap();
+    for name in ["12", "disk", "leases", "letter", "12a"] {
+        write(&tmp.join(name), b"x");
+    }
+    open(&config).await.unwrap();
+    let mut left: Vec<_> = fs::read_dir(&tmp).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["12a", "letter"]);
+}
+
+/// sled returns an error over some damage and panics over other; either way the disks tell everything again.
+#[tokio::test]
+async fn however_the_index_is_damaged_the_store_starts() {
+    let dir = temp();
+    let config = config(dir.path(), 1);
+    let stripe = Stripe::new(1, "replicate:2", 5000);
+    let store = open(&config).await.unwrap();
+    stripe.push_all(&store, 1).await;
+    store.close().await.unwrap();
+    drop(store);
+    for seed in 0..24 {
+        println!("seed {seed}");
+        let mut rng = StdRng::seed_from_u64(seed);
+        let mut files: Vec<_> =
+            fs::read_dir(dir.path().join("index/sled")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| fs::metadata(path).unwrap().is_file() && fs::metadata(path).unwrap().len() > 0);
+        files.sort();
+        let path = &files[rng.random_range(0..files.len())];
+        let mut bytes = fs::read(path).unwrap();
+        for _ in 0..4 {
+            // The head of a file is where most of its sense stands.
+            let end = if rng.random_bool(0.5) { bytes.len().min(600) } else { bytes.len() };
+            let at = rng.random_range(0..end);
+            bytes[at] ^= rng.random_range(1..=u8::MAX);
+        }
+        write(path, &bytes);
+        let store = open(&config).await.unwrap();
+        assert!(stripe.is_given(&store, 0).await && stripe.is_given(&store, 1).await, "seed {seed}");
+        store.close().await.unwrap();
+    }
 }
 
 #[tokio::test]

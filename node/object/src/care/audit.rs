@@ -1,0 +1,56 @@
+//! A sample of what peers say that they hold: of each, one shard is pulled whole.
+//!
+//! A peer that says that it has read its shards, and then cannot give one, is believed in none. It takes one pull from
+//! each peer for a batch of stripes, so who has lost everything is always caught, and who has lost a part is in time.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt as _;
+use storgo_protocol::limits::STRIPES_IN_FLIGHT_MAX;
+use storgo_protocol::message::RefusalKind;
+use storgo_protocol::{PeerId, ShardAddress};
+
+use crate::ports::Random;
+use crate::read::{Fetcher, Located};
+use crate::remote::Miss;
+
+/// Tries one claim of each peer, and strikes out all claims of those that do not stand by it.
+pub(super) async fn audit(fetcher: &Fetcher, random: &dyn Random, located: &mut [Located]) {
+    let pulls = futures::stream::iter(samples(random, located)).map(|(peer, shard)| stands_by(fetcher, peer, shard));
+    let tried: Vec<(PeerId, bool)> = pulls.buffer_unordered(STRIPES_IN_FLIGHT_MAX).collect().await;
+    for (liar, _) in tried.into_iter().filter(|(_, stands)| !stands) {
+        for stripe in &mut *located {
+            stripe.holders.retain(|(peer, _)| *peer != liar);
+        }
+    }
+}
+
+/// One claim of each peer, at random.
+fn samples(random: &dyn Random, located: &[Located]) -> Vec<(PeerId, ShardAddress)> {
+    let mut claims = BTreeMap::<PeerId, Vec<ShardAddress>>::new();
+    for stripe in located {
+        for (peer, set) in &stripe.holders {
+            let shards = set.iter().map(|index| ShardAddress { stripe: stripe.entry.stripe, index });
+            claims.entry(*peer).or_default().extend(shards);
+        }
+    }
+    let pick = |shards: &[ShardAddress]| {
+        let count = shards.len() as u64;
+        let number = u64::from_le_bytes(random.array()).checked_rem(count)?;
+        shards.get(usize::try_from(number).ok()?).copied()
+    };
+    claims.into_iter().filter_map(|(peer, shards)| Some((peer, pick(&shards)?))).collect()
+}
+
+async fn stands_by(fetcher: &Fetcher, peer: PeerId, shard: ShardAddress) -> (PeerId, bool) {
+    let miss = match fetcher.remote.pull(peer, shard).await {
+        Ok((header, payload)) if header.verifies(shard.index, &payload) => return (peer, true),
+        Ok(_) => fetcher.remote.lied(peer, "a wrong shard"),
+        Err(Miss::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => {
+            fetcher.remote.lied(peer, "a claim to a shard that it does not hold")
+        }
+        Err(miss) => miss,
+    };
+    fetcher.pool.fail(peer, &miss);
+    (peer, false)
+}
