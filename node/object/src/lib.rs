@@ -43,7 +43,7 @@ pub use error::{ErrorKind, ObjectError};
 pub use progress::Progress;
 pub use put::PutOptions;
 pub use read::{Object, Order, Piece, Sink};
-pub use report::{GetReport, PutReport, RepairReport, StatReport, StripePlaces, Width};
+pub use report::{DomainKind, GetReport, PutReport, RepairReport, StatReport, StripePlaces, Width};
 pub use serve::ShardService;
 
 #[cfg(test)]

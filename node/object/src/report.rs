@@ -7,10 +7,21 @@ use storgo_protocol::{CareTicket, Code, PeerId, ShardSet, Ticket};
 pub struct Width {
     /// Shards of the narrowest stripe.
     pub shards: usize,
-    /// Distinct peers that hold them; on one peer, its disks.
+    /// Distinct domains that hold them.
     pub domains: usize,
+    /// What the domains are.
+    pub kind: DomainKind,
     /// How many of those may be lost, whichever they are, before a chunk or node is.
     pub survives: usize,
+}
+
+/// What fails together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DomainKind {
+    /// A data directory: one peer holds everything, and its loss is the loss of all.
+    Disk,
+    /// A peer with all its disks.
+    Peer,
 }
 
 /// Who holds which shards of one stripe.

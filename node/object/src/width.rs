@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use storgo_protocol::{PeerId, ShardSet};
 
-use crate::report::Width;
+use crate::report::{DomainKind, Width};
 
 /// Finds the narrowest of an object's stripes and nodes, one after the other.
 #[derive(Debug)]
@@ -38,31 +38,50 @@ impl WidthMeter {
     pub(crate) fn width(&self) -> Width {
         match (self.stripes, self.nodes) {
             (Some(stripes), Some(nodes)) => Width { survives: stripes.survives.min(nodes.survives), ..stripes },
-            (one, other) => one.or(other).unwrap_or(Width { shards: 0, domains: 0, survives: 0 }),
+            (one, other) => one.or(other).unwrap_or(NOTHING),
         }
     }
 }
 
+/// The width of what nobody holds.
+pub(crate) const NOTHING: Width = Width { shards: 0, domains: 0, kind: DomainKind::Peer, survives: 0 };
+
 fn narrower(a: Option<Width>, b: Width) -> Width {
     let a = a.unwrap_or(b);
-    Width { shards: a.shards.min(b.shards), domains: a.domains.min(b.domains), survives: a.survives.min(b.survives) }
+    Width {
+        shards: a.shards.min(b.shards),
+        domains: a.domains.min(b.domains),
+        kind: a.kind.min(b.kind),
+        survives: a.survives.min(b.survives),
+    }
+}
+
+/// One peer's disks are domains if it has several.
+fn kind(disks: u32) -> DomainKind {
+    if disks > 1 { DomainKind::Disk } else { DomainKind::Peer }
 }
 
 fn stripe_width(data: usize, held: &[(PeerId, ShardSet)], disks: &BTreeMap<PeerId, u32>) -> Width {
-    let held: Vec<ShardSet> = match held {
-        [(peer, set)] => over_disks(*set, disks.get(peer).copied().unwrap_or(1)),
-        held => held.iter().map(|(_, set)| *set).filter(|set| !set.is_empty()).collect(),
+    let (kind, held): (_, Vec<ShardSet>) = match held {
+        [(peer, set)] => {
+            let disks = disks.get(peer).copied().unwrap_or(1);
+            (kind(disks), over_disks(*set, disks))
+        }
+        held => (DomainKind::Peer, held.iter().map(|(_, set)| *set).filter(|set| !set.is_empty()).collect()),
     };
     let shards = union(&held).len();
-    Width { shards, domains: held.len(), survives: losses_survived(data, held) }
+    Width { shards, domains: held.len(), kind, survives: losses_survived(data, held) }
 }
 
 fn node_width(holders: &[(PeerId, u32)], disks: &BTreeMap<PeerId, u32>) -> Width {
-    let copies = match holders {
-        [(peer, copies)] => (*copies).min(disks.get(peer).copied().unwrap_or(1)) as usize,
-        holders => holders.iter().filter(|(_, copies)| *copies > 0).count(),
+    let (kind, copies) = match holders {
+        [(peer, copies)] => {
+            let disks = disks.get(peer).copied().unwrap_or(1);
+            (kind(disks), (*copies).min(disks) as usize)
+        }
+        holders => (DomainKind::Peer, holders.iter().filter(|(_, copies)| *copies > 0).count()),
     };
-    Width { shards: copies, domains: copies, survives: copies.saturating_sub(1) }
+    Width { shards: copies, domains: copies, kind, survives: copies.saturating_sub(1) }
 }
 
 /// How a node spreads a stripe's shards over its data directories: evenly.
@@ -111,6 +130,10 @@ mod tests {
         (0..).zip(sets).map(|(n, bits)| (peer(n), ShardSet::from_bits(*bits))).collect()
     }
 
+    const fn on_peers(shards: usize, domains: usize, survives: usize) -> Width {
+        Width { shards, domains, kind: DomainKind::Peer, survives }
+    }
+
     fn width(data: usize, stripes: &[&[u32]], nodes: &[&[(PeerId, u32)]], disks: u32) -> Width {
         let mut meter = WidthMeter::new(data, (0..9).map(|n| (peer(n), disks)).collect());
         for sets in stripes {
@@ -124,29 +147,32 @@ mod tests {
 
     #[test]
     fn six_shards_on_six_peers_survive_two_losses() {
-        assert_eq!(width(4, &[&[1, 2, 4, 8, 16, 32]], &[], 1), Width { shards: 6, domains: 6, survives: 2 });
+        assert_eq!(width(4, &[&[1, 2, 4, 8, 16, 32]], &[], 1), on_peers(6, 6, 2));
     }
 
     #[test]
     fn six_shards_on_three_peers_survive_one() {
-        assert_eq!(width(4, &[&[0b11, 0b1100, 0b11_0000]], &[], 1), Width { shards: 6, domains: 3, survives: 1 });
+        assert_eq!(width(4, &[&[0b11, 0b1100, 0b11_0000]], &[], 1), on_peers(6, 3, 1));
     }
 
     #[test]
     fn the_narrowest_stripe_and_the_scarcest_node_decide() {
         let stripes: [&[u32]; 2] = [&[1, 2, 4, 8, 16, 32], &[1, 2, 4, 8]];
-        assert_eq!(width(4, &stripes, &[], 1), Width { shards: 4, domains: 4, survives: 0 });
+        assert_eq!(width(4, &stripes, &[], 1), on_peers(4, 4, 0));
         assert_eq!(width(4, &stripes[..1], &[&[(peer(0), 1), (peer(1), 1)]], 1).survives, 1);
         assert_eq!(width(1, &[], &[&[(peer(0), 1), (peer(1), 1)]], 1).survives, 1);
     }
 
     #[test]
     fn on_one_peer_its_disks_are_the_domains() {
-        assert_eq!(width(4, &[&[0b11_1111]], &[&[(peer(0), 3)]], 6), Width { shards: 6, domains: 6, survives: 2 });
+        assert_eq!(
+            width(4, &[&[0b11_1111]], &[&[(peer(0), 3)]], 6),
+            Width { kind: DomainKind::Disk, ..on_peers(6, 6, 2) }
+        );
     }
 
     #[test]
     fn a_shard_held_twice_counts_once() {
-        assert_eq!(width(1, &[&[1, 1, 2]], &[], 1), Width { shards: 2, domains: 3, survives: 2 });
+        assert_eq!(width(1, &[&[1, 1, 2]], &[], 1), on_peers(2, 3, 2));
     }
 }

@@ -67,9 +67,6 @@ pub(crate) struct Committer {
     pub(crate) catalog: Catalog,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) log: LeaseLog,
-    /// A file that was opened before any other is written, so that a sync of the file system through it tells of every
-    /// failed write since the last one, whoever else was told of it.
-    pub(crate) witness: Box<dyn DiskFile>,
     /// Leases that hold; the log has more records than that.
     pub(crate) live_leases: u64,
 }
@@ -141,13 +138,13 @@ impl Committer {
         // One sync of the whole file system is dearer than one of a file, and much cheaper than many.
         let whole = files.len() > SYNC_EACH_MAX;
         if whole {
-            self.witness.sync_file_system().map_err(|error| Failure::Disk("syncing files", error))?;
+            self.volume.sync_file_system().map_err(|error| Failure::Disk("syncing files", error))?;
         } else {
             sync_each(&files)?;
         }
         let directories = self.rename(&mut files)?;
         if whole {
-            self.witness.sync_file_system().map_err(|error| Failure::Disk("syncing names", error))?;
+            self.volume.sync_file_system().map_err(|error| Failure::Disk("syncing names", error))?;
         } else {
             self.sync_directories(directories)?;
         }

@@ -15,10 +15,11 @@
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use storgo_object::ports::Random;
 
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 use crate::item::{Item, bucket};
 use crate::leases::{self, LeaseLog};
 use crate::place::DiskId;
@@ -30,13 +31,24 @@ const VERSION: u8 = 1;
 pub(crate) const FILE: &str = "disk";
 const FILE_BYTES: usize = 5 + 16 + 32;
 
+/// A data directory that is this process's alone, for as long as `file` is open.
+#[derive(Debug)]
+pub(crate) struct Home {
+    pub(crate) id: DiskId,
+    /// The file of the id, locked: two processes that appended to one lease log would lose each other's leases.
+    pub(crate) file: Arc<dyn DiskFile>,
+}
+
 /// Opens a data directory, and makes it ready if it is new.
 ///
 /// # Errors
-/// [`io::ErrorKind::InvalidData`] if its id is damaged or a newer program's; what the system says.
-pub(crate) fn open(disk: &dyn Disk, root: &Path, random: &dyn Random) -> io::Result<DiskId> {
+/// [`io::ErrorKind::InvalidData`] if its id is damaged or a newer program's; [`io::ErrorKind::WouldBlock`] if another
+/// process uses it; what the system says.
+pub(crate) fn open(disk: &dyn Disk, root: &Path, random: &dyn Random) -> io::Result<Home> {
     make_path(disk, root)?;
     let known = read_id(disk, root)?;
+    // Before anything is changed: what looks left over may be another process's work.
+    let locked = known.map(|_| lock(disk, root)).transpose()?;
     make_directories(disk, root)?;
     empty(disk, &root.join(TMP))?;
     let names: HashSet<_> = disk.list(root)?.into_iter().collect();
@@ -47,12 +59,22 @@ pub(crate) fn open(disk: &dyn Disk, root: &Path, random: &dyn Random) -> io::Res
         LeaseLog::create(disk, root, &root.join(TMP).join(leases::FILE))?;
         disk.sync_dir(root)?;
     }
-    if let Some(id) = known {
-        return Ok(id);
+    if let (Some(id), Some(file)) = (known, locked) {
+        return Ok(Home { id, file });
     }
     let mut id = [0; 16];
     random.fill(&mut id);
-    write_id(disk, root, DiskId(id))
+    let id = write_id(disk, root, DiskId(id))?;
+    Ok(Home { id, file: lock(disk, root)? })
+}
+
+fn lock(disk: &dyn Disk, root: &Path) -> io::Result<Arc<dyn DiskFile>> {
+    let file = disk.open(&root.join(FILE))?;
+    file.lock().map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::new(error.kind(), "another node uses this data directory"),
+        _ => error,
+    })?;
+    Ok(file.into())
 }
 
 /// Makes a directory and those above it, as far as they are missing.

@@ -17,7 +17,8 @@ use crate::catalog::{Catalog, Summary};
 use crate::commit::Committer;
 use crate::config::StoreConfig;
 use crate::core::Core;
-use crate::disk::{Disk, DiskFile};
+use crate::disk::Disk;
+use crate::home::Home;
 use crate::index::{Index, IndexError, MemoryIndex, SledIndex};
 use crate::item::Item;
 use crate::known::KnownDisks;
@@ -62,13 +63,12 @@ pub(crate) fn open(
         let tally = summary.tallies.get(&volume.slot).copied().unwrap_or_default();
         let quarantined = volume.disk.list(&volume.path.join(QUARANTINE)).map_or(0, |names| names.len() as u64);
         volume.set_tally(tally, quarantined);
-        if let Some((log, witness)) = open_log(volume) {
+        if let Some(log) = open_log(volume) {
             committers.push(Committer {
                 volume: Arc::clone(volume),
                 catalog: catalog.clone(),
                 quotas: Arc::clone(&quotas),
                 log,
-                witness,
                 live_leases: tally.leases,
             });
         }
@@ -80,12 +80,10 @@ pub(crate) fn open(
     Ok((Core { volumes, catalog, quotas, placing: Arc::new(Placing::default()) }, committers))
 }
 
-/// The lease log, ready for the next record, and the file through which the file system is synced.
-fn open_log(volume: &Volume) -> Option<(LeaseLog, Box<dyn DiskFile>)> {
-    let witness = volume.disk.open(&volume.path.join(home::FILE));
-    let opened = witness.and_then(|file| Ok((LeaseLog::replay(&*volume.disk, &volume.path, &mut drop)?.0, file)));
-    match opened {
-        Ok(opened) => Some(opened),
+/// The lease log, ready for the next record.
+fn open_log(volume: &Volume) -> Option<LeaseLog> {
+    match LeaseLog::replay(&*volume.disk, &volume.path, &mut drop) {
+        Ok((log, ..)) => Some(log),
         Err(error) => {
             volume.fence(format!("opening the lease log failed: {error}"));
             None
@@ -110,11 +108,14 @@ fn open_volumes(
     for (path, slot) in config.disks.iter().zip(0..) {
         // The id of a disk that does not open is not known; nothing is placed there.
         let opened = refuse_unmounted(known, &**disk, config, path).and_then(|()| home::open(&**disk, path, random));
-        let (id, fence) = match opened {
-            Ok(id) => (id, (!seen.insert(id)).then(|| format!("another data directory has the same id {id}"))),
-            Err(error) => (DiskId([0; 16]), Some(format!("opening it failed: {error}"))),
+        let (id, file, fence) = match opened {
+            Ok(Home { id, file }) => {
+                let twin = (!seen.insert(id)).then(|| format!("another data directory has the same id {id}"));
+                (id, Some(file), twin)
+            }
+            Err(error) => (DiskId([0; 16]), None, Some(format!("opening it failed: {error}"))),
         };
-        let volume = Volume::new(Slot(slot), id, path.clone(), Arc::clone(disk), share);
+        let volume = Volume::new(Slot(slot), id, path.clone(), Arc::clone(disk), share, file);
         match fence {
             Some(reason) => volume.fence(reason),
             None => drop(known.0.insert(path.clone(), id)),

@@ -117,6 +117,7 @@ impl Store {
                     return Err(StoreError::Unavailable { reason: "a committer failed".into() });
                 }
             }
+            core.volumes.iter().for_each(|volume| volume.release());
             // What a fenced disk did last is not in the index, and what was gone for a while no longer is.
             if core.volumes.iter().all(|volume| volume.is_indexed()) {
                 core.catalog.flush()?;

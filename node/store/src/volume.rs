@@ -30,6 +30,9 @@ pub(crate) struct Volume {
     pub(crate) id: DiskId,
     pub(crate) path: PathBuf,
     pub(crate) disk: Arc<dyn Disk>,
+    /// The file of the disk's id, locked for this process; through it the whole file system is synced. A disk that did
+    /// not open has none.
+    file: Mutex<Option<Arc<dyn DiskFile>>>,
     /// Bytes that it may hold in all, if that is limited.
     pub(crate) share_bytes: Option<u64>,
     /// Held for a few additions each time, never across an await.
@@ -85,8 +88,36 @@ impl Drop for Temporary {
 }
 
 impl Volume {
-    pub(crate) fn new(slot: Slot, id: DiskId, path: PathBuf, disk: Arc<dyn Disk>, share_bytes: Option<u64>) -> Self {
-        Self { slot, id, path, disk, share_bytes, state: Mutex::default(), next_tmp: AtomicU64::new(0) }
+    /// Makes everything on the volume's file system durable, names too. The file was opened at the start, so a failed
+    /// write-back of any file since then is told.
+    pub(crate) fn sync_file_system(&self) -> io::Result<()> {
+        let file = self.file.lock().clone();
+        file.ok_or(io::ErrorKind::NotFound)?.sync_file_system()
+    }
+
+    /// Lets another process have the disk.
+    pub(crate) fn release(&self) {
+        *self.file.lock() = None;
+    }
+
+    pub(crate) fn new(
+        slot: Slot,
+        id: DiskId,
+        path: PathBuf,
+        disk: Arc<dyn Disk>,
+        share_bytes: Option<u64>,
+        file: Option<Arc<dyn DiskFile>>,
+    ) -> Self {
+        Self {
+            slot,
+            id,
+            path,
+            disk,
+            file: Mutex::new(file),
+            share_bytes,
+            state: Mutex::default(),
+            next_tmp: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn is_good(&self) -> bool {

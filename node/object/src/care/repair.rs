@@ -20,9 +20,9 @@ use crate::nodes::{Holders, NodeWriter};
 use crate::progress::Progress;
 use crate::read::{Located, newest_record};
 use crate::remote::Remote;
-use crate::report::{RepairReport, Width};
+use crate::report::RepairReport;
 use crate::spread::Spreader;
-use crate::width::WidthMeter;
+use crate::width::{NOTHING, WidthMeter};
 use crate::writer::{Proof, Writer};
 
 impl Engine {
@@ -185,7 +185,7 @@ impl Repair<'_> {
 }
 
 fn empty_report() -> RepairReport {
-    let none = Width { shards: 0, domains: 0, survives: 0 };
+    let none = NOTHING;
     RepairReport {
         stripes: 0,
         before: none,

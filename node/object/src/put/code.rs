@@ -3,9 +3,9 @@
 use storgo_protocol::Code;
 
 /// The codes that are tried, the widest first.
-const DEFAULTS: [(u8, u8); 3] = [(8, 4), (4, 2), (2, 1)];
+const DEFAULTS: [(u8, u8); 4] = [(8, 4), (4, 2), (2, 1), (1, 1)];
 
-/// The widest of 8+4, 4+2, 2+1 that the domains can hold one shard each of, or one copy. A small object is replicated
+/// The widest of 8+4, 4+2, 2+1, two copies that the domains can hold one shard each of, or one copy. A small object is replicated
 /// to survive as many losses: coding it would cost more in requests than it saves in bytes.
 pub(super) fn default_code(domains: usize, small: bool) -> Code {
     let widest = DEFAULTS.iter().filter_map(|(k, m)| Code::new(*k, *m)).find(|code| code.total() <= domains);
@@ -27,7 +27,7 @@ mod tests {
     fn the_widest_code_that_fits_is_taken() {
         for (domains, large, small) in [
             (1, "replicate:1", "replicate:1"),
-            (2, "replicate:1", "replicate:1"),
+            (2, "replicate:2", "replicate:2"),
             (3, "erasure:2+1", "replicate:2"),
             (5, "erasure:2+1", "replicate:2"),
             (6, "erasure:4+2", "replicate:3"),

@@ -143,7 +143,8 @@ impl Put<'_> {
         let (root, key) = seal_root(&self.secret, &top)?;
         let (content, layout) = self.write_tops(root.encode(), layout, &mut tally).await?;
         let owner = self.engine.user.identity.id();
-        let addresses = self.pool.hints(TICKET_ADDRESSES_MAX);
+        // One more than the losses that the code survives, and one for good measure: a word that people copy stays short.
+        let addresses = self.pool.hints((self.code.parity() + 2).min(TICKET_ADDRESSES_MAX));
         let ticket = Ticket { network: self.network, content, key, owner, addresses };
         let care =
             options.care.then(|| care_ticket(self.engine, &ticket, layout, tally.shard_bytes + tally.node_bytes));

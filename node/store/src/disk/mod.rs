@@ -102,6 +102,12 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     /// What the system says.
     fn sync(&self) -> io::Result<()>;
 
+    /// Keeps other processes from locking the file for as long as it is open.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] if another has locked it; what the system says.
+    fn lock(&self) -> io::Result<()>;
+
     /// Makes everything on the file's file system durable, names too; tells of any failure since the file was opened.
     ///
     /// # Errors

@@ -91,6 +91,10 @@ impl DiskFile for OsFile {
         self.0.sync_data()
     }
 
+    fn lock(&self) -> io::Result<()> {
+        Ok(self.0.try_lock()?)
+    }
+
     fn sync_file_system(&self) -> io::Result<()> {
         Ok(rustix::fs::syncfs(&self.0)?)
     }

@@ -445,3 +445,19 @@ async fn a_lease_log_is_rewritten_when_most_of_it_is_superseded() {
     let store = open(&config).await.unwrap();
     assert_eq!(store.core.catalog.summarize().unwrap().tallies.values().next().unwrap().leases, 32);
 }
+
+#[tokio::test]
+async fn a_data_directory_serves_one_node_at_a_time() {
+    let dir = temp();
+    let first = config(dir.path(), 1);
+    let second = crate::StoreConfig { index: dir.path().join("another-index"), ..config(dir.path(), 1) };
+    let store = open(&first).await.unwrap();
+    let stripe = Stripe::new(1, "erasure:2+1", 1000);
+    stripe.push_all(&store, 1).await;
+    let refused = Store::open(second.clone(), super::rig::random(1)).await.unwrap_err().to_string();
+    assert!(refused.contains(super::rig::IN_USE), "{refused}");
+    assert!(stripe.is_given(&store, 0).await);
+    store.close().await.unwrap();
+    let store = Store::open(second, super::rig::random(2)).await.unwrap();
+    assert!(stripe.is_given(&store, 0).await);
+}

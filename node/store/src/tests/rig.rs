@@ -41,9 +41,21 @@ pub(super) fn config(root: &Path, disks: usize) -> StoreConfig {
     }
 }
 
+/// What a directory that another store uses is refused with.
+pub(super) const IN_USE: &str = "another node uses this data directory";
+
 pub(super) async fn open(config: &StoreConfig) -> Result<Arc<Store>, StoreError> {
+    // A store that was dropped rather than closed lets go of its disks when its writers have noticed.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while config.disks.iter().any(|disk| is_in_use(disk)) && std::time::Instant::now() < deadline {
+        tokio::task::yield_now().await;
+    }
     // Each start draws other ids, as the system's generator would.
     Store::open(config.clone(), random(STARTS.fetch_add(1, Ordering::Relaxed))).await
+}
+
+fn is_in_use(disk: &Path) -> bool {
+    std::fs::File::open(disk.join("disk")).is_ok_and(|file| file.try_lock().is_err())
 }
 
 pub(super) async fn simulated(disk: &SimDisk, disks: usize) -> Result<Arc<Store>, StoreError> {
