@@ -8,6 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 
 use crate::amounts;
 use crate::output::Output;
+use crate::speed::Speed;
 
 /// What is over sooner needs no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -38,6 +39,7 @@ pub(crate) async fn watch<T>(output: Output, what: Work, progress: &Progress, wo
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr()).with_message(what.name());
     bar.set_style(style(TEMPLATE));
+    let mut speed = Speed::default();
     let mut ticks = interval_at(start + PATIENCE, REDRAW);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
@@ -50,7 +52,10 @@ pub(crate) async fn watch<T>(output: Output, what: Work, progress: &Progress, wo
                 let (done, total) = (progress.done_bytes(), progress.total_bytes());
                 bar.set_length(total.max(1));
                 bar.set_position(done);
-                bar.set_prefix(what.words(done, total, start.elapsed()));
+                if what.has_begun(progress) {
+                    speed.note(Instant::now(), done);
+                }
+                bar.set_prefix(what.words(done, total, speed.measured(), start.elapsed()));
             }
         }
     }
@@ -67,22 +72,35 @@ impl Work {
         }
     }
 
-    /// How much of how much, how fast on the whole, and how long yet; a total of 0 is not known.
-    fn words(self, done: u64, total: u64, took: Duration) -> String {
+    /// Whether anything was done in this run: what a get finds done already does not go over the network.
+    fn has_begun(self, progress: &Progress) -> bool {
+        match self {
+            Self::Get => progress.moved_bytes() > 0,
+            Self::Put | Self::Repair => progress.done_bytes() > 0,
+        }
+    }
+
+    /// How much of how much, how fast (so much in such a time), and how long yet; a total of 0 is not known.
+    fn words(self, done: u64, total: u64, speed: Option<(u64, Duration)>, waited: Duration) -> String {
         let amount = |count| match self {
             Self::Put | Self::Get => amounts::bytes(count),
             Self::Repair => amounts::count(count, "stripe"),
         };
-        let speed = match self {
-            Self::Put | Self::Get => amounts::rate(done, took),
-            Self::Repair => format!("{:.0}/s", amounts::as_f64(done) / took.as_secs_f64().max(1e-9)),
+        let rate = |(count, took): (u64, Duration)| match self {
+            Self::Put | Self::Get => amounts::rate(count, took),
+            Self::Repair => format!("{:.0}/s", amounts::as_f64(count) / took.as_secs_f64().max(1e-9)),
         };
+        let rate = speed.map(|speed| format!("  {}", rate(speed))).unwrap_or_default();
         if total == 0 {
-            return format!("{}  {speed}  {}", amount(done), amounts::time(took));
+            return format!("{}{rate}  {}", amount(done), amounts::time(waited));
         }
-        let left = took.as_secs_f64() * amounts::as_f64(total.saturating_sub(done)) / amounts::as_f64(done.max(1));
-        let left = if done == 0 { "?".to_owned() } else { amounts::time(Duration::from_secs_f64(left)) };
-        format!("{} of {}  {speed}  {left} left", amount(done), amount(total))
+        let left = speed.and_then(|(count, took)| {
+            let parts = amounts::as_f64(total.saturating_sub(done)) / amounts::as_f64(count);
+            // Nothing in a while is for ever, which is no time.
+            Duration::try_from_secs_f64(took.as_secs_f64() * parts).ok()
+        });
+        let left = left.map(|left| format!("  {} left", amounts::time(left))).unwrap_or_default();
+        format!("{} of {}{rate}{left}", amount(done), amount(total))
     }
 }
 
@@ -98,10 +116,19 @@ mod tests {
     fn a_bar_says_how_much_how_fast_and_how_long_yet() {
         assert!(ProgressStyle::with_template(TEMPLATE).is_ok());
         let took = Duration::from_secs(2);
-        assert_eq!(Work::Put.words(10_000_000, 40_000_000, took), "10.0 MB of 40.0 MB  5 MB/s  6.0 s left");
-        assert_eq!(Work::Get.words(0, 40_000_000, took), "0 B of 40.0 MB  0 MB/s  ? left");
-        assert_eq!(Work::Put.words(10_000_000, 0, took), "10.0 MB  5 MB/s  2.0 s");
-        assert_eq!(Work::Repair.words(128, 256, took), "128 stripes of 256 stripes  64/s  2.0 s left");
+        let at = |count| Some((count, took));
+        assert_eq!(
+            Work::Put.words(10_000_000, 40_000_000, at(10_000_000), took),
+            "10.0 MB of 40.0 MB  5 MB/s  6.0 s left"
+        );
+        assert_eq!(
+            Work::Get.words(30_000_000, 40_000_000, at(2_000_000), took),
+            "30.0 MB of 40.0 MB  1 MB/s  10.0 s left"
+        );
+        assert_eq!(Work::Get.words(0, 40_000_000, None, took), "0 B of 40.0 MB");
+        assert_eq!(Work::Get.words(7, 40_000_000, at(0), took), "7 B of 40.0 MB  0 MB/s");
+        assert_eq!(Work::Put.words(10_000_000, 0, at(10_000_000), took), "10.0 MB  5 MB/s  2.0 s");
+        assert_eq!(Work::Repair.words(128, 256, at(128), took), "128 stripes of 256 stripes  64/s  2.0 s left");
     }
 
     #[tokio::test]

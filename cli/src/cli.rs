@@ -57,9 +57,9 @@ mod tests {
         for line in [
             "storgo put",
             "storgo put f --redundancy erasure:0+2",
-            "storgo get not-a-ticket",
             "storgo node run --capacity lots",
             "storgo put f --via nonsense",
+            "storgo node run --listen 127.0.0.1:4101",
         ] {
             let error = Cli::try_parse_from(line.split_whitespace()).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{line}");

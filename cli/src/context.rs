@@ -1,5 +1,6 @@
 //! What every command is given: where the home and the local node are, and how to print.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -43,7 +44,7 @@ pub(crate) struct NodeArg {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct JoinArgs {
     /// Joins through this peer; repeatable. Without it: the local node, then peers that answered before, then mDNS
-    #[arg(long, value_name = "MULTIADDR")]
+    #[arg(long, value_name = "MULTIADDR", value_parser = parse_address)]
     pub(crate) via: Vec<PeerAddress>,
 
     #[command(flatten)]
@@ -88,6 +89,7 @@ impl Context {
             hints: wanted.hints,
             network: wanted.network,
             node: join.node.path().ok(),
+            node_required: join.node.node.is_some(),
             mdns: !join.no_mdns,
         };
         Ok(Client::connect(&self.home()?, options).await?)
@@ -139,11 +141,37 @@ fn default_directory(name: &str) -> Result<PathBuf, CliError> {
     Ok(project.data_dir().join(name))
 }
 
+/// Reads an address of a peer.
+pub(crate) fn parse_address(text: &str) -> Result<PeerAddress, String> {
+    let example = match text.parse::<SocketAddr>() {
+        Ok(SocketAddr::V4(address)) => format!("/ip4/{}/tcp/{}", address.ip(), address.port()),
+        Ok(SocketAddr::V6(address)) => format!("/ip6/{}/tcp/{}", address.ip(), address.port()),
+        Err(_) => "/ip4/127.0.0.1/tcp/4101".to_owned(),
+    };
+    text.parse().map_err(|_| format!("expected a multiaddr, such as {example}"))
+}
+
 /// Reads a network: its name, or the 64 hexadecimal digits of its id.
 pub(crate) fn parse_network(text: &str) -> Result<NetworkId, String> {
     match text.parse() {
         Ok(id) => Ok(id),
         Err(_) if text.is_empty() => Err("a network has a name".into()),
         Err(_) => Ok(NetworkId::from_name(text)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_writes_an_address_otherwise_is_told_how() {
+        assert!(parse_address("/ip4/127.0.0.1/tcp/1").is_ok());
+        for (text, example) in
+            [("127.0.0.1:7", "/ip4/127.0.0.1/tcp/7"), ("[::1]:7", "/ip6/::1/tcp/7"), ("x", "/ip4/127.0.0.1/tcp/4101")]
+        {
+            let error = parse_address(text).unwrap_err();
+            assert!(error.ends_with(example), "{error}");
+        }
     }
 }

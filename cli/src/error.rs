@@ -14,22 +14,36 @@ const NO_PEER_HINT: &str = "name a peer that is up with --via, or start one: sto
 
 const NO_NODE_HINT: &str = "start a node with storgo node run, or name one with --node DIR";
 
+const MULTIADDR_HINT: &str = "addresses are multiaddrs, such as /ip4/127.0.0.1/tcp/4101";
+
 /// Why a command failed.
 #[derive(Debug)]
 pub(crate) struct CliError {
     pub(crate) exit: Exit,
     source: Box<dyn Error + Send + Sync>,
     hints: Vec<String>,
+    unread: bool,
 }
 
 impl CliError {
     pub(crate) fn new(exit: Exit, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { exit, source: source.into(), hints: Vec::new() }
+        Self { exit, source: source.into(), hints: Vec::new(), unread: false }
     }
 
     /// A failure of the user's own files or terminal.
     pub(crate) fn io(what: impl Into<String>, source: io::Error) -> Self {
         Self::new(io_exit(&source), Attempt { what: what.into(), source })
+    }
+
+    /// A failure of standard output.
+    pub(crate) fn output(source: io::Error) -> Self {
+        let unread = source.kind() == io::ErrorKind::BrokenPipe;
+        Self { unread, ..Self::io("writing to standard output", source) }
+    }
+
+    /// Whether nobody reads the output any more, such as `head` that has seen enough: there is nothing to tell.
+    pub(crate) const fn is_unread(&self) -> bool {
+        self.unread
     }
 
     /// Adds what the user may try.
@@ -116,7 +130,8 @@ fn object_hint(error: &ObjectError) -> Option<&'static str> {
 impl From<ObjectError> for CliError {
     fn from(error: ObjectError) -> Self {
         let (exit, hint) = (object_exit(&error), object_hint(&error));
-        let error = Self::new(exit, error);
+        let unread = matches!(&error, ObjectError::Local { source, .. } if source.kind() == io::ErrorKind::BrokenPipe);
+        let error = Self { unread, ..Self::new(exit, error) };
         match hint {
             Some(hint) => error.hint(hint),
             None => error,
@@ -132,12 +147,14 @@ impl From<NodeError> for CliError {
             NodeError::Damaged { .. } => Exit::Corrupt,
             NodeError::Busy { .. } | NodeError::Exists { .. } => Exit::Conflict,
             NodeError::Config { .. } => Exit::Usage,
-            NodeError::NotJoined(_) => Exit::Unavailable,
+            NodeError::NotJoined(_) | NodeError::NoNode { .. } => Exit::Unavailable,
             _ => Exit::Failed,
         };
         let hint = match error {
             NodeError::Exists { .. } => Some("--force replaces it"),
             NodeError::NotJoined(_) => Some(NO_PEER_HINT),
+            NodeError::NoNode { .. } => Some(NO_NODE_HINT),
+            NodeError::Config { ref what, .. } if what.parse::<std::net::SocketAddr>().is_ok() => Some(MULTIADDR_HINT),
             _ => None,
         };
         let error = Self::new(exit, error);
@@ -187,5 +204,14 @@ mod tests {
         let error = CliError::from(NodeError::from(ObjectError::Local { what: "writing the target", source: full }));
         assert_eq!(error.exit, Exit::NoSpace);
         assert_eq!(error.lines().len(), 2, "{:?}", error.lines());
+    }
+
+    #[test]
+    fn output_that_nobody_reads_is_told_from_output_that_fails() {
+        assert!(CliError::output(io::ErrorKind::BrokenPipe.into()).is_unread());
+        assert!(!CliError::output(io::ErrorKind::StorageFull.into()).is_unread());
+        let source = io::ErrorKind::BrokenPipe.into();
+        assert!(CliError::from(ObjectError::Local { what: "writing the target", source }).is_unread());
+        assert!(!CliError::io("telling a peer", io::ErrorKind::BrokenPipe.into()).is_unread());
     }
 }

@@ -22,13 +22,9 @@ pub(crate) fn start(talk: Talk, verbose: u8) {
         (Talk::Quiet, 2) | (Talk::Telling, 1) => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    // Below `debug` the libraries say more than anybody reads: one asks for them by name.
-    let default = match level {
-        LevelFilter::DEBUG | LevelFilter::TRACE => format!(
-            "info,storgo={level},storgo_node={level},storgo_mesh={level},storgo_store={level},storgo_object={level}"
-        ),
-        level => level.to_string(),
-    };
+    // The libraries say more than anybody reads: one asks for them by name. A target is known by how it begins, so
+    // `storgo` is all of storgo's crates.
+    let default = format!("warn,storgo={level},libp2p=error");
     let filter = EnvFilter::try_from_env("STORGO_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     let started = log.with_ansi(io::stderr().is_terminal()).try_init();

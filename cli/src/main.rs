@@ -19,6 +19,8 @@ mod bar;
 mod logging;
 mod parent;
 mod places;
+mod speed;
+mod word;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -33,12 +35,16 @@ use crate::error::{CliError, Exit};
 /// any longer.
 const END_PATIENCE: Duration = Duration::from_millis(200);
 
+/// The exit code of a program whose output nobody reads any more: as if the signal SIGPIPE had ended it.
+const UNREAD: u8 = 128 + 13;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let context = Context::new(&cli.global);
     logging::start(cli.command.talk(), cli.global.verbose);
     match run(cli, &context) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is_unread() => ExitCode::from(UNREAD),
         Err(error) => {
             context.output.failure(&error);
             error.exit.into()

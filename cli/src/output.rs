@@ -78,7 +78,7 @@ pub(crate) fn note(line: &str) {
 fn write_out(text: &str) -> Result<(), CliError> {
     let mut out = anstream::stdout().lock();
     let newline = if text.ends_with('\n') { "" } else { "\n" };
-    write!(out, "{text}{newline}").and_then(|()| out.flush()).map_err(|e| CliError::io("writing to standard output", e))
+    write!(out, "{text}{newline}").and_then(|()| out.flush()).map_err(CliError::output)
 }
 
 fn encode<T: Serialize>(value: &T) -> Result<String, CliError> {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use owo_colors::OwoColorize as _;
 use serde::Serialize;
-use storgo_node::object::{StripePlaces, Width};
+use storgo_node::object::{DomainKind, StripePlaces, Width};
 use storgo_protocol::{Code, PeerId, ShardSet};
 
 /// Chunks that are drawn; of more, the first of them.
@@ -85,12 +85,16 @@ fn spell(shards: ShardSet) -> String {
     shards.iter().map(|index| index.to_string()).collect::<Vec<_>>().join(",")
 }
 
-/// `6 shards on 6 peers, survives 2`.
+/// `6 shards on 6 peers, survives 2`, or `6 shards on 6 disks of one peer, survives 2`.
 pub(crate) fn width(width: &Width) -> String {
+    let (domain, of) = match width.kind {
+        DomainKind::Peer => ("peer", ""),
+        DomainKind::Disk => ("disk", " of one peer"),
+    };
     format!(
-        "{} on {}, survives {}",
+        "{} on {}{of}, survives {}",
         crate::amounts::count(width.shards as u64, "shard"),
-        crate::amounts::count(width.domains as u64, "peer"),
+        crate::amounts::count(width.domains as u64, domain),
         width.survives
     )
 }
@@ -100,12 +104,17 @@ pub(crate) fn width(width: &Width) -> String {
 pub(crate) struct WidthJson {
     shards: usize,
     domains: usize,
+    domain: &'static str,
     survives: usize,
 }
 
 impl From<&Width> for WidthJson {
     fn from(width: &Width) -> Self {
-        Self { shards: width.shards, domains: width.domains, survives: width.survives }
+        let domain = match width.kind {
+            DomainKind::Peer => "peer",
+            DomainKind::Disk => "disk",
+        };
+        Self { shards: width.shards, domains: width.domains, domain, survives: width.survives }
     }
 }
 

@@ -11,7 +11,7 @@ use storgo_object::Engine;
 use storgo_object::ports::{OsRandom, Peers as _, Random, SystemClock};
 use storgo_protocol::limits::TICKET_ADDRESSES_MAX;
 use storgo_protocol::{Identity, NetworkId, PeerAddress};
-use storgo_rpc::{NodeStatus, RpcError};
+use storgo_rpc::NodeStatus;
 
 use crate::AGENT;
 use crate::error::NodeError;
@@ -29,6 +29,8 @@ pub struct ClientOptions {
     pub network: Option<NetworkId>,
     /// Data directory or socket of a node on this machine to ask first.
     pub node: Option<PathBuf>,
+    /// Whether that node must answer; otherwise others are asked in its place.
+    pub node_required: bool,
     /// Whether peers may be looked for on the local network when nothing else is known.
     pub mdns: bool,
 }
@@ -45,6 +47,7 @@ impl Client {
     /// Joins a network for the user of `home`.
     ///
     /// # Errors
+    /// [`NodeError::NoNode`] when the node that must answer does not, or is of another network;
     /// [`NodeError::NotJoined`] when no network is named and none was found, or one refused; [`NodeError::Damaged`] or
     /// [`NodeError::Io`] when the home cannot be used.
     pub async fn connect(home: &Home, options: ClientOptions) -> Result<Self, NodeError> {
@@ -113,29 +116,32 @@ impl Start {
         if !options.via.is_empty() {
             return Ok(Self { network: wanted, bootstrap: options.via.clone(), mdns: false });
         }
-        if let Some(status) = local_node(options.node.as_deref()).await
-            && wanted.is_none_or(|network| network == status.network)
-        {
-            return Ok(Self { network: Some(status.network), bootstrap: status.addresses, mdns: false });
+        if let Some(place) = &options.node {
+            match local_node(place, wanted).await {
+                Ok(status) => {
+                    return Ok(Self { network: Some(status.network), bootstrap: status.addresses, mdns: false });
+                }
+                Err(source) if options.node_required => return Err(NodeError::NoNode { path: place.clone(), source }),
+                // That no node runs here is common, and no error.
+                Err(error) => tracing::debug!(%error, place = %place.display(), "the local node is not asked"),
+            }
         }
         let bootstrap: Vec<_> = book.addresses(wanted)?.into_iter().take(TICKET_ADDRESSES_MAX).collect();
         Ok(Self { network: wanted, bootstrap, mdns: options.mdns })
     }
 }
 
-/// Asks the node of this machine where it is; `None` if there is none, which is common and no error.
-async fn local_node(place: Option<&Path>) -> Option<NodeStatus> {
-    let socket = storgo_rpc::locate(place?).ok()?;
-    let asked = async {
-        let mut client = storgo_rpc::Client::connect(&socket).await?;
-        client.status().await
-    };
-    match asked.await {
-        Ok(status) => Some(status),
-        Err(RpcError::NoNode { .. }) => None,
-        Err(error) => {
-            tracing::warn!(%error, socket = %socket.display(), "the local node could not be asked");
-            None
+/// Asks the node of this machine where it is; an error if there is none, or none of the network that is wanted.
+async fn local_node(
+    place: &Path,
+    wanted: Option<NetworkId>,
+) -> Result<NodeStatus, Box<dyn std::error::Error + Send + Sync>> {
+    let socket = storgo_rpc::locate(place)?;
+    let status = storgo_rpc::Client::connect(&socket).await?.status().await?;
+    match wanted {
+        Some(network) if network != status.network => {
+            Err(format!("it is of the network {}, not of {network}", status.network).into())
         }
+        _ => Ok(status),
     }
 }

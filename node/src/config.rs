@@ -127,9 +127,8 @@ mod tests {
     #[test]
     fn an_empty_file_is_the_default_and_what_is_written_comes_back() {
         assert_eq!(read("").unwrap(), NodeConfig::default());
-        let mut config = NodeConfig::default();
-        config.disk =
-            DiskConfig { directories: vec!["/a".into()], capacity_bytes: Some(9), quota_per_user_bytes: None };
+        let disk = DiskConfig { directories: vec!["/a".into()], capacity_bytes: Some(9), quota_per_user_bytes: None };
+        let mut config = NodeConfig { disk, ..NodeConfig::default() };
         config.mesh.zone = "attic".into();
         assert_eq!(read(&toml::to_string(&config).unwrap()).unwrap(), config);
     }

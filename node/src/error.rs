@@ -63,6 +63,15 @@ pub enum NodeError {
     /// Nobody took this side into a network.
     #[error("no network was joined")]
     NotJoined(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The node of this machine that was named is of no use.
+    #[error("the node at {} cannot be asked", path.display())]
+    NoNode {
+        /// Where it was looked for.
+        path: PathBuf,
+        /// What was met there.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A part of the node died: a bug here. The node stops rather than go on without it.
     #[error("{part} died: {reason}")]
     Died {

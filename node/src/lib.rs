@@ -11,12 +11,22 @@
 //! Everything is put together here and nothing is decided: what it means to put or get stands in the object crate.
 //! Configuration and the file system's places come from the caller; nothing here reads the environment.
 
+#![cfg_attr(
+    test,
+    allow(
+        clippy::disallowed_methods,
+        clippy::cast_possible_truncation,
+        reason = "tests write their own files, and count in small numbers"
+    )
+)]
+
 mod config;
 mod error;
 
 mod node;
 mod supervise;
 
+mod acquaintances;
 mod api;
 mod data_dir;
 mod listen;

@@ -15,11 +15,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::AGENT;
+use crate::acquaintances::Acquaintances;
 use crate::api::Api;
 use crate::config::NodeConfig;
 use crate::data_dir::DataDir;
 use crate::error::NodeError;
 use crate::listen;
+use crate::peer_book::PeerBook;
 use crate::supervise::Supervisor;
 
 /// How often the mesh is asked whether it still runs.
@@ -77,6 +79,9 @@ impl Node {
             config: mesh_config,
         })
         .await?;
+        let book = PeerBook::at(data.path().join("peers"));
+        let met = Acquaintances { book, network, mesh: mesh.clone() };
+        met.recall();
         let zone = config.mesh.zone.clone();
         let api = Api { peer, network, zone, started: Instant::now(), store: shards, mesh: mesh.clone() };
         let ready = Ready {
@@ -86,7 +91,7 @@ impl Node {
             socket: socket.path().to_owned(),
             data: data.path().to_owned(),
         };
-        let supervisor = doors(listener, api);
+        let supervisor = doors(listener, api, met);
         Ok(Self { ready, supervisor, mesh, store, _socket: socket, _data: data })
     }
 
@@ -114,7 +119,7 @@ impl Node {
 }
 
 /// Starts what answers from outside, and what watches over the rest.
-fn doors(listener: UnixListener, api: Api) -> Supervisor {
+fn doors(listener: UnixListener, api: Api, met: Acquaintances) -> Supervisor {
     let mut supervisor = Supervisor::new(CancellationToken::new());
     let mesh = api.mesh.clone();
     let api = Arc::new(api);
@@ -127,6 +132,10 @@ fn doors(listener: UnixListener, api: Api) -> Supervisor {
             Some(error) => Err(error),
             None => Ok(()),
         }
+    });
+    supervisor.spawn("the peer book", |stop| async move {
+        met.keep(stop).await;
+        Ok(())
     });
     supervisor
 }

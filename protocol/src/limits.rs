@@ -270,8 +270,12 @@ pub const SMALL_FILE_BYTES_MAX: u64 = 64 * KIB as u64;
 /// what is in flight.
 pub const DOWNLOAD_SYNC_BYTES: u64 = 64 * MIB as u64;
 
-/// Blocks of a download's bitmap that are read back, of 480 pieces each: more pieces than any object has.
-pub const BITMAP_BLOCKS_MAX: u64 = 1 << 22;
+/// Pieces that a download's record is believed to name when it goes on: 16 TiB in pieces of 1 MiB, within some hundred
+/// MiB of memory. Those beyond are fetched again.
+pub const DOWNLOAD_ENTRIES_MAX: u64 = 1 << 24;
+
+/// Bytes of a partial file that are read back at once when a download goes on.
+pub const DOWNLOAD_READ_BYTES: usize = MIB;
 
 /// Seconds that a stopping node gives calls and streams under way.
 pub const STOP_SECONDS_MAX: u64 = 10;

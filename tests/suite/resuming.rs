@@ -44,11 +44,11 @@ fn a_get_that_was_killed_fetches_only_the_rest_when_run_again() {
     let getting = reader.start(&args);
     until("something was written", || (fs::metadata(beside("part")).ok()?.blocks() > 0).then_some(()));
     // The only peer holds its breath, until the download is due to sync what it has when the next piece comes.
-    let (empty, since) = (fs::read(beside("bitmap")).unwrap(), Instant::now());
+    let (empty, since) = (fs::read(beside("pieces")).unwrap(), Instant::now());
     lab.nodes[0].signal(Signal::STOP);
     until("a sync is due", || (since.elapsed() > SYNC_PAUSE).then_some(()));
     lab.nodes[0].signal(Signal::CONT);
-    until("the bitmap names a piece", || (fs::read(beside("bitmap")).ok()? != empty).then_some(()));
+    until("the record names a piece", || (fs::read(beside("pieces")).ok()? != empty).then_some(()));
     let killed = getting.kill();
     assert_eq!(killed.code, None, "it was interrupted");
     assert!(!target.try_exists().unwrap(), "the target appears when it is whole");
@@ -57,7 +57,7 @@ fn a_get_that_was_killed_fetches_only_the_rest_when_run_again() {
     assert_same(&fs::read(&target).unwrap(), &bytes);
     assert!(report["chunks_resumed"].as_u64() >= Some(1), "{report}");
     assert!(report["bytes_pulled"].as_u64() < Some(bytes.len() as u64), "{report}");
-    assert!(!beside("part").try_exists().unwrap() && !beside("bitmap").try_exists().unwrap());
+    assert!(!beside("part").try_exists().unwrap() && !beside("pieces").try_exists().unwrap());
 
     reader.run(&args).ended(9).says("exists already");
 }

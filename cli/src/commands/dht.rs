@@ -2,11 +2,12 @@
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use storgo_protocol::{ContentId, PeerAddress, PeerId, Ticket};
+use storgo_protocol::{PeerAddress, PeerId};
 use storgo_rpc::{DhtEntry, DhtPeer};
 
 use crate::context::{Context, NodeArg};
 use crate::error::{CliError, Exit};
+use crate::word::TicketWord;
 
 /// Asks the distributed hash table through a running node
 #[derive(Debug, Subcommand)]
@@ -38,8 +39,7 @@ pub(crate) struct FindArgs {
 #[command(verbatim_doc_comment)]
 pub(crate) struct ProvidersArgs {
     /// The content id (a CID) or the ticket
-    #[arg(value_parser = parse_content)]
-    content: ContentId,
+    content: TicketWord,
 
     #[command(flatten)]
     node: NodeArg,
@@ -67,7 +67,8 @@ pub(crate) async fn run(context: &Context, command: DhtCommand) -> Result<(), Cl
             Err(CliError::new(Exit::NotFound, "the peer itself was not found"))
         }
         DhtCommand::Providers(args) => {
-            let providers = args.node.connect().await?.dht_providers(args.content).await?;
+            let wanted = args.content.content()?;
+            let providers = args.node.connect().await?.dht_providers(wanted).await?;
             tell(context, &providers)?;
             if providers.is_empty() {
                 return Err(CliError::new(Exit::NotFound, "nobody announced that they hold it"));
@@ -101,13 +102,6 @@ fn table(entries: &[DhtEntry]) -> String {
 
 fn spell(addresses: &[PeerAddress]) -> String {
     addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
-}
-
-fn parse_content(text: &str) -> Result<ContentId, String> {
-    match text.parse::<Ticket>() {
-        Ok(ticket) => Ok(ticket.content),
-        Err(_) => text.parse::<ContentId>().map_err(|error| error.to_string()),
-    }
 }
 
 #[derive(Debug, Serialize)]

@@ -87,8 +87,13 @@ fn tell(context: &Context, report: &PutReport, took: Duration) -> Result<(), Cli
         amounts::count(report.chunks, "chunk"),
         report.code,
         width(&report.width),
-        amounts::pace(report.bytes, took),
+        // What was there already did not go at any speed.
+        if report.shards_present > 0 { amounts::time(took) } else { amounts::pace(report.bytes, took) },
     ));
+    note(&format!("content id: {}", report.ticket.content));
+    if report.width.survives == 0 {
+        note("no loss is survived: join more peers, or --redundancy replicate:2");
+    }
     if report.shards_present > 0 {
         note(&format!("{} were there already", amounts::count(report.shards_present, "shard")));
     }
@@ -107,7 +112,10 @@ fn open(path: &Path) -> Result<(File, Option<u64>), CliError> {
         let stdin = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
         return Ok((File::from(stdin), None));
     }
-    let file = File::open(path).map_err(failed)?;
+    let file = File::open(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => failed(error).hint("name a file that is there, or - for standard input"),
+        _ => failed(error),
+    })?;
     let metadata = file.metadata().map_err(failed)?;
     if metadata.is_dir() {
         let error = CliError::new(Exit::Usage, format!("{} is a directory", path.display()));

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 use storgo_node::object::{Progress, RepairReport};
-use storgo_protocol::AnyTicket;
 
 use crate::context::{Context, JoinArgs, leave};
 use crate::error::{CliError, Exit};
 use crate::places::{WidthJson, width};
+use crate::word::TicketWord;
 use crate::{amounts, bar};
 
 /// Rebuilds the missing and damaged shards of an object onto the peers that answer
@@ -23,16 +23,17 @@ use crate::{amounts, bar};
 #[command(verbatim_doc_comment)]
 pub(crate) struct RepairArgs {
     /// The ticket, or the care ticket
-    ticket: AnyTicket,
+    ticket: TicketWord,
 
     #[command(flatten)]
     join: JoinArgs,
 }
 
 pub(crate) async fn run(context: &Context, args: RepairArgs) -> Result<(), CliError> {
-    let client = context.connect(&args.join, super::stat::wanted(&args.ticket)).await?;
+    let ticket = args.ticket.any()?;
+    let client = context.connect(&args.join, super::stat::wanted(&ticket)).await?;
     let (start, progress) = (Instant::now(), Progress::default());
-    let repairing = client.engine().repair(&args.ticket, &progress);
+    let repairing = client.engine().repair(&ticket, &progress);
     let report = bar::watch(context.output, bar::Work::Repair, &progress, repairing).await;
     let took = start.elapsed();
     let report = leave(client, report).await?;

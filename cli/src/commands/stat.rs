@@ -3,12 +3,13 @@
 use clap::Args;
 use serde::Serialize;
 use storgo_node::object::StatReport;
-use storgo_protocol::AnyTicket;
+use storgo_protocol::{AnyTicket, ContentId};
 
 use crate::amounts;
 use crate::context::{Context, JoinArgs, Wanted, leave};
 use crate::error::CliError;
 use crate::places::{Map, PlacesJson, WidthJson, width};
+use crate::word::TicketWord;
 
 /// Shows who holds what of an object, and how many losses it still survives
 ///
@@ -20,17 +21,19 @@ use crate::places::{Map, PlacesJson, WidthJson, width};
 #[command(verbatim_doc_comment)]
 pub(crate) struct StatArgs {
     /// The ticket, or the care ticket
-    ticket: AnyTicket,
+    ticket: TicketWord,
 
     #[command(flatten)]
     join: JoinArgs,
 }
 
 pub(crate) async fn run(context: &Context, args: StatArgs) -> Result<(), CliError> {
-    let client = context.connect(&args.join, wanted(&args.ticket)).await?;
-    let report = client.engine().stat(&args.ticket).await;
+    let ticket = args.ticket.any()?;
+    let client = context.connect(&args.join, wanted(&ticket)).await?;
+    let report = client.engine().stat(&ticket).await;
     let report = leave(client, report).await?;
-    context.output.result(&StatJson::of(&report), || text(&report))
+    let id = content_id(&ticket);
+    context.output.result(&StatJson::of(id, &report), || text(id, &report))
 }
 
 /// The network of a ticket and where it says to start.
@@ -42,8 +45,16 @@ pub(super) fn wanted(ticket: &AnyTicket) -> Wanted {
     Wanted { network: Some(network), hints: addresses.clone() }
 }
 
-fn text(report: &StatReport) -> String {
+const fn content_id(ticket: &AnyTicket) -> ContentId {
+    match ticket {
+        AnyTicket::Read(ticket) => ticket.content,
+        AnyTicket::Care(ticket) => ticket.content,
+    }
+}
+
+fn text(content: ContentId, report: &StatReport) -> String {
     let mut lines = vec![
+        content.to_string(),
         format!(
             "{} in {} and {}, {}",
             amounts::bytes(report.size),
@@ -73,6 +84,7 @@ fn text(report: &StatReport) -> String {
 
 #[derive(Debug, Serialize)]
 struct StatJson {
+    content: String,
     size: u64,
     chunks: u64,
     index_nodes: u64,
@@ -88,8 +100,9 @@ struct StatJson {
 }
 
 impl StatJson {
-    fn of(report: &StatReport) -> Self {
+    fn of(content: ContentId, report: &StatReport) -> Self {
         Self {
+            content: content.to_string(),
             size: report.size,
             chunks: report.extents,
             index_nodes: report.index_nodes,

@@ -20,6 +20,7 @@ use crate::behaviour::{Behaviour, BehaviourEvent, Protocols};
 use crate::command::Command;
 use crate::core::Core;
 use crate::dht::{self, Queries};
+use crate::dial_error;
 use crate::links::{DialReply, Dials, Links, settle};
 use crate::names;
 
@@ -138,7 +139,7 @@ impl EventLoop {
                 core.set_paths(peer, self.links.closed(peer, connection_id));
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
-                self.dials.failed(connection_id, &error.to_string());
+                self.dials.failed(connection_id, &dial_error::reason(&error));
             }
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                 tracing::debug!(from = %send_back_addr, %error, "an inbound connection failed");
@@ -223,7 +224,7 @@ impl EventLoop {
         let connection = opts.connection_id();
         match self.swarm.dial(opts) {
             Ok(()) => self.dials.started(connection, peer, addresses, reply),
-            Err(error) => settle(reply, Err(error.to_string())),
+            Err(error) => settle(reply, Err(dial_error::reason(&error))),
         }
     }
 

@@ -39,6 +39,7 @@ mod publisher;
 mod behaviour;
 mod command;
 mod core;
+mod dial_error;
 mod event_loop;
 mod links;
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt as _;
 use futures::stream;
 use rand::seq::IteratorRandom as _;
+use storgo_object::ports::PeerError;
 use storgo_protocol::limits::{MESH_BACKOFF_SECONDS_MAX, MESH_BACKOFF_SECONDS_MIN, MESH_DIALS_MAX, MESH_LINKS_TARGET};
 use storgo_protocol::{PeerAddress, PeerId};
 use tokio::time::{Instant as TokioInstant, sleep_until, timeout};
@@ -19,13 +20,21 @@ use crate::names;
 /// Peers that are greeted anew in each round: cards change slowly, and newcomers greet by themselves.
 const GREETINGS_PER_ROUND: usize = 3;
 
+/// How often a node says at most that nobody answers it.
+const ALONE_WORD_INTERVAL: Duration = Duration::from_mins(1);
+
 /// Tries each bootstrap address once, at the same time; a client leaves it at that and dials on demand.
 pub(crate) async fn join(core: Arc<Core>, bootstrap: Vec<PeerAddress>) {
     let tries = stream::iter(bootstrap.clone()).for_each_concurrent(MESH_DIALS_MAX, |address| {
         let core = Arc::clone(&core);
         async move {
             if let Err(reason) = join_through(&core, &address).await {
-                tracing::warn!(%address, reason, "could not join through this address");
+                // A client tries whom it met before: that some are gone is common, and if all are its caller says so.
+                if core.stores() {
+                    tracing::warn!(%address, reason, "could not join through this address");
+                } else {
+                    tracing::debug!(%address, reason, "could not join through this address");
+                }
                 core.tried.lock().push(format!("{address}: {reason}"));
             }
         }
@@ -43,6 +52,7 @@ async fn keep(core: &Arc<Core>, bootstrap: &[PeerAddress]) {
     let mut next_round = TokioInstant::now() + jitter(core.config.round_interval());
     let mut next_bootstrap = TokioInstant::now() + Duration::from_secs(MESH_BACKOFF_SECONDS_MIN);
     let mut bootstrap_failures = 0;
+    let mut next_word = TokioInstant::now();
     loop {
         changed.borrow_and_update();
         link_more(core).await;
@@ -54,6 +64,10 @@ async fn keep(core: &Arc<Core>, bootstrap: &[PeerAddress]) {
         if now >= next_bootstrap {
             let lonely = bootstrap_again(core, bootstrap).await;
             bootstrap_failures = if lonely { bootstrap_failures + 1 } else { 0 };
+            if lonely && !bootstrap.is_empty() && now >= next_word {
+                tracing::info!("still alone: no bootstrap address answers");
+                next_word = now + ALONE_WORD_INTERVAL;
+            }
             let doubled = MESH_BACKOFF_SECONDS_MIN << u32::min(bootstrap_failures, 16);
             next_bootstrap = TokioInstant::now() + jitter(Duration::from_secs(doubled.min(MESH_BACKOFF_SECONDS_MAX)));
         }
@@ -103,7 +117,7 @@ async fn bootstrap_again(core: &Arc<Core>, bootstrap: &[PeerAddress]) -> bool {
         }
         match join_through(core, address).await {
             Ok(()) => tracing::info!(%address, "joined"),
-            Err(reason) => tracing::info!(%address, reason, "still alone: this address does not answer"),
+            Err(reason) => tracing::debug!(%address, reason, "this address still does not answer"),
         }
     }
     core.table.lock().answering().is_empty()
@@ -122,7 +136,11 @@ async fn join_through(core: &Arc<Core>, address: &PeerAddress) -> Result<(), Str
         // That another address failed, such as an old one in a ticket, says nothing of the one that was asked for.
         table.retry_now(peer);
     }
-    core.connect(peer).await.map_err(|error| error.to_string())
+    core.connect(peer).await.map_err(|error| match error {
+        // The address has said who it is.
+        PeerError::Unreachable { reason, .. } => reason,
+        error => error.to_string(),
+    })
 }
 
 async fn dial(core: &Arc<Core>, address: &PeerAddress) -> Result<PeerId, String> {

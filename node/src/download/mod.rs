@@ -1,12 +1,14 @@
 //! A download into a file: pieces in any order, an interrupted run continued, the target touched only at the end.
 //!
 //! ```text
-//!   pieces ─► TARGET.storgo-part ─ fdatasync ─► TARGET.storgo-bitmap ─ all there ─► rename to TARGET
+//!   pieces ─► TARGET.storgo-part ─ fdatasync ─► TARGET.storgo-pieces ─ all there ─► rename to TARGET
 //! ```
 //!
-//! It knows nothing of the network: the engine gives it verified bytes. What the bitmap names was on disk before.
+//! It knows nothing of the network: the engine gives it verified bytes. What the record beside it names was on disk
+//! before, and what an earlier run left is read back and compared with that record before it is relied on.
 
-mod bitmap;
+mod entry;
+mod pieces;
 
 #[cfg(test)]
 mod tests;
@@ -25,15 +27,16 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use storgo_object::{Order, Piece, Sink};
 use storgo_protocol::limits::DOWNLOAD_SYNC_BYTES;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 use tokio::time::Instant;
 
 use crate::error::{NodeError, io_error};
 use crate::private_file::sync_parent;
 
-pub use bitmap::Wanted;
+pub use pieces::Wanted;
 
-use bitmap::Bitmap;
+use entry::Entry;
+use pieces::PieceRecord;
 
 /// How much of an interrupted download's time is lost at most.
 const SYNC_INTERVAL: Duration = Duration::from_millis(500);
@@ -44,12 +47,14 @@ pub struct PartialFile {
     wanted: Wanted,
     target: PathBuf,
     part_path: PathBuf,
-    bitmap_path: PathBuf,
+    record_path: PathBuf,
     replace: bool,
     part: Arc<File>,
-    // Shared with the one blocking task that syncs; `has` is asked while it runs, and nobody waits with it held.
-    bitmap: Arc<Mutex<Bitmap>>,
-    written: Vec<u64>,
+    /// What an earlier run left, by ascending number: its bytes were read back.
+    held: Vec<Piece>,
+    // Only the blocking task that syncs takes it, and there is one at a time.
+    record: Arc<Mutex<PieceRecord>>,
+    written: Vec<Entry>,
     written_bytes: u64,
     sync: Option<JoinHandle<io::Result<()>>>,
     sync_started: Instant,
@@ -65,33 +70,38 @@ pub enum Existing {
 }
 
 impl PartialFile {
-    /// Starts the download of `wanted` to `target`, or continues one that was interrupted. A partial file of
-    /// something else is started afresh.
+    /// Starts the download of `wanted` to `target`, or continues one that was interrupted: all that it left is read,
+    /// and what is not as it was written is forgotten. A partial file of something else is started afresh.
     ///
     /// # Errors
     /// [`NodeError::Exists`] when there is a target to keep, [`NodeError::Busy`] when another process downloads to
     /// it, [`NodeError::Io`] when the file system refuses.
-    pub fn open(target: &Path, wanted: Wanted, existing: Existing) -> Result<Self, NodeError> {
+    pub async fn open(target: &Path, wanted: Wanted, existing: Existing) -> Result<Self, NodeError> {
+        let target = target.to_owned();
+        spawn_blocking(move || Self::open_now(target, wanted, existing)).await.map_err(|error| died(&error))?
+    }
+
+    fn open_now(target: PathBuf, wanted: Wanted, existing: Existing) -> Result<Self, NodeError> {
         let replace = existing == Existing::Replace;
-        if !replace && target.try_exists().map_err(io_error("looking at", target))? {
-            return Err(NodeError::Exists { path: target.to_owned() });
+        if !replace && target.try_exists().map_err(io_error("looking at", &target))? {
+            return Err(NodeError::Exists { path: target });
         }
-        let (part_path, bitmap_path) = (beside(target, ".storgo-part"), beside(target, ".storgo-bitmap"));
+        let (part_path, record_path) = (beside(&target, ".storgo-part"), beside(&target, ".storgo-pieces"));
         let part = open_locked(&part_path)?;
-        let there = part.metadata().map_err(io_error("looking at", &part_path))?.len();
-        let found = Bitmap::load(&bitmap_path, &wanted).map_err(io_error("reading", &bitmap_path))?;
-        let bitmap = match found {
-            Some(bitmap) if there == wanted.bytes() => bitmap,
-            _ => start_afresh(&part, &part_path, &bitmap_path, &wanted)?,
+        let found = PieceRecord::load(&record_path, &wanted).map_err(io_error("reading", &record_path))?;
+        let (record, held) = match found {
+            Some((record, claimed)) => (record, read_back(&part, &part_path, &wanted, &claimed)?),
+            None => (start_afresh(&part, &part_path, &record_path, &wanted)?, Vec::new()),
         };
         Ok(Self {
             wanted,
-            target: target.to_owned(),
+            target,
             part_path,
-            bitmap_path,
+            record_path,
             replace,
             part: Arc::new(part),
-            bitmap: Arc::new(Mutex::new(bitmap)),
+            held,
+            record: Arc::new(Mutex::new(record)),
             written: Vec::new(),
             written_bytes: 0,
             sync: None,
@@ -108,8 +118,7 @@ impl PartialFile {
         self.sync_done().await.map_err(io_error("syncing", &self.part_path))?;
         self.start_sync();
         self.sync_done().await.map_err(io_error("syncing", &self.part_path))?;
-        let finishing = spawn_blocking(move || self.give_name());
-        finishing.await.map_err(|error| NodeError::Died { part: "the download", reason: error.to_string() })?
+        spawn_blocking(move || self.give_name()).await.map_err(|error| died(&error))?
     }
 
     fn give_name(self) -> Result<(), NodeError> {
@@ -122,7 +131,7 @@ impl PartialFile {
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => self.link_name()?,
             Err(errno) => return Err(io_error("renaming", &self.part_path)(errno.into())),
         }
-        fs::remove_file(&self.bitmap_path).map_err(io_error("removing", &self.bitmap_path))?;
+        fs::remove_file(&self.record_path).map_err(io_error("removing", &self.record_path))?;
         sync_parent(&self.target)
     }
 
@@ -147,15 +156,15 @@ impl PartialFile {
         Ok(())
     }
 
-    /// Syncs what was written so far, then sets its bits, while further pieces come.
+    /// Syncs what was written so far, then records it, while further pieces come.
     fn start_sync(&mut self) {
         let pieces = std::mem::take(&mut self.written);
         self.written_bytes = 0;
         self.sync_started = Instant::now();
-        let (part, bitmap) = (Arc::clone(&self.part), Arc::clone(&self.bitmap));
+        let (part, record) = (Arc::clone(&self.part), Arc::clone(&self.record));
         self.sync = Some(spawn_blocking(move || {
             part.sync_data()?;
-            bitmap.lock().set(&pieces)
+            record.lock().add(&pieces)
         }));
     }
 
@@ -174,19 +183,24 @@ impl Sink for PartialFile {
     }
 
     fn has(&self, piece: &Piece) -> bool {
-        self.bitmap.lock().has(piece.number)
+        let found = self.held.binary_search_by_key(&piece.number, |held| held.number);
+        found.is_ok_and(|at| self.held.get(at) == Some(piece))
     }
 
     async fn put(&mut self, piece: &Piece, bytes: Bytes) -> io::Result<()> {
-        let (offset, length) = (piece.offset, bytes.len() as u64);
-        let place = offset.checked_sub(self.wanted.from).filter(|_| offset.saturating_add(length) <= self.wanted.to);
+        let (piece, length) = (*piece, bytes.len() as u64);
+        let place = self.wanted.place(piece.offset, length);
         let place = place.ok_or_else(|| io::Error::other("a piece outside what was asked for"))?;
         let part = Arc::clone(&self.part);
-        spawn_blocking(move || part.write_all_at(&bytes, place)).await.map_err(io::Error::other)??;
-        self.written.push(piece.number);
+        let writing = spawn_blocking(move || part.write_all_at(&bytes, place).map(|()| Entry::of(piece, &bytes)));
+        self.written.push(writing.await.map_err(io::Error::other)??);
         self.written_bytes += length;
         self.sync_when_due().await
     }
+}
+
+fn died(error: &JoinError) -> NodeError {
+    NodeError::Died { part: "the download", reason: error.to_string() }
 }
 
 fn beside(target: &Path, suffix: &str) -> PathBuf {
@@ -217,13 +231,24 @@ fn open_locked(path: &Path) -> Result<File, NodeError> {
     }
 }
 
-/// Empties the partial file. The old bitmap goes first, and for good: after a power cut it must not speak for bytes
+/// Gives the partial file its full length and reads the pieces that it is said to hold; those that it does hold.
+fn read_back(part: &File, path: &Path, wanted: &Wanted, claimed: &[Entry]) -> Result<Vec<Piece>, NodeError> {
+    part.set_len(wanted.bytes()).map_err(io_error("sizing", path))?;
+    let held = entry::those_in(part, wanted, claimed).map_err(io_error("reading", path))?;
+    let forgotten = claimed.len() - held.len();
+    if forgotten > 0 {
+        tracing::warn!(path = %path.display(), pieces = forgotten, "changed since it was written; fetched again");
+    }
+    Ok(held)
+}
+
+/// Empties the partial file. The old record goes first, and for good: after a power cut it must not speak for bytes
 /// that were never its own.
-fn start_afresh(part: &File, part_path: &Path, bitmap_path: &Path, wanted: &Wanted) -> Result<Bitmap, NodeError> {
-    match fs::remove_file(bitmap_path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error("removing", bitmap_path)(error)),
-        _ => sync_parent(bitmap_path)?,
+fn start_afresh(part: &File, part_path: &Path, record_path: &Path, wanted: &Wanted) -> Result<PieceRecord, NodeError> {
+    match fs::remove_file(record_path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error("removing", record_path)(error)),
+        _ => sync_parent(record_path)?,
     }
     part.set_len(0).and_then(|()| part.set_len(wanted.bytes())).map_err(io_error("sizing", part_path))?;
-    Bitmap::create(bitmap_path, wanted).map_err(io_error("making", bitmap_path))
+    PieceRecord::create(record_path, wanted).map_err(io_error("making", record_path))
 }

@@ -17,15 +17,16 @@ use tokio::io::AsyncWriteExt as _;
 use crate::context::{Context, JoinArgs, Wanted, leave};
 use crate::error::CliError;
 use crate::output::json_line;
+use crate::word::TicketWord;
 use crate::{amounts, bar};
 
 use part::{Part, parse_range};
-use target::{StreamSink, Target, cannot_write, refuse_existing};
+use target::{StreamSink, Target, refuse_existing};
 
 /// Reads what a ticket opens
 ///
 /// Every byte is verified on the way: what comes out is what was put, or the command fails. A download to a file stands
-/// under its name only when it is whole; an interrupted one leaves PATH.storgo-part and PATH.storgo-bitmap, and goes on
+/// under its name only when it is whole; an interrupted one leaves PATH.storgo-part and PATH.storgo-pieces, and goes on
 /// when run again.
 ///
 /// Examples:
@@ -36,7 +37,7 @@ use target::{StreamSink, Target, cannot_write, refuse_existing};
 #[command(verbatim_doc_comment)]
 pub(crate) struct GetArgs {
     /// The ticket that put printed
-    ticket: Ticket,
+    ticket: TicketWord,
 
     /// Where it goes; `-` is standard output [default: standard output, unless that is a terminal]
     #[arg(short, long, value_name = "PATH|-")]
@@ -55,21 +56,22 @@ pub(crate) struct GetArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: GetArgs) -> Result<(), CliError> {
+    let ticket = args.ticket.ticket()?;
     let target = Target::of(args.output.as_deref())?;
     if let (Target::File(path), false) = (&target, args.force) {
         refuse_existing(path)?;
     }
-    let wanted = Wanted { network: Some(args.ticket.network), hints: args.ticket.addresses.clone() };
+    let wanted = Wanted { network: Some(ticket.network), hints: ticket.addresses.clone() };
     let client = context.connect(&args.join, wanted).await?;
     let start = Instant::now();
-    let object = client.engine().open(&args.ticket).await;
+    let object = client.engine().open(&ticket).await;
     let got = match object {
-        Ok(object) => get(context, &client, &args, &object, &target).await,
+        Ok(object) => get(context, &client, (&args, &ticket), &object, &target).await,
         Err(error) => return leave(client, Err(error)).await,
     };
     client.close().await;
     let report = got?;
-    let json = GetJson::of(&args.ticket, &report, start.elapsed());
+    let json = GetJson::of(&ticket, &report, start.elapsed());
     match target {
         Target::File(_) if context.output.json => json_line(&json),
         _ => context.output.remark(&json, || json.text()),
@@ -79,22 +81,22 @@ pub(crate) async fn run(context: &Context, args: GetArgs) -> Result<(), CliError
 async fn get(
     context: &Context,
     client: &Client,
-    args: &GetArgs,
+    (args, ticket): (&GetArgs, &Ticket),
     object: &Object,
     target: &Target,
 ) -> Result<GetReport, CliError> {
     let range = args.range.unwrap_or(Part { from: 0, to: None }).of(object.size())?;
     match target {
         Target::Stream(file) => {
-            let mut sink = StreamSink(tokio::fs::File::from_std(file.try_clone().map_err(cannot_write)?));
+            let mut sink = StreamSink(tokio::fs::File::from_std(file.try_clone().map_err(CliError::output)?));
             let report = fetch(context, client, object, range, &mut sink).await?;
-            sink.0.flush().await.map_err(cannot_write)?;
+            sink.0.flush().await.map_err(CliError::output)?;
             Ok(report)
         }
         Target::File(path) => {
             let existing = if args.force { Existing::Replace } else { Existing::Keep };
-            let wanted = Download { content: args.ticket.content, from: range.start, to: range.end };
-            let mut file = PartialFile::open(path, wanted, existing)?;
+            let wanted = Download { content: ticket.content, from: range.start, to: range.end };
+            let mut file = PartialFile::open(path, wanted, existing).await?;
             let report = fetch(context, client, object, range, &mut file).await?;
             file.finish().await?;
             Ok(report)
@@ -146,7 +148,9 @@ impl GetJson {
     fn text(&self) -> String {
         let took = Duration::from_secs_f64(self.seconds);
         let chunks = amounts::count(self.chunks, "chunk");
-        let mut parts = vec![format!("{} in {chunks}", amounts::bytes(self.bytes)), amounts::pace(self.bytes, took)];
+        // What was there already did not come at any speed.
+        let pace = if self.chunks_resumed > 0 { amounts::time(took) } else { amounts::pace(self.bytes, took) };
+        let mut parts = vec![format!("{} in {chunks}", amounts::bytes(self.bytes)), pace];
         if self.chunks_decoded > 0 {
             parts.push(format!("{} decoded from parity", self.chunks_decoded));
         }

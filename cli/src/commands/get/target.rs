@@ -30,7 +30,11 @@ impl Target {
             None => Self::stdout(),
             Some(path) if path == Path::new("-") => Self::stdout(),
             Some(path) => match fs::metadata(path) {
-                Ok(found) if !found.is_file() && !found.is_dir() => {
+                Ok(found) if found.is_dir() => {
+                    let error = CliError::new(Exit::Usage, format!("{} is a directory", path.display()));
+                    Err(error.hint(format!("say under which name: -o {}", path.join("NAME").display())))
+                }
+                Ok(found) if !found.is_file() => {
                     let file = File::options().write(true).open(path);
                     file.map(Self::Stream).map_err(|error| CliError::io(format!("opening {}", path.display()), error))
                 }
@@ -40,7 +44,7 @@ impl Target {
     }
 
     fn stdout() -> Result<Self, CliError> {
-        io::stdout().as_fd().try_clone_to_owned().map(|fd| Self::Stream(fd.into())).map_err(cannot_write)
+        io::stdout().as_fd().try_clone_to_owned().map(|fd| Self::Stream(fd.into())).map_err(CliError::output)
     }
 }
 
@@ -53,10 +57,6 @@ pub(super) fn refuse_existing(path: &Path) -> Result<(), CliError> {
         }
         Err(error) => Err(CliError::io(format!("looking at {}", path.display()), error)),
     }
-}
-
-pub(super) fn cannot_write(error: io::Error) -> CliError {
-    CliError::io("writing to standard output", error)
 }
 
 /// Bytes in order, to a stream.
@@ -75,5 +75,19 @@ impl Sink for StreamSink {
 
     async fn put(&mut self, _: &Piece, bytes: Bytes) -> io::Result<()> {
         self.0.write_all(&bytes).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_no_target_and_the_hint_says_what_is() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = Target::of(Some(directory.path())).unwrap_err();
+        assert_eq!(error.exit, Exit::Usage);
+        assert!(error.hints().iter().all(|hint| hint.ends_with("/NAME")), "{:?}", error.hints());
+        assert!(matches!(Target::of(Some(&directory.path().join("new"))), Ok(Target::File(_))));
     }
 }

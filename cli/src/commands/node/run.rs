@@ -8,7 +8,7 @@ use storgo_node::{Node, NodeConfig};
 use storgo_protocol::PeerAddress;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::context::{Context, default_data};
+use crate::context::{Context, default_data, parse_address};
 use crate::error::{CliError, Exit};
 use crate::{amounts, parent};
 
@@ -29,11 +29,11 @@ pub(crate) struct RunArgs {
     data: Option<PathBuf>,
 
     /// Listens here; repeatable; port 0 takes a free one [default: TCP and QUIC on port 4820 of all addresses]
-    #[arg(long, value_name = "MULTIADDR")]
+    #[arg(long, value_name = "MULTIADDR", value_parser = parse_address)]
     listen: Vec<PeerAddress>,
 
     /// Joins the network through this peer; repeatable
-    #[arg(long, value_name = "MULTIADDR")]
+    #[arg(long, value_name = "MULTIADDR", value_parser = parse_address)]
     bootstrap: Vec<PeerAddress>,
 
     /// The network, by name or id [default: storgo]
