@@ -20,7 +20,7 @@ fn a_carer_restores_what_two_dead_peers_held_and_cannot_read_it() {
     let repaired = lab.repair(&carer, &care);
     let stripes = put.report["places"].as_array().unwrap().len();
     assert_eq!(repaired["before"]["shards"], 4, "{repaired}");
-    assert_eq!(repaired["after"], json!({ "shards": 6, "domains": 4, "survives": 1 }), "{repaired}");
+    assert_eq!(repaired["after"], json!({ "shards": 6, "domain": "peer", "domains": 4, "survives": 1 }), "{repaired}");
     assert_eq!(repaired["shards_written"], 2 * stripes, "{repaired}");
     assert_eq!(lab.repair(&carer, &care)["shards_written"], 0, "nothing is left to do");
     carer.run(&["get", &care, "-o", "-", "--via", &lab.via()]).ended(2).says("ticket");

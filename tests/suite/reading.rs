@@ -12,7 +12,7 @@ fn two_of_six_may_hang_or_die_and_a_third_is_missed_by_name() {
     let bytes = lab.bytes.take(6 * MIB + 123);
     let file = lab.file("file", &bytes);
     let put = lab.put(&lab.home("alice"), &file, CODE);
-    assert_eq!(put.report["width"], json!({ "shards": 6, "domains": 6, "survives": 2 }));
+    assert_eq!(put.report["width"], json!({ "shards": 6, "domain": "peer", "domains": 6, "survives": 2 }));
     let victims = put.data_holders(4);
 
     // A peer that takes connections and never answers.

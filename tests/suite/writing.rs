@@ -76,7 +76,7 @@ fn private_puts_have_nothing_in_common_and_strict_ones_want_distinct_peers() {
     let refused = alice.run(&[&wide[..], &["--strict"]].concat()).ended(8).says("6 distinct storage peers are needed");
     assert_eq!(refused.text(), "", "no ticket");
     let narrow = Put::of(&alice.run(&wide).ok());
-    assert_eq!(narrow.report["width"], json!({ "shards": 6, "domains": 3, "survives": 1 }));
+    assert_eq!(narrow.report["width"], json!({ "shards": 6, "domain": "peer", "domains": 3, "survives": 1 }));
 }
 
 #[test]
