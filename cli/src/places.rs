@@ -78,7 +78,7 @@ fn label(number: usize, stripe: &StripePlaces) -> String {
 }
 
 fn held(stripe: &StripePlaces, peer: PeerId) -> ShardSet {
-    stripe.held.iter().filter(|(holder, _)| *holder == peer).fold(ShardSet::EMPTY, |all, (_, set)| all.union(*set))
+    stripe.held.iter().filter(|(holder, _)| *holder == peer).map(|(_, set)| *set).collect()
 }
 
 fn spell(shards: ShardSet) -> String {

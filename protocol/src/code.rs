@@ -242,6 +242,13 @@ impl ShardSet {
     }
 }
 
+/// What is in any of the sets.
+impl FromIterator<Self> for ShardSet {
+    fn from_iter<I: IntoIterator<Item = Self>>(sets: I) -> Self {
+        sets.into_iter().fold(Self::EMPTY, Self::union)
+    }
+}
+
 impl FromIterator<ShardIndex> for ShardSet {
     fn from_iter<I: IntoIterator<Item = ShardIndex>>(shards: I) -> Self {
         let mut set = Self::EMPTY;

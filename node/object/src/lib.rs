@@ -18,6 +18,7 @@ mod report;
 mod engine;
 
 mod authority;
+mod miss;
 mod patience;
 mod pool;
 mod remote;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use storgo_protocol::limits::{BUSY_RETRIES_MAX, BUSY_WAIT_MS_MAX, BUSY_WAIT_MS_MIN};
 use storgo_protocol::message::RefusalKind;
 
-use crate::remote::Miss;
+use crate::miss::Miss;
 
 /// One question's patience: the wait doubles each time, up to its bound.
 #[derive(Debug)]

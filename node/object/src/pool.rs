@@ -11,7 +11,7 @@ use storgo_protocol::message::{PeerCard, RefusalKind};
 use storgo_protocol::{PeerAddress, PeerId, ShardIndex, ShardSet, StripeId};
 
 use crate::error::ObjectError;
-use crate::remote::Miss;
+use crate::miss::Miss;
 
 /// Storage peers that answered when the operation began, and those that were found since.
 #[derive(Debug)]
@@ -115,7 +115,7 @@ impl Pool {
     pub(crate) fn assign(&self, stripe: StripeId, held: &[(PeerId, ShardSet)], total: usize) -> Assignment {
         let set = choose(stripe.as_bytes(), &candidates(self.known.lock().writable()), total);
         let places = assign(&set, held, total);
-        let present = held.iter().fold(ShardSet::EMPTY, |all, (_, set)| all.union(*set));
+        let present: ShardSet = held.iter().map(|(_, set)| *set).collect();
         let mut assignment = BTreeMap::<PeerId, ShardSet>::new();
         for (place, peer) in places.into_iter().enumerate() {
             if let Some(index) = ShardIndex::new(place).filter(|index| !present.contains(*index)) {

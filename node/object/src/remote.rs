@@ -3,53 +3,19 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use storgo_protocol::message::{Answer, Refusal, RefusalKind, Request};
+use storgo_protocol::message::{Answer, Request};
 use storgo_protocol::slice::decode_slice;
 use storgo_protocol::{ContentId, LayoutRecord, NodeId, PeerId, ShardAddress, ShardIndex, StripeHeader, StripeId};
 
 use crate::authority::Granter;
+use crate::miss::Miss;
 use crate::patience::Patience;
-use crate::ports::{Holdings, PeerError, Peers};
+use crate::ports::{Holdings, Peers};
 
 /// Peers, asked in the words of the shard protocol. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Remote {
     peers: Arc<dyn Peers>,
-}
-
-/// Why a peer did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Miss {
-    /// It said no.
-    #[error("{0}")]
-    Refused(Refusal),
-    /// It did not answer.
-    #[error(transparent)]
-    Failed(#[from] PeerError),
-    /// It answered what is not so, and was noted for it.
-    #[error("peer {peer} gave {what}")]
-    Lied {
-        /// The peer.
-        peer: PeerId,
-        /// What it gave.
-        what: &'static str,
-    },
-}
-
-impl Miss {
-    /// Whether bytes were there and were damaged, by the peer's own word or by ours.
-    pub(crate) fn is_damage(&self) -> bool {
-        match self {
-            Self::Refused(refusal) => refusal.kind == RefusalKind::Corrupt,
-            Self::Lied { .. } => true,
-            Self::Failed(_) => false,
-        }
-    }
-
-    /// Whether the peer is of no use for anything else now.
-    pub(crate) const fn is_peer_gone(&self) -> bool {
-        matches!(self, Self::Failed(_) | Self::Lied { .. })
-    }
 }
 
 impl Remote {

@@ -7,8 +7,8 @@ use futures::future::join_all;
 use storgo_protocol::{PeerId, ShardAddress, ShardIndex, ShardSet, StripeHeader};
 
 use crate::error::ObjectError;
+use crate::miss::Miss;
 use crate::pool::Pool;
-use crate::remote::Miss;
 use crate::writer::{Proof, Writer};
 
 /// Spreads stripes over a pool of peers.
@@ -121,7 +121,7 @@ impl Spreader {
 
 impl Spread {
     fn shards(&self) -> ShardSet {
-        self.held.iter().fold(ShardSet::EMPTY, |all, (_, set)| all.union(*set))
+        self.held.iter().map(|(_, set)| *set).collect()
     }
 
     fn add(&mut self, peer: PeerId, outcome: &Outcome) {

@@ -97,7 +97,7 @@ fn over_disks(set: ShardSet, disks: u32) -> Vec<ShardSet> {
 }
 
 fn union(held: &[ShardSet]) -> ShardSet {
-    held.iter().fold(ShardSet::EMPTY, |all, set| all.union(*set))
+    held.iter().copied().collect()
 }
 
 /// Domains that may be lost, always the one that hurts most, before fewer than `data` shards are left.

@@ -11,7 +11,8 @@ use storgo_protocol::message::RefusalKind;
 use storgo_protocol::{LayoutRecord, NodeId, PeerId, ShardAddress, ShardIndex, StripeHeader};
 
 use crate::authority::Granter;
-use crate::remote::{Miss, NodePush, Remote};
+use crate::miss::Miss;
+use crate::remote::{NodePush, Remote};
 
 /// Writes to peers in the name of one granter.
 #[derive(Debug)]

@@ -80,10 +80,7 @@ pub fn assign(set: &[Share], held: &[(PeerId, ShardSet)], total: usize) -> Vec<P
     let mut room: Vec<Share> = set.to_vec();
     let mut places: Vec<Option<PeerId>> = vec![None; total];
     for share in &mut room {
-        let holds = held
-            .iter()
-            .filter(|(peer, _)| *peer == share.peer)
-            .fold(ShardSet::EMPTY, |all, (_, shards)| all.union(*shards));
+        let holds: ShardSet = held.iter().filter(|(peer, _)| *peer == share.peer).map(|(_, shards)| *shards).collect();
         for index in holds.iter().map(ShardIndex::get) {
             if let Some(place @ None) = places.get_mut(index)
                 && share.shards > 0

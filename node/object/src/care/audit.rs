@@ -10,9 +10,9 @@ use storgo_protocol::limits::STRIPES_IN_FLIGHT_MAX;
 use storgo_protocol::message::RefusalKind;
 use storgo_protocol::{PeerId, ShardAddress};
 
+use crate::miss::Miss;
 use crate::ports::Random;
 use crate::read::{Fetcher, Located};
-use crate::remote::Miss;
 
 /// Tries one claim of each peer, and strikes out all claims of those that do not stand by it.
 pub(super) async fn audit(fetcher: &Fetcher, random: &dyn Random, located: &mut [Located]) {

@@ -9,9 +9,9 @@ use super::audit::audit;
 use super::subject::Subject;
 use crate::engine::Engine;
 use crate::error::ObjectError;
+use crate::miss::Miss;
 use crate::nodes::Holders;
 use crate::read::{Located, survey};
-use crate::remote::Miss;
 use crate::writer::Proof;
 
 /// Walks a subject's layout from its first entry to its last.

@@ -13,9 +13,10 @@ use storgo_protocol::{ChunkRef, Code, PeerId, ShardAddress, ShardIndex, ShardSet
 
 use super::locate::{Located, survey};
 use crate::error::ObjectError;
+use crate::miss::Miss;
 use crate::pool::Pool;
 use crate::ports::Peers;
-use crate::remote::{Miss, Remote};
+use crate::remote::Remote;
 
 /// Gets stripes from a pool of peers.
 #[derive(Debug, Clone)]

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use async_trait::async_trait;
 use bytes::Bytes;
 use futures::StreamExt as _;
 use storgo_pipeline::{join, open_chunk, segments_of};
@@ -13,43 +12,11 @@ use tokio::task::JoinSet;
 use super::fetch::{Fetched, Fetcher};
 use super::object::Object;
 use super::pieces::{PieceWalk, PlacedPiece};
+use super::sink::{Order, Piece, Sink};
 use crate::engine::Engine;
 use crate::error::ObjectError;
 use crate::progress::Progress;
 use crate::report::GetReport;
-
-/// A run of an object's bytes that is fetched and delivered at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece {
-    /// The extent's number in the object.
-    pub number: u64,
-    /// The first byte's offset in the object.
-    pub offset: u64,
-    /// How many bytes.
-    pub bytes: u32,
-}
-
-/// In which order a sink takes pieces.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// By offset, as a pipe needs them.
-    Ascending,
-    /// As they come.
-    Any,
-}
-
-/// Where a get's bytes go.
-#[async_trait]
-pub trait Sink: Send {
-    /// In which order pieces are to come.
-    fn order(&self) -> Order;
-
-    /// Whether a piece is there from an earlier, interrupted get.
-    fn has(&self, piece: &Piece) -> bool;
-
-    /// Takes a piece; its bytes were verified.
-    async fn put(&mut self, piece: &Piece, bytes: Bytes) -> std::io::Result<()>;
-}
 
 impl Engine {
     /// Gets the bytes `range` of an object, end excluded.

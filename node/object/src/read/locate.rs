@@ -18,7 +18,7 @@ pub(crate) struct Located {
 impl Located {
     /// The shards that somebody says to hold.
     pub(crate) fn shards(&self) -> ShardSet {
-        self.holders.iter().fold(ShardSet::EMPTY, |all, (_, set)| all.union(*set))
+        self.holders.iter().map(|(_, set)| *set).collect()
     }
 }
 

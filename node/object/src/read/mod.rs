@@ -7,10 +7,11 @@ mod locate;
 mod nodes;
 mod object;
 mod pieces;
+mod sink;
 
 pub(crate) use fetch::Fetcher;
-pub use get::{Order, Piece, Sink};
 pub(crate) use layout::Layout;
 pub(crate) use locate::{Located, survey};
 pub(crate) use nodes::{find_node, newest_record};
 pub use object::Object;
+pub use sink::{Order, Piece, Sink};

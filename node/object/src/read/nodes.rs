@@ -11,8 +11,9 @@ use storgo_protocol::{ContentId, LayoutRecord, NodeId, PeerId};
 
 use crate::engine::Engine;
 use crate::error::ObjectError;
+use crate::miss::Miss;
 use crate::pool::Pool;
-use crate::remote::{Miss, Remote};
+use crate::remote::Remote;
 
 /// Gets a node: peers in order of rank, one after the other or when the last is slow; then those that answer beside
 /// them by now; then those that the DHT names.

@@ -8,9 +8,9 @@ use storgo_protocol::limits::PIECES_LOCATED_AT_ONCE_MAX;
 use storgo_protocol::{Extent, IndexChild, IndexNode, LayoutEntry};
 
 use super::fetch::Fetcher;
-use super::get::Piece;
 use super::locate::{Located, locate};
 use super::object::Object;
+use super::sink::Piece;
 use crate::engine::Engine;
 use crate::error::ObjectError;
 
