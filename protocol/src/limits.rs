@@ -166,8 +166,22 @@ pub const MESH_COMMANDS_MAX: usize = 256;
 /// `shard` streams that are kept open to one peer; each carries one request at a time.
 pub const MESH_STREAMS_PER_PEER_MAX: usize = 16;
 
-/// Inbound streams of one peer: those of its pool, as many that it gave up, and its hellos.
-pub const MESH_INBOUND_STREAMS_PER_PEER_MAX: usize = 2 * MESH_STREAMS_PER_PEER_MAX + 4;
+/// Data connections that are kept open to one peer; each carries one request at a time.
+pub const MESH_DATA_CONNECTIONS_PER_PEER_MAX: usize = 8;
+
+/// Data connections that others may have opened to one node.
+pub const MESH_DATA_CONNECTIONS_MAX: usize = 1024;
+
+/// Bulk bytes exchanged with a peer over streams before its data port is tried: for less a handshake costs more than it
+/// saves.
+pub const MESH_DATA_AFTER_BYTES: usize = MIB;
+
+/// Seconds after which a data port that could not be reached is tried again.
+pub const MESH_DATA_RETRY_SECONDS: u64 = 60;
+
+/// Inbound streams and data connections of one peer: those of its pool, as many that it gave up, and its hellos.
+pub const MESH_INBOUND_STREAMS_PER_PEER_MAX: usize =
+    2 * (MESH_STREAMS_PER_PEER_MAX + MESH_DATA_CONNECTIONS_PER_PEER_MAX) + 4;
 
 /// Streams of one yamux connection in one direction: bounds what its receive windows can take.
 pub const MESH_YAMUX_STREAMS_MAX: usize = 256;

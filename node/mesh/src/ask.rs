@@ -1,4 +1,4 @@
-//! One question to one peer: link, stream, request, answer; again on a fresh stream if the first was lost.
+//! One question to one peer: link, wire, request, answer; again on a fresh wire if the first was lost.
 //!
 //! A request is sent again only if not one byte of its answer came. That is safe, because every request asks, or asks
 //! to keep what its own hash names.
@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use libp2p::Stream;
 use storgo_object::ports::PeerError;
 use storgo_protocol::PeerId;
 use storgo_protocol::limits::{MESH_ATTEMPTS_MAX, MESH_EXCHANGE_SECONDS_MAX};
@@ -15,7 +14,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::core::Core;
 use crate::frame_io::{FrameError, read_lengths, read_rest, write_frame};
-use crate::pool::Pool;
+use crate::pool::{Pool, Turn, Wire};
 
 /// How much longer a peer may be silent for each stripe or node that it reads and checks before it answers.
 const VERIFY_ALLOWANCE: Duration = Duration::from_millis(250);
@@ -31,7 +30,7 @@ struct Fault {
 
 impl Core {
     /// Asks a peer and waits for its answer.
-    pub(crate) async fn ask(&self, peer: PeerId, request: Request) -> Result<Answer, PeerError> {
+    pub(crate) async fn ask(self: &Arc<Self>, peer: PeerId, request: Request) -> Result<Answer, PeerError> {
         let exchange_max = Duration::from_secs(MESH_EXCHANGE_SECONDS_MAX);
         let asked = timeout(exchange_max, self.ask_patiently(peer, request));
         match self.cancel.run_until_cancelled(asked).await {
@@ -41,21 +40,25 @@ impl Core {
         }
     }
 
-    async fn ask_patiently(&self, peer: PeerId, request: Request) -> Result<Answer, PeerError> {
-        let wait = self.answer_wait(&request);
+    async fn ask_patiently(self: &Arc<Self>, peer: PeerId, request: Request) -> Result<Answer, PeerError> {
+        let (wait, bulk) = (self.answer_wait(&request), is_bulk(&request));
         let frame = request.encode();
         self.connect(peer).await?;
         let pool = self.pool(peer);
-        let turn = pool.turn().await.ok_or(PeerError::Stopped)?;
         let mut attempt = 0;
         loop {
+            let turn = pool.turn(bulk).await.ok_or(PeerError::Stopped)?;
             // What was true before the turn came need not be true any more.
             self.connect(peer).await?;
             attempt += 1;
-            match self.attempt(&pool, peer, &frame, wait).await {
-                Ok((stream, answer)) => {
-                    pool.give_back(stream, turn);
-                    self.table.lock().count_bytes(peer, bytes_of(&frame), bytes_of(&answer));
+            match self.attempt(&pool, &turn, &frame, wait).await {
+                Ok((wire, answer)) => {
+                    pool.give_back(wire, turn);
+                    let (sent, received) = (bytes_of(&frame), bytes_of(&answer));
+                    self.table.lock().count_bytes(peer, sent, received);
+                    if bulk {
+                        pool.moved(self, sent + received);
+                    }
                     return Answer::decode(answer).map_err(|source| PeerError::Nonsense { peer, source });
                 }
                 Err(Fault { error: FrameError::Silent(silence), .. }) => {
@@ -78,28 +81,22 @@ impl Core {
         }
     }
 
-    async fn attempt(
-        &self,
-        pool: &Pool,
-        peer: PeerId,
-        frame: &Frame,
-        wait: Duration,
-    ) -> Result<(Stream, Frame), Fault> {
+    async fn attempt(&self, pool: &Pool, turn: &Turn, frame: &Frame, wait: Duration) -> Result<(Wire, Frame), Fault> {
         let silence = self.config.silence();
         let unanswered = |error| Fault { error, answered: false };
-        let mut stream = pool.stream(peer, silence).await.map_err(unanswered)?;
-        write_frame(&mut stream, frame, silence).await.map_err(unanswered)?;
-        let lengths = read_lengths(&mut stream, wait, silence).await.map_err(unanswered)?;
+        let mut wire = pool.wire(self, turn, silence).await.map_err(unanswered)?;
+        write_frame(&mut wire, frame, silence).await.map_err(unanswered)?;
+        let lengths = read_lengths(&mut wire, wait, silence).await.map_err(unanswered)?;
         let lost = || unanswered(FrameError::Broken(std::io::ErrorKind::UnexpectedEof.into()));
         let lengths = lengths.ok_or_else(lost)?;
         let _bytes = self.gate.answer_bytes(lengths).await;
-        let answer = read_rest(&mut stream, lengths, silence).await;
-        answer.map(|answer| (stream, answer)).map_err(|error| Fault { error, answered: true })
+        let answer = read_rest(&mut wire, lengths, silence).await;
+        answer.map(|answer| (wire, answer)).map_err(|error| Fault { error, answered: true })
     }
 
     fn pool(&self, peer: PeerId) -> Arc<Pool> {
         let mut pools = self.pools.lock();
-        Arc::clone(pools.entry(peer).or_insert_with(|| Arc::new(Pool::new(self.control.clone()))))
+        Arc::clone(pools.entry(peer).or_insert_with(|| Arc::new(Pool::new(peer, self.control.clone()))))
     }
 
     /// How long a peer may take before the first byte of its answer.
@@ -115,6 +112,11 @@ impl Core {
             _ => self.config.silence(),
         }
     }
+}
+
+/// Whether a request or its answer carries a shard: what is worth a data connection.
+const fn is_bulk(request: &Request) -> bool {
+    matches!(request, Request::Push { .. } | Request::Pull { .. } | Request::PullRange { .. })
 }
 
 /// The pause before the next attempt, with a jitter so that callers who lost streams together do not come back so.

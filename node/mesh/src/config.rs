@@ -15,6 +15,9 @@ use storgo_protocol::{Identity, NetworkId};
 pub struct MeshConfig {
     /// Multiaddrs to listen on; port 0 takes a free port. Default: none, as befits a client.
     pub listen: Vec<String>,
+    /// The TCP port for bulk bytes, on the addresses of the TCP listeners. Default: the one after the listener's, or a
+    /// free one where that is taken or the listener's is free to choose.
+    pub data_port: Option<u16>,
     /// Multiaddrs of peers to join through, with or without `/p2p/…` at the end. Default: none.
     pub bootstrap: Vec<String>,
     /// Whether peers are looked for on the local network by mDNS. Default: true.
@@ -38,6 +41,7 @@ impl Default for MeshConfig {
     fn default() -> Self {
         Self {
             listen: Vec::new(),
+            data_port: None,
             bootstrap: Vec::new(),
             mdns: true,
             zone: String::new(),

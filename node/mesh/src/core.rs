@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::command::Command;
 use crate::config::{MeshConfig, Role};
+use crate::data::DataSide;
 use crate::gate::Gate;
 use crate::peers::{self, PeerTable};
 use crate::pool::Pool;
@@ -46,6 +47,7 @@ pub(crate) struct Core {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) control: libp2p_stream::Control,
     pub(crate) pools: Mutex<HashMap<PeerId, Arc<Pool>>>,
+    pub(crate) data: DataSide,
     pub(crate) gate: Gate,
     /// Where newly published nodes are told to the publisher.
     pub(crate) published: mpsc::Sender<NodeId>,
@@ -98,6 +100,7 @@ impl Core {
             disks: u32::try_from(status.usable().count()).unwrap_or(u32::MAX),
             agent: self.agent.chars().take(AGENT_CHARS_MAX).collect(),
             stores: self.stores(),
+            data_port: self.data.port(),
             seen_seconds: 0,
         }
     }

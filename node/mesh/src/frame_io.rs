@@ -3,14 +3,17 @@
 //! It knows no peers and no messages. Bytes come from a stream into one buffer of their exact length, and go from a
 //! message's own payload to the stream.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use storgo_protocol::DecodeError;
 use storgo_protocol::message::{Frame, FrameLengths};
-use tokio::time::timeout;
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 /// Bytes that are read at once of a payload that nobody wants.
 const DISCARD_BYTES: usize = 16 * 1024;
@@ -83,46 +86,78 @@ where
     let mut left = lengths.head + lengths.payload;
     while left > 0 {
         let part = piece.split_at_mut(left.min(DISCARD_BYTES)).0;
-        left -= read_some(stream, part, silence).await?;
+        read_all(stream, part, silence).await?;
+        left -= part.len();
     }
     Ok(())
 }
 
-async fn write_all<S: AsyncWrite + Unpin>(
-    stream: &mut S,
-    mut bytes: &[u8],
-    silence: Duration,
-) -> Result<(), FrameError> {
-    while !bytes.is_empty() {
-        let written = waited(silence, stream.write(bytes)).await?;
-        if written == 0 {
-            return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+async fn write_all<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8], silence: Duration) -> Result<(), FrameError> {
+    let mut rest = bytes;
+    let alarm = pin!(sleep(silence));
+    let mut watch = Watch::new(silence, alarm);
+    poll_fn(|cx| {
+        while !rest.is_empty() {
+            match Pin::new(&mut *stream).poll_write(cx, rest)? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
+                Poll::Ready(written) => {
+                    rest = rest.split_at_checked(written).map_or(&[], |(_, rest)| rest);
+                    watch.moved();
+                }
+                Poll::Pending => return watch.poll(cx).map(Err),
+            }
         }
-        bytes = bytes.split_at_checked(written).map_or(&[], |(_, rest)| rest);
-    }
-    Ok(())
+        Poll::Ready(Ok(()))
+    })
+    .await
 }
 
-async fn read_all<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    mut into: &mut [u8],
-    silence: Duration,
-) -> Result<(), FrameError> {
-    while !into.is_empty() {
-        let read = read_some(stream, into, silence).await?;
-        into = into.split_at_mut_checked(read).map_or(&mut [], |(_, rest)| rest);
-    }
-    Ok(())
+async fn read_all<S: AsyncRead + Unpin>(stream: &mut S, into: &mut [u8], silence: Duration) -> Result<(), FrameError> {
+    let mut filled = 0;
+    let alarm = pin!(sleep(silence));
+    let mut watch = Watch::new(silence, alarm);
+    poll_fn(|cx| {
+        while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match Pin::new(&mut *stream).poll_read(cx, rest)? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())),
+                Poll::Ready(read) => {
+                    filled += read;
+                    watch.moved();
+                }
+                Poll::Pending => return watch.poll(cx).map(Err),
+            }
+        }
+        Poll::Ready(Ok(()))
+    })
+    .await
 }
 
-async fn read_some<S: AsyncRead + Unpin>(
-    stream: &mut S,
-    into: &mut [u8],
+/// Sees that bytes keep moving, with one timer for all of a frame: one for each piece of it costs more than the piece.
+struct Watch<'a> {
     silence: Duration,
-) -> Result<usize, FrameError> {
-    match waited(silence, stream.read(into)).await? {
-        0 => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-        read => Ok(read),
+    moved: Instant,
+    alarm: Pin<&'a mut Sleep>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(silence: Duration, alarm: Pin<&'a mut Sleep>) -> Self {
+        Self { silence, moved: Instant::now(), alarm }
+    }
+
+    fn moved(&mut self) {
+        self.moved = Instant::now();
+    }
+
+    /// Ready when nothing has moved for too long.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<FrameError> {
+        while self.alarm.as_mut().poll(cx).is_ready() {
+            let until = self.moved + self.silence;
+            if Instant::now() >= until {
+                return Poll::Ready(FrameError::Silent(self.silence));
+            }
+            self.alarm.as_mut().reset(until);
+        }
+        Poll::Pending
     }
 }
 

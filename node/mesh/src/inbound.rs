@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt as _;
+use futures::{AsyncRead, AsyncWrite, StreamExt as _};
 use libp2p::{PeerId as Libp2pPeerId, Stream};
 use libp2p_stream::IncomingStreams;
 use storgo_object::ports::Serve;
@@ -65,7 +65,16 @@ fn start(core: &Arc<Core>, peer: &Libp2pPeerId, stream: Stream, inbound: &Inboun
     });
 }
 
-async fn answer_stream(core: &Core, peer: PeerId, mut stream: Stream, serve: &dyn Serve) -> Result<(), FrameError> {
+/// Answers the requests of a peer on one wire, one after the other, until it ends or stays idle.
+pub(crate) async fn answer_stream<S>(
+    core: &Core,
+    peer: PeerId,
+    mut stream: S,
+    serve: &dyn Serve,
+) -> Result<(), FrameError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let idle = Duration::from_secs(MESH_STREAM_ACCEPT_IDLE_SECONDS_MAX);
     let exchange_max = Duration::from_secs(MESH_EXCHANGE_SECONDS_MAX);
     while let Some(lengths) = read_lengths(&mut stream, idle, core.config.silence()).await? {
@@ -75,13 +84,16 @@ async fn answer_stream(core: &Core, peer: PeerId, mut stream: Stream, serve: &dy
     Ok(())
 }
 
-async fn answer_one(
+async fn answer_one<S>(
     core: &Core,
     peer: PeerId,
-    stream: &mut Stream,
+    stream: &mut S,
     lengths: FrameLengths,
     serve: &dyn Serve,
-) -> Result<(), FrameError> {
+) -> Result<(), FrameError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let silence = core.config.silence();
     if !admitted(core, peer).await {
         let refusal = Refusal::new(RefusalKind::Denied, "say hello first");
@@ -126,12 +138,10 @@ async fn admitted(core: &Core, peer: PeerId) -> bool {
 }
 
 /// Refuses a request without keeping any of it.
-async fn refuse(
-    stream: &mut Stream,
-    lengths: FrameLengths,
-    refusal: Refusal,
-    silence: Duration,
-) -> Result<(), FrameError> {
+async fn refuse<S>(stream: &mut S, lengths: FrameLengths, refusal: Refusal, silence: Duration) -> Result<(), FrameError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     discard_rest(stream, lengths, silence).await?;
     write_frame(stream, &Answer::Refused(refusal).encode(), silence).await
 }

@@ -1,6 +1,7 @@
 //! The peer-to-peer network: libp2p behind a handle. The only crate that knows libp2p.
 //!
 //! ```text
+//!                                         ╭═══ data connection ═══╮
 //!   Peers::ask ──► connect ──► pool ──► frame ═══ shard stream ═══► inbound ──► Serve
 //!                     │                                                │ published
 //!                     ▼ commands                                       ▼
@@ -27,6 +28,7 @@ mod hello;
 mod peers;
 
 mod ask;
+mod data;
 mod frame_io;
 mod gate;
 mod inbound;

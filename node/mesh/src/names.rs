@@ -30,6 +30,18 @@ pub(crate) fn with_peer(address: &Multiaddr, peer: PeerId) -> Option<PeerAddress
     PeerAddress::new(named).ok()
 }
 
+/// The host at the other end of a direct connection; `None` for one through a relay.
+pub(crate) fn host(path: &PeerAddress) -> Option<String> {
+    let mut parts = path.as_multiaddr().iter();
+    let host = match parts.next()? {
+        Protocol::Ip4(ip) => ip.to_string(),
+        Protocol::Ip6(ip) => ip.to_string(),
+        Protocol::Dns(name) | Protocol::Dns4(name) | Protocol::Dns6(name) => name.into_owned(),
+        _ => return None,
+    };
+    (!parts.any(|part| part == Protocol::P2pCircuit)).then_some(host)
+}
+
 /// Whether bulk bytes are cheap on this address: TCP costs about half the CPU time of QUIC.
 pub(crate) fn is_tcp(address: &PeerAddress) -> bool {
     address.as_multiaddr().iter().any(|part| matches!(part, Protocol::Tcp(_)))

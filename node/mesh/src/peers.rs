@@ -18,6 +18,8 @@ use storgo_protocol::{PeerAddress, PeerId, Scope};
 
 use self::row::{Row, merge};
 pub use self::view::{PeerRow, PeerState};
+use crate::data::Route;
+use crate::names;
 
 mod row;
 mod view;
@@ -198,6 +200,14 @@ impl PeerTable {
     /// The first other end of a connection with `peer`.
     pub(crate) fn path(&self, peer: PeerId) -> Option<PeerAddress> {
         self.rows.get(&peer)?.paths.first().cloned()
+    }
+
+    /// Where a peer takes data connections: on the host that it is linked from, at the port that it says.
+    pub(crate) fn data_route(&self, peer: PeerId) -> Option<Route> {
+        let row = self.rows.get(&peer).filter(|row| row.answers() && row.first_hand)?;
+        let port = row.card.as_ref().map(|card| card.data_port).filter(|port| *port != 0)?;
+        let host = row.paths.iter().find_map(names::host)?;
+        Some(Route { host, port })
     }
 
     /// Cards of the storage peers that are linked and admitted, those that were caught last, else by id.

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 use crate::behaviour::Protocols;
 use crate::config::{MeshSetup, Role};
 use crate::core::{Core, Listening};
+use crate::data::{self, DataSide};
 use crate::event_loop::EventLoop;
 use crate::gate::Gate;
 use crate::inbound::{self, Inbound};
@@ -85,6 +86,7 @@ impl Mesh {
             commands,
             control: event_loop.control(),
             pools: Mutex::default(),
+            data: DataSide::new(&setup.identity)?,
             gate: Gate::new(),
             published,
             cancel: CancellationToken::new(),
@@ -104,6 +106,9 @@ impl Mesh {
         }
         spawn(core, event_loop.run(Arc::clone(core), inbox));
         mesh.listening(config.listen.len()).await?;
+        if let Role::Node { serve, .. } = &setup.role {
+            data::open(core, serve).await?;
+        }
         spawn(core, upkeep::join(Arc::clone(core), bootstrap));
         Ok(mesh)
     }

@@ -197,6 +197,7 @@ mod tests {
             agent: String::new(),
             stores: true,
             seen_seconds: 0,
+            data_port: 0,
         }
     }
 

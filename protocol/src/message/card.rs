@@ -28,6 +28,8 @@ pub struct PeerCard {
     pub stores: bool,
     /// Seconds since the teller last heard of it; 0 from itself.
     pub seen_seconds: u32,
+    /// The TCP port where it takes bulk bytes, on any host at which it is met; 0 for none.
+    pub data_port: u16,
 }
 
 impl PeerCard {
@@ -43,6 +45,7 @@ impl PeerCard {
             agent: self.agent.clone(),
             stores: self.stores,
             seen_seconds: self.seen_seconds,
+            data_port: self.data_port.into(),
         }
     }
 
@@ -64,6 +67,7 @@ impl PeerCard {
             agent: bounded_text(card.agent, AGENT_CHARS_MAX)?,
             stores: card.stores,
             seen_seconds: card.seen_seconds,
+            data_port: u16::try_from(card.data_port).map_err(|_| DecodeError::field("data port"))?,
         })
     }
 }

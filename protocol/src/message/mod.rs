@@ -12,7 +12,7 @@ mod frame;
 mod hello;
 mod request;
 
-#[allow(missing_docs, clippy::pedantic, unreachable_pub, reason = "generated")]
+#[allow(missing_docs, clippy::pedantic, clippy::large_enum_variant, unreachable_pub, reason = "generated")]
 mod wire {
     include!(concat!(env!("OUT_DIR"), "/storgo.mesh.v1.rs"));
 }

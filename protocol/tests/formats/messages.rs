@@ -18,6 +18,7 @@ pub fn card() -> PeerCard {
         agent: "storgo/0.1.0".to_owned(),
         stores: true,
         seen_seconds: 0,
+        data_port: 4821,
     }
 }
 

@@ -130,10 +130,23 @@ proptest! {
 }
 
 fn card() -> impl Strategy<Value = PeerCard> {
-    let numbers = (any::<(u64, u64)>(), any::<u32>(), 0..=64u32, any::<u32>());
+    let numbers = (any::<(u64, u64)>(), any::<u32>(), 0..=64u32, any::<u32>(), any::<u16>());
     (id(PeerId::from_bytes), strategies::addresses(), "\\PC{0,64}", numbers, "\\PC{0,64}", any::<bool>()).prop_map(
-        |(peer, addresses, zone, ((capacity_bytes, free_bytes), weight, disks, seen_seconds), agent, stores)| {
-            PeerCard { peer, addresses, zone, capacity_bytes, free_bytes, weight, disks, agent, stores, seen_seconds }
+        |(peer, addresses, zone, numbers, agent, stores)| {
+            let ((capacity_bytes, free_bytes), weight, disks, seen_seconds, data_port) = numbers;
+            PeerCard {
+                peer,
+                addresses,
+                zone,
+                capacity_bytes,
+                free_bytes,
+                weight,
+                disks,
+                agent,
+                stores,
+                seen_seconds,
+                data_port,
+            }
         },
     )
 }

@@ -32,6 +32,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "MULTIADDR", value_parser = parse_address)]
     listen: Vec<PeerAddress>,
 
+    /// Takes bulk data on this TCP port, on the addresses listened on [default: the one after the TCP port]
+    #[arg(long, value_name = "PORT")]
+    data_port: Option<u16>,
+
     /// Joins the network through this peer; repeatable
     #[arg(long, value_name = "MULTIADDR", value_parser = parse_address)]
     bootstrap: Vec<PeerAddress>,
@@ -86,6 +90,7 @@ impl RunArgs {
         if !self.listen.is_empty() {
             config.mesh.listen = self.listen.iter().map(ToString::to_string).collect();
         }
+        config.mesh.data_port = self.data_port.or(config.mesh.data_port);
         config.mesh.bootstrap.extend(self.bootstrap.iter().map(ToString::to_string));
         config.mesh.mdns &= !self.no_mdns;
         config.mesh.zone = self.zone.unwrap_or(config.mesh.zone);

@@ -23,6 +23,8 @@ use crate::peers::PeerState;
 use crate::pool;
 use crate::{MeshConfig, MeshSetup, Role};
 
+mod data;
+
 const DEADLINE: Duration = Duration::from_secs(30);
 const MIB: usize = 1024 * 1024;
 

@@ -25,6 +25,7 @@ fn card(seed: u8, addresses: &[&str]) -> PeerCard {
         agent: "storgo/test".to_owned(),
         stores: true,
         seen_seconds: 0,
+        data_port: 0,
     }
 }
 

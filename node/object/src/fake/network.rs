@@ -81,6 +81,7 @@ impl FakeNetwork {
                 agent: "fake".to_owned(),
                 stores: true,
                 seen_seconds: 0,
+                data_port: 0,
             };
             let service = Mutex::new(Arc::new(ShardService::new(peer, Arc::clone(&store) as _, Arc::clone(clock))));
             let node = Node {
