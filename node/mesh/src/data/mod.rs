@@ -25,7 +25,7 @@ mod tls;
 pub(crate) use port::open;
 
 /// A connection of the data port, either side of it.
-pub(crate) type Connection = Compat<tokio_rustls::TlsStream<TcpStream>>;
+pub(crate) type Connection = Compat<tokio_rustls::TlsStream<tls::Socket>>;
 
 /// This side's half of data connections.
 pub(crate) struct DataSide {
