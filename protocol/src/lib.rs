@@ -27,6 +27,9 @@ pub mod slice;
 mod index;
 mod layout;
 mod root;
+mod top;
+
+pub mod tree;
 
 mod address;
 mod grant;
@@ -46,3 +49,4 @@ pub use root::Root;
 pub use shard_file::ShardFileHead;
 pub use stripe::StripeHeader;
 pub use ticket::{AnyTicket, CareTicket, ParseTicketError, Ticket};
+pub use top::{IndexTop, ObjectKind};

@@ -294,6 +294,53 @@ pub const DOWNLOAD_READ_BYTES: usize = MIB;
 /// Seconds that a stopping node gives calls and streams under way.
 pub const STOP_SECONDS_MAX: u64 = 10;
 
+// --- Trees --------------------------------------------------------------------------------------
+
+/// Bytes of one name in a tree: what Linux and most file systems take.
+pub const TREE_NAME_BYTES_MAX: usize = 255;
+
+/// Bytes of a path in a tree: what Linux takes in one call.
+pub const TREE_PATH_BYTES_MAX: usize = 4096;
+
+/// Names in a path: far deeper than people nest, and no deeper than descriptors can be open.
+pub const TREE_LEVELS_MAX: usize = 256;
+
+/// Bytes of the target of a symbolic link: what Linux takes.
+pub const TREE_LINK_BYTES_MAX: usize = 4095;
+
+/// The highest mode: nine permission bits. What runs as its owner, or keeps to its owner, would do so for another.
+pub const TREE_MODE_MAX: u16 = 0o777;
+
+/// Bytes of one page of a tree's catalogue: half a segment, so that looking up a path opens one or two.
+pub const TREE_PAGE_BYTES_MAX: usize = 64 * KIB;
+
+/// Bytes of a tree's page table: room for the pages of ten times [`TREE_ITEMS_MAX`] items with paths of usual length.
+pub const TREE_TABLE_BYTES_MAX: usize = 4 * MIB;
+
+/// Items of one tree. Whoever restores it remembers each, at about 200 bytes.
+pub const TREE_ITEMS_MAX: u64 = 1 << 22;
+
+/// Bytes at the end of a tree that are read first: with a trailer and a table of usual size, and small trees whole.
+pub const TREE_TAIL_BYTES: u64 = 64 * KIB as u64;
+
+/// Bytes of a tree's catalogue that are read at once when all of it is wanted.
+pub const TREE_READ_AHEAD_BYTES: u64 = 4 * MIB as u64;
+
+/// Bytes of a file up to which it is read whole before it is known whether an equal one is stored already.
+pub const TREE_SMALL_FILE_BYTES: u64 = MIB as u64;
+
+/// Bytes of one block on the way from a directory into a put.
+pub const TREE_BLOCK_BYTES: usize = 256 * KIB;
+
+/// Blocks that wait on that way: enough to read on while chunks are cut.
+pub const TREE_BLOCKS_MAX: usize = 8;
+
+/// Bytes between two wanted files of a tree that are fetched along rather than by two requests: one segment.
+pub const TREE_GAP_BYTES_MAX: u64 = SEGMENT_BYTES as u64;
+
+/// Paths of skipped and of changed files that a report names; beyond that, its counts speak.
+pub const TREE_PATHS_REPORTED_MAX: usize = 1000;
+
 // --- Operations on objects ----------------------------------------------------------------------
 
 /// Chunks of one put that are packed, sealed and coded at once: as many as a small machine has cores, and one waiting.
@@ -362,4 +409,6 @@ const _: () = {
     assert!(MESH_STREAM_IDLE_SECONDS_MAX < MESH_STREAM_ACCEPT_IDLE_SECONDS_MAX);
     assert!(MESH_INBOUND_STREAMS_PER_PEER_MAX * 2 <= MESH_YAMUX_STREAMS_MAX);
     assert!(FRAME_PAYLOAD_BYTES_MAX * 4 <= MESH_REQUEST_BYTES_MAX);
+    assert!(TREE_PATH_BYTES_MAX + TREE_LINK_BYTES_MAX + TREE_NAME_BYTES_MAX + KIB <= TREE_PAGE_BYTES_MAX);
+    assert!(TREE_PATH_BYTES_MAX <= u16::MAX as usize && TREE_NAME_BYTES_MAX <= u8::MAX as usize);
 };

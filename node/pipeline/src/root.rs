@@ -7,7 +7,7 @@ use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::{Aes256Gcm, Tag};
 use bytes::Bytes;
 use storgo_protocol::limits::{INDEX_NODE_BYTES_MAX, TAG_BYTES};
-use storgo_protocol::{Cipher, ContentId, ContentKey, ConvergenceSecret, IndexNode, NodeId, Root};
+use storgo_protocol::{Cipher, ContentId, ContentKey, ConvergenceSecret, IndexTop, NodeId, Root};
 
 use crate::chunker::RawChunk;
 use crate::error::PipelineError;
@@ -21,7 +21,7 @@ const NONCE: [u8; 12] = [0; 12];
 /// # Errors
 /// [`PipelineError::TooLarge`] for a top beyond its bound; [`PipelineError::Internal`] if the cipher refuses.
 #[expect(clippy::cast_possible_truncation, reason = "a top has at most INDEX_NODE_BYTES_MAX")]
-pub fn seal_root(secret: &ConvergenceSecret, top: &IndexNode) -> Result<(Root, ContentKey), PipelineError> {
+pub fn seal_root(secret: &ConvergenceSecret, top: &IndexTop) -> Result<(Root, ContentKey), PipelineError> {
     let too_large = || PipelineError::TooLarge { what: "top of the index", max: INDEX_NODE_BYTES_MAX as u64 };
     let encoded = top.encode();
     if encoded.len() > INDEX_NODE_BYTES_MAX {
@@ -30,7 +30,7 @@ pub fn seal_root(secret: &ConvergenceSecret, top: &IndexNode) -> Result<(Root, C
     let packed = RawChunk::new(Bytes::from(encoded)).ok_or_else(too_large)?.pack()?;
     let [part] = packed.parts() else { return Err(too_large()) };
     let key = secret.content_key(Cipher::Aes256Gcm, packed.hash());
-    let (size, extents, index_nodes) = top.totals();
+    let (size, extents, index_nodes) = top.node.totals();
     let mut root = Root {
         cipher: Cipher::Aes256Gcm,
         size,
@@ -55,15 +55,14 @@ pub fn seal_root(secret: &ConvergenceSecret, top: &IndexNode) -> Result<(Root, C
 /// # Errors
 /// [`PipelineError::WrongKey`] for a key that the root does not commit to; [`PipelineError::Corrupt`] if the top is
 /// not what the clear fields say; [`PipelineError::Decode`] if it is no index node.
-pub fn open_root(root: &Root, key: &ContentKey) -> Result<IndexNode, PipelineError> {
+pub fn open_root(root: &Root, key: &ContentKey) -> Result<IndexTop, PipelineError> {
     // Hashes compare in constant time.
     if blake3::Hash::from_bytes(key.commitment()) != blake3::Hash::from_bytes(root.commitment) {
         return Err(PipelineError::WrongKey);
     }
     let plain = open_top(root, key).ok_or_else(|| corrupt(root))?;
-    let node =
-        IndexNode::decode(&plain).map_err(|source| PipelineError::Decode { what: "top of the index", source })?;
-    if node.totals() == (root.size, root.extents, root.index_nodes) { Ok(node) } else { Err(corrupt(root)) }
+    let top = IndexTop::decode(&plain).map_err(|source| PipelineError::Decode { what: "top of the index", source })?;
+    if top.node.totals() == (root.size, root.extents, root.index_nodes) { Ok(top) } else { Err(corrupt(root)) }
 }
 
 fn open_top(root: &Root, key: &ContentKey) -> Option<Vec<u8>> {

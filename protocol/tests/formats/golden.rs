@@ -8,9 +8,10 @@ use std::path::PathBuf;
 
 use storgo_protocol::message::{Answer, Hello, HelloAnswer, Request};
 use storgo_protocol::slice::{encode_slice, group_range, outboard};
+use storgo_protocol::tree::TreeTrailer;
 use storgo_protocol::{
-    AnyTicket, Authority, CareTicket, Grant, IndexNode, LayoutNode, LayoutRecord, LayoutTop, NodeId, PeerAddress,
-    RepairGrant, Root, ShardFileHead, ShardIndex, StripeHeader, Ticket,
+    AnyTicket, Authority, CareTicket, Grant, IndexNode, IndexTop, LayoutNode, LayoutRecord, LayoutTop, NodeId,
+    PeerAddress, RepairGrant, Root, ShardFileHead, ShardIndex, StripeHeader, Ticket,
 };
 
 use super::messages::{self, on_stream};
@@ -32,6 +33,7 @@ pub fn all() -> Vec<Golden> {
     let mut list = objects();
     list.extend(tickets());
     list.extend(wire());
+    list.extend(trees());
     list
 }
 
@@ -77,6 +79,25 @@ fn slice() -> Vec<u8> {
     let slice = encode_slice(id, payload.len(), &outboard, &range, &payload[groups]).expect("a slice");
     let numbers = [50_000u32, 20_000, 20_010].map(u32::to_le_bytes).concat();
     [&id.as_bytes()[..], &numbers, &slice].concat()
+}
+
+/// The parts of one tree, each behind the number that its decoder is given.
+fn trees() -> Vec<Golden> {
+    let top = samples::index_tree_top();
+    assert_eq!(IndexTop::decode(&top.encode()), Ok(top.clone()));
+    let (tree, contents) = (samples::tree(), samples::TREE_CONTENTS);
+    let object_bytes = contents + tree.len() as u64;
+    let (rest, trailer_bytes) = tree.split_last_chunk::<{ TreeTrailer::BYTES }>().expect("a trailer");
+    let trailer = TreeTrailer::decode(trailer_bytes, object_bytes).expect("a trailer");
+    let (page, table) = rest.split_at(trailer.catalogue as usize);
+    assert_eq!(trailer.encode(), trailer_bytes);
+    assert_eq!((trailer.pages, trailer.table), (1, table.len() as u64));
+    vec![
+        golden("index_tree_top", "index_top", top.encode()),
+        golden("tree_page", "tree_page", [&contents.to_le_bytes(), page].concat()),
+        golden("tree_table", "tree_table", [&trailer.pages.to_le_bytes(), table].concat()),
+        golden("tree_trailer", "tree_trailer", [&object_bytes.to_le_bytes()[..], trailer_bytes].concat()),
+    ]
 }
 
 fn tickets() -> Vec<Golden> {

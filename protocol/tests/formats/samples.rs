@@ -4,11 +4,12 @@
 
 use bytes::Bytes;
 use storgo_protocol::limits::{SEGMENT_BYTES, TAG_BYTES};
+use storgo_protocol::tree::{TreeBuilder, TreeFile, TreeItem, TreeName, TreeNode, TreeRoot, TreeTime};
 use storgo_protocol::{
     Authority, CareTicket, ChunkId, ChunkKey, ChunkRef, Cipher, Code, ContentId, ContentKey, Extent, Grant, GrantTerms,
-    Identity, IndexChild, IndexNode, LayoutChild, LayoutEntry, LayoutId, LayoutItems, LayoutNode, LayoutRecord,
-    LayoutTop, NetworkId, NodeId, PackedSegment, PeerAddress, PeerId, RepairGrant, Root, ShardId, StripeHeader,
-    StripeId, Ticket,
+    Identity, IndexChild, IndexNode, IndexTop, LayoutChild, LayoutEntry, LayoutId, LayoutItems, LayoutNode,
+    LayoutRecord, LayoutTop, NetworkId, NodeId, ObjectKind, PackedSegment, PeerAddress, PeerId, RepairGrant, Root,
+    ShardId, StripeHeader, StripeId, Ticket,
 };
 
 /// 32 bytes that count up from `first`, so that a field is recognised in a dump.
@@ -84,6 +85,40 @@ pub fn index_inner() -> IndexNode {
     let full = IndexChild { chunk: stored(0x05, 50_000), bytes: 1 << 30, extents: 500, nodes: 6 };
     let thin = IndexChild { chunk: stored(0x07, 192), bytes: 1, extents: 1, nodes: 2 };
     IndexNode::Inner { height: 2, children: vec![full, thin] }
+}
+
+/// The top of a tree's index.
+pub fn index_tree_top() -> IndexTop {
+    IndexTop { kind: ObjectKind::Tree, node: index_inner() }
+}
+
+/// Bytes of the contents of [`tree`].
+pub const TREE_CONTENTS: u64 = 11;
+
+/// What stands behind the contents of a small tree: one page, the table and the trailer. Each kind of item, names that
+/// are no text, and two files of one range.
+pub fn tree() -> Vec<u8> {
+    let modified = TreeTime { seconds: 1_795_000_000, nanoseconds: 123_456_789 };
+    let old = TreeTime { seconds: -1, nanoseconds: 0 };
+    let file = |mode, offset, contents: &[u8]| {
+        TreeNode::File(TreeFile { mode, offset, bytes: contents.len() as u64, hash: blake3::hash(contents) })
+    };
+    let directory = |mode| TreeNode::Directory { mode };
+    let items = [
+        (0, &b"bin"[..], modified, directory(0o755)),
+        (1, b"\xff\n", old, file(0o755, 0, b"storgo")),
+        (0, b"bin-2", modified, file(0o644, 6, b"bytes")),
+        (0, b"empty", old, directory(0o700)),
+        (0, b"equal", modified, file(0o400, 6, b"bytes")),
+        (0, b"link", modified, TreeNode::Link { target: b"../outside".as_slice().into() }),
+        (0, b"nothing", modified, file(0, 0, b"")),
+    ];
+    let mut builder = TreeBuilder::default();
+    for (depth, name, modified, node) in items {
+        let name = TreeName::new(name).expect("a name");
+        builder.push(TreeItem { depth, name, modified, node }).expect("an item in order");
+    }
+    builder.finish(TreeRoot { mode: 0o750, modified }, TREE_CONTENTS).expect("a tree")
 }
 
 /// The root of the object whose index is [`index_leaf`], sealed as `spec/objects.md` says.

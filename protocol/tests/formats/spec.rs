@@ -46,7 +46,7 @@ fn every_named_golden_file_exists_and_every_golden_file_is_named() {
 #[test]
 fn every_document_is_there() {
     let names: Vec<String> = documents().into_iter().map(|(name, _)| name).collect();
-    for name in ["objects.md", "tickets.md", "wire.md"] {
+    for name in ["objects.md", "tickets.md", "tree.md", "wire.md"] {
         assert!(names.iter().any(|found| found == name), "{name}");
     }
 }
@@ -85,6 +85,14 @@ fn bounds_stand_in_the_documents_with_their_values() {
         ("LAYOUT_RECORDS_MAX", limits::LAYOUT_RECORDS_MAX),
         ("DISKS_MAX", limits::DISKS_MAX),
         ("VERIFY_GROUP_BYTES", limits::VERIFY_GROUP_BYTES),
+        ("TREE_NAME_BYTES_MAX", limits::TREE_NAME_BYTES_MAX),
+        ("TREE_PATH_BYTES_MAX", limits::TREE_PATH_BYTES_MAX),
+        ("TREE_LEVELS_MAX", limits::TREE_LEVELS_MAX),
+        ("TREE_LINK_BYTES_MAX", limits::TREE_LINK_BYTES_MAX),
+        ("TREE_MODE_MAX", usize::from(limits::TREE_MODE_MAX)),
+        ("TREE_PAGE_BYTES_MAX", limits::TREE_PAGE_BYTES_MAX),
+        ("TREE_TABLE_BYTES_MAX", limits::TREE_TABLE_BYTES_MAX),
+        ("TREE_ITEMS_MAX", limits::TREE_ITEMS_MAX as usize),
     ];
     let text: String = documents().into_iter().map(|(_, text)| text).collect();
     for (name, value) in bounds {

@@ -7,9 +7,10 @@
 use bytes::Bytes;
 use storgo_protocol::message::{Answer, Frame, FrameLengths, Hello, HelloAnswer, Request};
 use storgo_protocol::slice::decode_slice;
+use storgo_protocol::tree::{TreePage, TreePath, TreeTable, TreeTrailer, TreeWalk};
 use storgo_protocol::{
-    AnyTicket, Authority, CareTicket, ChunkId, Code, ContentId, Grant, IndexNode, LayoutNode, LayoutRecord, LayoutTop,
-    PeerAddress, PeerId, RepairGrant, Root, ShardFileHead, ShardId, StripeHeader, Ticket,
+    AnyTicket, Authority, CareTicket, ChunkId, Code, ContentId, Grant, IndexNode, IndexTop, LayoutNode, LayoutRecord,
+    LayoutTop, PeerAddress, PeerId, RepairGrant, Root, ShardFileHead, ShardId, StripeHeader, Ticket,
 };
 
 /// A decoder under test: whether it accepted the bytes.
@@ -21,6 +22,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("shard_file_head", shard_file_head),
     ("slice", slice),
     ("index_node", index_node),
+    ("index_top", index_top),
     ("root", root),
     ("layout_top", layout_top),
     ("layout_node", layout_node),
@@ -36,6 +38,9 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("hello_answer", hello_answer),
     ("request", request),
     ("answer", answer),
+    ("tree_page", tree_page),
+    ("tree_table", tree_table),
+    ("tree_trailer", tree_trailer),
 ];
 
 pub fn stripe_header(bytes: &[u8]) -> bool {
@@ -64,6 +69,10 @@ pub fn index_node(bytes: &[u8]) -> bool {
     // Totals of what was accepted never overflow.
     node.iter().for_each(|node| assert!(node.totals().0 <= storgo_protocol::limits::OBJECT_BYTES_MAX));
     canonical(bytes, node.map(|node| node.encode()))
+}
+
+pub fn index_top(bytes: &[u8]) -> bool {
+    canonical(bytes, IndexTop::decode(bytes).map(|top| top.encode()))
 }
 
 pub fn root(bytes: &[u8]) -> bool {
@@ -158,6 +167,42 @@ pub fn answer(bytes: &[u8]) -> bool {
     let answer = Answer::decode(frame);
     answer.iter().for_each(|answer| assert_eq!(Answer::decode(answer.clone().encode()).as_ref(), Ok(answer)));
     answer.is_ok()
+}
+
+/// Bytes of the tree's contents (u64), then a page.
+pub fn tree_page(bytes: &[u8]) -> bool {
+    let Some((contents, page)) = bytes.split_first_chunk::<8>() else { return false };
+    let decoded = TreePage::decode(page, u64::from_le_bytes(*contents));
+    decoded.iter().for_each(|page| {
+        let mut walk = TreeWalk::below(page.parent().clone());
+        let mut last = page.parent().clone();
+        for item in page.items() {
+            let path = walk.step(item).expect("what was accepted can be walked").clone();
+            assert!(last < path && TreePath::parse(path.as_bytes()).as_ref() == Ok(&path), "{last:?} {path:?}");
+            last = path;
+        }
+    });
+    canonical(page, decoded.map(|page| page.encode()))
+}
+
+/// Pages (u32), then the table of that many.
+pub fn tree_table(bytes: &[u8]) -> bool {
+    let Some((pages, table)) = bytes.split_first_chunk::<4>() else { return false };
+    let decoded = TreeTable::decode(table, u32::from_le_bytes(*pages));
+    decoded.iter().for_each(|table| {
+        for (number, row) in table.rows().iter().enumerate() {
+            assert_eq!(table.page_of(&row.first), Some(number));
+            assert!(table.page_behind(&row.first) >= number);
+        }
+    });
+    canonical(table, decoded.map(|table| table.encode()))
+}
+
+/// Bytes of the tree (u64), then its trailer.
+pub fn tree_trailer(bytes: &[u8]) -> bool {
+    let Some((object_bytes, trailer)) = bytes.split_first_chunk::<8>() else { return false };
+    let decoded = TreeTrailer::decode(trailer, u64::from_le_bytes(*object_bytes));
+    canonical(trailer, decoded.map(|trailer| trailer.encode()))
 }
 
 /// The frame that stands in these bytes as it does on a stream; `None` unless it is one whole frame.

@@ -24,7 +24,9 @@ use storgo_pipeline::{Chunking, EncodedNode, IndexBuilder, LayoutBuilder, Sealed
 use storgo_protocol::limits::{
     CHUNKS_ENCODING_MAX, PEERS_DIALLED_FOR_PUT, STRIPES_IN_FLIGHT_MAX, TICKET_ADDRESSES_MAX,
 };
-use storgo_protocol::{Code, ContentId, ConvergenceSecret, Extent, LayoutEntry, LayoutId, NetworkId, NodeId, Ticket};
+use storgo_protocol::{
+    Code, ContentId, ConvergenceSecret, Extent, IndexTop, LayoutEntry, LayoutId, NetworkId, NodeId, ObjectKind, Ticket,
+};
 use tokio::io::AsyncRead;
 
 use crate::authority::Granter;
@@ -57,6 +59,8 @@ pub struct PutOptions {
     pub strict: bool,
     /// Makes a care ticket as well.
     pub care: bool,
+    /// What the source's bytes are.
+    pub kind: ObjectKind,
     /// Bytes of the source, if known: for progress only.
     pub size_hint: Option<u64>,
 }
@@ -140,6 +144,7 @@ impl Put<'_> {
         for node in closed {
             layout.push_index_node(self.place_index_node(node, &mut tally).await?);
         }
+        let top = IndexTop { kind: options.kind, node: top };
         let (root, key) = seal_root(&self.secret, &top)?;
         let (content, layout) = self.write_tops(root.encode(), layout, &mut tally).await?;
         let owner = self.engine.user.identity.id();

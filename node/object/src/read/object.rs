@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use storgo_pipeline::{PipelineError, open_root};
 use storgo_protocol::limits::PEERS_DIALLED_FOR_GET;
-use storgo_protocol::{ContentId, IndexNode, PeerId, Root, Ticket};
+use storgo_protocol::{ContentId, IndexNode, IndexTop, ObjectKind, PeerId, Root, Ticket};
 
 use super::fetch::Fetcher;
 use super::layout::Layout;
@@ -19,6 +19,7 @@ use crate::remote::Remote;
 pub struct Object {
     pub(crate) content: ContentId,
     pub(crate) root: Root,
+    pub(crate) kind: ObjectKind,
     pub(crate) top: IndexNode,
     pub(crate) layout: Layout,
     pub(crate) pool: Arc<Pool>,
@@ -29,6 +30,12 @@ impl Object {
     #[must_use]
     pub const fn size(&self) -> u64 {
         self.root.size
+    }
+
+    /// What the object is.
+    #[must_use]
+    pub const fn kind(&self) -> ObjectKind {
+        self.kind
     }
 
     /// The object's name.
@@ -53,7 +60,7 @@ impl Engine {
     pub async fn open(&self, ticket: &Ticket) -> Result<Object, ObjectError> {
         let pool = Arc::new(Pool::new(self.peers.answering(PEERS_DIALLED_FOR_GET).await)?);
         let root = self.find_root(&pool, ticket.content).await?;
-        let top = open_root(&root, &ticket.key).map_err(|error| match error {
+        let IndexTop { kind, node: top } = open_root(&root, &ticket.key).map_err(|error| match error {
             PipelineError::WrongKey => ObjectError::WrongKey,
             error => ObjectError::corrupt("the root", error),
         })?;
@@ -61,7 +68,7 @@ impl Engine {
         if layout.top.extents != root.extents || layout.top.index_nodes != root.index_nodes {
             return Err(ObjectError::corrupt("the layout", "it has other totals than the root"));
         }
-        Ok(Object { content: ticket.content, root, top, layout, pool })
+        Ok(Object { content: ticket.content, root, kind, top, layout, pool })
     }
 
     pub(crate) async fn find_root(&self, pool: &Pool, content: ContentId) -> Result<Root, ObjectError> {

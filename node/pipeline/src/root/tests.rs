@@ -1,13 +1,17 @@
 use super::*;
 use crate::samples::{random_bytes, sealed, secret, text_bytes};
-use storgo_protocol::Extent;
+use storgo_protocol::{Extent, IndexNode, ObjectKind};
 
-fn top(plain: &[u8]) -> IndexNode {
+fn leaf(plain: &[u8]) -> IndexNode {
     if plain.is_empty() {
         return IndexNode::Leaf(Vec::new());
     }
     let chunk = sealed(plain).reference().clone();
     IndexNode::Leaf(vec![Extent { first: 0, bytes: chunk.plain_bytes, chunk }])
+}
+
+fn top(plain: &[u8]) -> IndexTop {
+    IndexTop { kind: ObjectKind::File, node: leaf(plain) }
 }
 
 fn content_id(root: &Root) -> ContentId {
@@ -23,19 +27,20 @@ fn names_are_what_every_version_computes() {
 
 #[test]
 fn what_was_sealed_opens_from_its_bytes() {
-    let many = IndexNode::Leaf(vec![
-        match top(&random_bytes(1, 1000)) {
+    let many = vec![
+        match leaf(&random_bytes(1, 1000)) {
             IndexNode::Leaf(extents) => extents[0].clone(),
             IndexNode::Inner { .. } => panic!("one extent fits a leaf"),
         };
         400
-    ]);
+    ];
+    let many = IndexTop { kind: ObjectKind::Tree, node: IndexNode::Leaf(many) };
     for top in [top(b""), top(b"x"), top(&text_bytes(300_000)), many] {
         let (root, key) = seal_root(&secret(), &top).unwrap();
         let decoded = Root::decode(content_id(&root), &root.encode()).unwrap();
         assert_eq!(decoded, root);
         assert_eq!(open_root(&decoded, &key).unwrap(), top);
-        assert_eq!((root.size, root.extents, root.index_nodes), top.totals());
+        assert_eq!((root.size, root.extents, root.index_nodes), top.node.totals());
     }
 }
 
@@ -44,6 +49,16 @@ fn equal_content_has_one_root_under_one_secret() {
     let (one, key) = seal_root(&secret(), &top(b"storgo")).unwrap();
     assert_eq!(seal_root(&secret(), &top(b"storgo")).unwrap(), (one.clone(), key));
     assert_ne!(seal_root(&ConvergenceSecret::from_bytes([8; 32]), &top(b"storgo")).unwrap().0, one);
+}
+
+#[test]
+fn equal_bytes_of_another_kind_are_another_object_and_look_alike() {
+    let file = top(b"storgo");
+    let tree = IndexTop { kind: ObjectKind::Tree, ..file.clone() };
+    let [(file, file_key), (tree, tree_key)] = [file, tree].map(|top| seal_root(&secret(), &top).unwrap());
+    assert_ne!((content_id(&file), file_key), (content_id(&tree), tree_key));
+    let clear = |root: Root| Root { commitment: [0; 32], sealed_top: vec![0; root.sealed_top.len()], ..root };
+    assert_eq!(clear(file), clear(tree), "what peers see says nothing of the kind");
 }
 
 #[test]
