@@ -108,6 +108,7 @@ fn object_exit(error: &ObjectError) -> Exit {
         ErrorKind::NoSpace => Exit::NoSpace,
         ErrorKind::Denied => Exit::Denied,
         ErrorKind::Invalid => Exit::Usage,
+        ErrorKind::NotFound => Exit::NotFound,
         ErrorKind::Local => match error {
             ObjectError::Local { source, .. } => io_exit(source),
             _ => Exit::Failed,
@@ -123,6 +124,7 @@ fn object_hint(error: &ObjectError) -> Option<&'static str> {
             Some("bring more of the peers back, then try again; storgo stat TICKET says who holds what")
         }
         ErrorKind::NoSpace => Some("add peers or disks, or make room; nothing of what was refused counts as stored"),
+        ErrorKind::NotFound => Some("storgo ls TICKET -r says what is there"),
         ErrorKind::Denied | ErrorKind::Corrupt | ErrorKind::Invalid | ErrorKind::Local | ErrorKind::Internal => None,
     }
 }

@@ -2,6 +2,7 @@
 
 use storgo_pipeline::PipelineError;
 use storgo_protocol::DecodeError;
+use storgo_protocol::tree::TreePath;
 
 /// Why an operation on an object failed. Nothing of it counts as done.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +83,22 @@ pub enum ObjectError {
         /// Bytes of the object.
         size: u64,
     },
+    /// What was named is of another kind than what was asked for.
+    #[error("{what} is {is}, not {wanted}")]
+    WrongKind {
+        /// What was named.
+        what: String,
+        /// What it is.
+        is: &'static str,
+        /// What it would have to be.
+        wanted: &'static str,
+    },
+    /// Nothing in the tree has this path.
+    #[error("{path} is not in the tree")]
+    NotInTree {
+        /// The path.
+        path: TreePath,
+    },
     /// The user's side failed: the source could not be read, or the target not written.
     #[error("{what}")]
     Local {
@@ -111,6 +128,8 @@ pub enum ErrorKind {
     Denied,
     /// The caller asked for what cannot be.
     Invalid,
+    /// What the caller named is not there.
+    NotFound,
     /// The caller's own files failed.
     Local,
     /// A bug.
@@ -127,7 +146,8 @@ impl ObjectError {
             Self::NoSpace { .. } => ErrorKind::NoSpace,
             Self::Denied { .. } | Self::WrongKey => ErrorKind::Denied,
             Self::Corrupt { .. } => ErrorKind::Corrupt,
-            Self::Range { .. } => ErrorKind::Invalid,
+            Self::Range { .. } | Self::WrongKind { .. } => ErrorKind::Invalid,
+            Self::NotInTree { .. } => ErrorKind::NotFound,
             Self::Local { .. } => ErrorKind::Local,
             Self::Internal(_) => ErrorKind::Internal,
         }

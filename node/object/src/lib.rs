@@ -32,6 +32,8 @@ mod put;
 
 mod read;
 
+mod tree;
+
 mod care;
 
 mod serve;
@@ -46,6 +48,7 @@ pub use put::PutOptions;
 pub use read::{Object, Order, Piece, Sink};
 pub use report::{DomainKind, GetReport, PutReport, RepairReport, StatReport, StripePlaces, Width};
 pub use serve::ShardService;
+pub use tree::{Tree, TreeEntry, TreeList};
 
 #[cfg(test)]
 mod tests;

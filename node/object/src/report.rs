@@ -81,6 +81,18 @@ pub struct GetReport {
     pub bytes_pulled: u64,
 }
 
+impl GetReport {
+    /// Adds what another get of the same object did.
+    pub fn add(&mut self, other: &Self) {
+        self.bytes += other.bytes;
+        self.chunks += other.chunks;
+        self.chunks_decoded += other.chunks_decoded;
+        self.chunks_resumed += other.chunks_resumed;
+        self.shards_bad += other.shards_bad;
+        self.bytes_pulled += other.bytes_pulled;
+    }
+}
+
 /// What `stat` found.
 #[derive(Debug, Clone)]
 pub struct StatReport {

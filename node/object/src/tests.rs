@@ -12,6 +12,7 @@ use crate::{Engine, ErrorKind, ObjectError, Order, Piece, Progress, PutOptions, 
 
 mod adversity;
 mod records;
+mod trees;
 
 const NOW: u64 = 1_800_000_000;
 const ROOM: u64 = 1 << 40;

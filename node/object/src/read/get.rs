@@ -35,6 +35,17 @@ impl Engine {
             return Err(ObjectError::Range { from: range.start, to: range.end, size: object.size() });
         }
         progress.set_total(range.end - range.start);
+        self.get_range(object, range, sink, progress).await
+    }
+
+    /// Gets a range that is inside the object, and leaves the progress's total as it is.
+    pub(crate) async fn get_range(
+        &self,
+        object: &Object,
+        range: Range<u64>,
+        sink: &mut dyn Sink,
+        progress: &Progress,
+    ) -> Result<GetReport, ObjectError> {
         let fetcher = self.fetcher(&object.pool, &object.layout);
         let pieces = PieceWalk::new(self, object, &fetcher, range).stream();
         futures::pin_mut!(pieces);
