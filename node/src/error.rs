@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use storgo_mesh::MeshError;
 use storgo_object::ObjectError;
 use storgo_object::ports::StoreError;
+use storgo_protocol::DecodeError;
 use storgo_rpc::SocketError;
 
 /// Why a node did not start or stopped, or a client could not work.
@@ -42,6 +43,15 @@ pub enum NodeError {
     Exists {
         /// What is there.
         path: PathBuf,
+    },
+    /// What no tree can hold: a path too deep or too long, or more than a tree may have.
+    #[error("{} cannot be part of a tree", path.display())]
+    Unfit {
+        /// What it is.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: DecodeError,
     },
     /// The configuration cannot be used.
     #[error("{what}: {reason}")]

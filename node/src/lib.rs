@@ -5,7 +5,8 @@
 //!     └──── socket (NodeApi) ◄── storgo node status, peer ls, dht …
 //!
 //!   Client ── Home (user, peer book) ── Engine ──► Mesh ═══► peers
-//!     └────── PartialFile (a download that can be interrupted)
+//!     ├────── PartialFile (a download that can be interrupted)
+//!     └────── put_tree, get_tree (directories)
 //! ```
 //!
 //! Everything is put together here and nothing is decided: what it means to put or get stands in the object crate.
@@ -37,6 +38,8 @@ mod peer_book;
 
 mod download;
 
+mod tree;
+
 mod private_file;
 mod seed;
 
@@ -48,6 +51,7 @@ pub use error::NodeError;
 pub use home::Home;
 pub use node::{Node, Ready};
 pub use peer_book::PeerBook;
+pub use tree::{PackReport, Remarks, TreeGetReport, TreePutReport, get_tree, put_tree, restore_attributes};
 
 /// The engine and what it reports, for those who use a [`Client`].
 pub use storgo_object as object;

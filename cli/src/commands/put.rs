@@ -67,6 +67,7 @@ pub(crate) async fn run(context: &Context, args: PutArgs) -> Result<(), CliError
         strict: args.strict,
         care: args.care_ticket,
         size_hint,
+        kind: storgo_protocol::ObjectKind::File,
     };
     let client = context.connect(&args.join, Wanted { network: args.network, hints: Vec::new() }).await?;
     let start = Instant::now();
