@@ -260,6 +260,16 @@ pub const SYNC_EACH_MAX: usize = 2;
 /// Blocking reads and writes on all disks at once: enough to keep every disk busy, and a bound on their buffers.
 pub const DISK_JOBS_MAX: usize = 32;
 
+/// Bytes of a file from which on it is written and read past the page cache. Below, the kernel's delayed allocation
+/// is worth more than its copy costs.
+pub const DIRECT_BYTES_MIN: usize = 256 * KIB;
+
+/// Bytes of a buffer for that: a shard of 2 MiB with what stands before it goes in one piece. A multiple of 4 KiB.
+pub const DIRECT_BUFFER_BYTES: usize = 2 * MIB + 64 * KIB;
+
+/// Such buffers that are kept for the next use; of each only what was ever used takes memory.
+pub const DIRECT_BUFFERS_KEPT_MAX: usize = 8;
+
 /// Bytes that stay free on a file system, so that leases can still be written and the system below keeps working.
 pub const DISK_RESERVE_BYTES: u64 = 16 * MIB as u64;
 

@@ -1,7 +1,7 @@
 //! The one writer of a disk: makes what waits durable, in rounds that share their syncs, and only then says so.
 //!
 //! ```text
-//!   staged files ─┐                leases: append, sync once
+//!   staged files ─┐                leases: append, sync
 //!   leases ───────┼─► one round ─► files:  sync each, rename each
 //!   (a queue)     ┘                names:  sync each directory once ─► index ─► acknowledge all
 //! ```
@@ -9,7 +9,7 @@
 //! It is a thread of its own, since all it does is wait for the disk. The lease goes first, so that what stands in
 //! place always has one; a lease without its item is dropped at the next replay. Any failure but a lack of room fences
 //! the disk, and nobody who waited is told that it worked. A round of many files syncs the file system once instead of
-//! each file, and once instead of each directory.
+//! the log and each file, and once instead of each directory.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -129,17 +129,19 @@ impl Committer {
 
     fn make_durable(&mut self, commits: &mut [Commit]) -> Result<(), Failure> {
         let leases = self.new_leases(commits).map_err(Failure::Index)?;
-        self.log.append(&leases).map_err(|error| match error {
-            AppendError::Write(error) if is_full(&error) => Failure::NoSpace,
-            AppendError::Write(error) => Failure::Disk("writing leases", error),
-            AppendError::Sync(error) => Failure::Disk("syncing leases", error),
+        self.log.write(&leases).map_err(|error| match error {
+            error if is_full(&error) => Failure::NoSpace,
+            error => Failure::Disk("writing leases", error),
         })?;
         let mut files: Vec<_> = commits.iter_mut().flat_map(|commit| &mut commit.files).collect();
         // One sync of the whole file system is dearer than one of a file, and much cheaper than many.
         let whole = files.len() > SYNC_EACH_MAX;
         if whole {
-            self.volume.sync_file_system().map_err(|error| Failure::Disk("syncing files", error))?;
+            self.volume.sync_file_system().map_err(|error| Failure::Disk("syncing leases and files", error))?;
         } else {
+            if !leases.is_empty() {
+                self.log.sync().map_err(|error| Failure::Disk("syncing leases", error))?;
+            }
             sync_each(&files)?;
         }
         let directories = self.rename(&mut files)?;

@@ -179,11 +179,7 @@ impl Core {
         let bytes = parts.iter().map(|part| part.len() as u64).sum();
         let reservation = volume.reserve(bytes)?;
         let (file, tmp) = volume.create().map_err(|error| refuse_write(volume, bytes, error))?;
-        let mut first = 0;
-        for part in parts {
-            file.write_at(first, part).map_err(|error| refuse_write(volume, bytes, error))?;
-            first += part.len() as u64;
-        }
+        file.fill(parts).map_err(|error| refuse_write(volume, bytes, error))?;
         Ok(Staged { item, file, tmp, bytes, _reservation: reservation })
     }
 }

@@ -151,22 +151,28 @@ impl LeaseLog {
         (self.end - HEAD_BYTES as u64) / LeaseRecord::BYTES as u64
     }
 
-    /// Writes records behind the last and makes them durable.
+    /// Writes records behind the last. They are durable after a sync.
     ///
     /// # Errors
-    /// [`AppendError::Write`] leaves the log as it was; after [`AppendError::Sync`] it must not be used.
-    pub(crate) fn append(&mut self, leases: &[LeaseRecord]) -> Result<(), AppendError> {
-        if leases.is_empty() {
-            return Ok(());
-        }
+    /// What the system says; the log is as it was.
+    pub(crate) fn write(&mut self, leases: &[LeaseRecord]) -> io::Result<()> {
         let mut bytes = Vec::with_capacity(leases.len() * LeaseRecord::BYTES);
         for lease in leases {
             lease.encode(&mut bytes);
         }
-        self.file.write_at(self.end, &bytes).map_err(AppendError::Write)?;
-        self.file.sync().map_err(AppendError::Sync)?;
+        if !bytes.is_empty() {
+            self.file.write_at(self.end, &bytes)?;
+        }
         self.end += bytes.len() as u64;
         Ok(())
+    }
+
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// What the system says; the log must not be used after that.
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        self.file.sync()
     }
 
     /// Puts a log of only these leases in place of this one.

@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rustix::io::Errno;
 use storgo_object::ports::StoreError;
-use storgo_protocol::limits::{LAYOUT_RECORDS_MAX, NODE_BYTES_MAX};
-use storgo_protocol::slice::{self, group_range};
+use storgo_protocol::limits::{LAYOUT_RECORDS_MAX, NODE_BYTES_MAX, SHARD_BYTES_MAX};
+use storgo_protocol::slice::{self, group_range, outboard_bytes};
 use storgo_protocol::{LayoutRecord, NodeId, ShardAddress, ShardFileHead, StripeHeader};
 
 use crate::disk::{Disk, DiskFile};
 use crate::item::Item;
+
+/// Bytes of the longest shard file.
+const SHARD_FILE_BYTES_MAX: usize = ShardFileHead::BYTES_MAX + outboard_bytes(SHARD_BYTES_MAX) + SHARD_BYTES_MAX;
 
 /// Why a file did not give its item.
 #[derive(Debug)]
@@ -66,12 +69,31 @@ pub(crate) fn head(
 
 /// A whole shard.
 pub(crate) fn shard(disk: &dyn Disk, root: &Path, shard: ShardAddress) -> Result<(StripeHeader, Bytes), Fault> {
-    let (file, head) = head(disk, root, shard)?;
-    let payload = read(&*file, head.payload_first(), head.payload_bytes())?;
+    let Parts { head, payload, .. } = parts(disk, root, shard)?;
     if blake3::hash(&payload) != *head.id().as_bytes() {
         return Err(Fault::Damaged);
     }
-    Ok((head.header().clone(), payload.into()))
+    Ok((head.header().clone(), payload))
+}
+
+/// What stands in a shard file; the head was compared with the file's name and length, the rest with nothing.
+struct Parts {
+    head: ShardFileHead,
+    outboard: Bytes,
+    payload: Bytes,
+}
+
+fn parts(disk: &dyn Disk, root: &Path, shard: ShardAddress) -> Result<Parts, Fault> {
+    let file = disk.open(&root.join(Item::Shard(shard).path()))?;
+    let bytes = usize::try_from(file.bytes()?).ok().filter(|&bytes| bytes <= SHARD_FILE_BYTES_MAX);
+    let mut whole = file.read_first(bytes.ok_or(Fault::Damaged)?)?;
+    let head = ShardFileHead::decode(&whole).map_err(|_| Fault::Damaged)?;
+    if head.address() != shard || head.file_bytes() != whole.len() as u64 {
+        return Err(Fault::Damaged);
+    }
+    let mut rest = whole.split_off(whole.len() - head.payload_bytes() - head.outboard_bytes());
+    let outboard = rest.split_to(head.outboard_bytes());
+    Ok(Parts { head, outboard, payload: rest })
 }
 
 /// A slice of a shard; reads its groups and the outboard, nothing else.
@@ -114,10 +136,9 @@ pub(crate) fn records(disk: &dyn Disk, root: &Path, node: NodeId) -> Result<(Vec
 pub(crate) fn verify(disk: &dyn Disk, root: &Path, item: Item) -> Result<(), Fault> {
     let good = match item {
         Item::Shard(shard) => {
-            let (file, head) = head(disk, root, shard)?;
-            let payload = read(&*file, head.payload_first(), head.payload_bytes())?;
-            let outboard = read(&*file, head.outboard_first(), head.outboard_bytes())?;
-            slice::outboard(&payload) == (head.id(), outboard)
+            let Parts { head, outboard, payload } = parts(disk, root, shard)?;
+            let (id, found) = slice::outboard(&payload);
+            id == head.id() && found == outboard
         }
         Item::Node(id) => node(disk, root, id).map(|_| true)?,
         Item::Records(id) => records(disk, root, id)?.1,

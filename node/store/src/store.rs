@@ -52,7 +52,7 @@ impl Store {
     /// [`StoreError::Unavailable`] or [`StoreError::Io`] if no data directory or no index can be opened. A directory
     /// that fails beside others is fenced instead, which [`ShardStore::status`] shows.
     pub async fn open(config: StoreConfig, random: Arc<dyn Random>) -> Result<Arc<Self>, StoreError> {
-        Self::open_with(config, Arc::new(OsDisk), random, IndexKind::Sled).await
+        Self::open_with(config, Arc::new(OsDisk::default()), random, IndexKind::Sled).await
     }
 
     /// Opens data directories on a simulated disk, with an index in memory that each start rebuilds.

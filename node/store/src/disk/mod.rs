@@ -9,6 +9,9 @@ use std::fmt;
 use std::io;
 use std::path::Path;
 
+use bytes::Bytes;
+
+mod direct;
 mod os;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
@@ -89,6 +92,18 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     /// # Errors
     /// What the system says.
     fn read_at(&self, first: u64, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Fills a file that is still empty with `parts`, one behind the other.
+    ///
+    /// # Errors
+    /// What the system says; any part may have been written.
+    fn fill(&self, parts: &[&[u8]]) -> io::Result<()>;
+
+    /// The first `bytes` bytes, for whoever wants all of a file.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::UnexpectedEof`] if there are fewer, or what the system says.
+    fn read_first(&self, bytes: usize) -> io::Result<Bytes>;
 
     /// Bytes of the file.
     ///

@@ -1,4 +1,4 @@
-//! The real file system.
+//! The real file system. Large files that are written or read whole go past the page cache.
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -6,6 +6,10 @@ use std::io;
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use bytes::Bytes;
+use storgo_protocol::limits::DIRECT_BYTES_MIN;
+
+use super::direct::{self, Buffers};
 use super::{Disk, DiskFile, Space};
 
 /// Files and directories are for the node's user alone.
@@ -13,21 +17,27 @@ const FILE_MODE: u32 = 0o600;
 
 /// The file system of the machine. Syncs are `fdatasync` for files, which carries a changed length, and `fsync` for
 /// directories.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct OsDisk;
+#[derive(Debug, Clone, Default)]
+pub struct OsDisk(Buffers);
+
+impl OsDisk {
+    fn file(&self, file: File) -> Box<dyn DiskFile> {
+        Box::new(OsFile { file, buffers: self.0.clone() })
+    }
+}
 
 impl Disk for OsDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let file = OpenOptions::new().read(true).write(true).create_new(true).mode(FILE_MODE).open(path)?;
-        Ok(Box::new(OsFile(file)))
+        Ok(self.file(file))
     }
 
     fn open(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(OsFile(File::open(path)?)))
+        Ok(self.file(File::open(path)?))
     }
 
     fn open_to_write(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
-        Ok(Box::new(OsFile(OpenOptions::new().read(true).write(true).open(path)?)))
+        Ok(self.file(OpenOptions::new().read(true).write(true).open(path)?))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -63,17 +73,20 @@ impl Disk for OsDisk {
 }
 
 #[derive(Debug)]
-struct OsFile(File);
+struct OsFile {
+    file: File,
+    buffers: Buffers,
+}
 
 impl DiskFile for OsFile {
     fn write_at(&self, first: u64, bytes: &[u8]) -> io::Result<()> {
-        self.0.write_all_at(bytes, first)
+        self.file.write_all_at(bytes, first)
     }
 
     fn read_at(&self, first: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
         while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.0.read_at(rest, first + filled as u64) {
+            match self.file.read_at(rest, first + filled as u64) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -83,19 +96,35 @@ impl DiskFile for OsFile {
         Ok(filled)
     }
 
+    fn fill(&self, parts: &[&[u8]]) -> io::Result<()> {
+        if parts.iter().map(|part| part.len()).sum::<usize>() >= DIRECT_BYTES_MIN {
+            return direct::write(&self.file, parts, &self.buffers);
+        }
+        self.file.write_all_at(&parts.concat(), 0)
+    }
+
+    fn read_first(&self, bytes: usize) -> io::Result<Bytes> {
+        if bytes >= DIRECT_BYTES_MIN {
+            return direct::read(&self.file, bytes, &self.buffers);
+        }
+        let mut buffer = vec![0; bytes];
+        self.file.read_exact_at(&mut buffer, 0)?;
+        Ok(buffer.into())
+    }
+
     fn bytes(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        self.file.sync_data()
     }
 
     fn lock(&self) -> io::Result<()> {
-        Ok(self.0.try_lock()?)
+        Ok(self.file.try_lock()?)
     }
 
     fn sync_file_system(&self) -> io::Result<()> {
-        Ok(rustix::fs::syncfs(&self.0)?)
+        Ok(rustix::fs::syncfs(&self.file)?)
     }
 }

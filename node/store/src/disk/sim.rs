@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
@@ -389,6 +390,21 @@ impl DiskFile for SimFile {
             let found = usize::try_from(first).ok().and_then(|first| now.get(first..)).unwrap_or_default();
             Ok(buffer.iter_mut().zip(found).map(|(to, from)| *to = *from).count())
         })
+    }
+
+    fn fill(&self, parts: &[&[u8]]) -> io::Result<()> {
+        let mut first = 0;
+        for part in parts {
+            self.write_at(first, part)?;
+            first += part.len() as u64;
+        }
+        Ok(())
+    }
+
+    fn read_first(&self, bytes: usize) -> io::Result<Bytes> {
+        let mut buffer = vec![0; bytes];
+        (self as &dyn DiskFile).read_exact_at(0, &mut buffer)?;
+        Ok(buffer.into())
     }
 
     fn bytes(&self) -> io::Result<u64> {

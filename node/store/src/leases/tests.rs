@@ -19,8 +19,13 @@ fn made(leases: &[LeaseRecord]) -> SimDisk {
     let disk = SimDisk::new();
     LeaseLog::create(&disk, Path::new("/"), Path::new("/tmp")).unwrap();
     let (mut log, _) = replayed(&disk);
-    log.append(leases).unwrap();
+    append(&mut log, leases);
     disk
+}
+
+fn append(log: &mut LeaseLog, leases: &[LeaseRecord]) {
+    log.write(leases).unwrap();
+    log.sync().unwrap();
 }
 
 fn replayed(disk: &SimDisk) -> (LeaseLog, (Vec<LeaseRecord>, Replay)) {
@@ -50,7 +55,7 @@ fn a_torn_end_is_cut_and_written_over() {
         .unwrap();
         let (mut log, (found, replay)) = replayed(&disk);
         assert_eq!((found.as_slice(), replay), (&leases[..2], Replay { good: 2, damaged: 0, torn: 1 }));
-        log.append(&leases[2..]).unwrap();
+        append(&mut log, &leases[2..]);
         assert_eq!(replayed(&disk).1, (leases.clone(), Replay { good: 3, damaged: 0, torn: 0 }));
     }
 }
@@ -77,7 +82,7 @@ fn a_rewritten_log_has_only_what_it_was_given() {
     let cut = disk.fork();
     cut.restart(0);
     assert_eq!(replayed(&cut).1.0, [lease(3)]);
-    log.append(&[lease(4)]).unwrap();
+    append(&mut log, &[lease(4)]);
     disk.restart(0);
     assert_eq!(replayed(&disk).1.0, [lease(3), lease(4)]);
 }
