@@ -13,6 +13,7 @@
 //!   secrecy     nothing that a peer keeps or logs tells what was put
 //!   asking      what a running node says of itself, its peers and the hash table
 //!   exit_codes  the codes that scripts rely on
+//!   lan         peers and clients without any address find one another by mDNS, in network namespaces
 //!   demo        the demo, whole, refused, and killed
 //!   words       the help, and what the documents say to type
 //!   tidy        what a reader relies on: the map of crates, paths, module heads
@@ -40,6 +41,7 @@ mod asking;
 mod chaos;
 mod demo;
 mod exit_codes;
+mod lan;
 mod lasting;
 mod mending;
 mod reading;

@@ -23,6 +23,10 @@ impl Bytes {
         Self { seed, calls: 0 }
     }
 
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
     /// A number below `count`.
     pub fn below(&mut self, count: usize) -> usize {
         let bytes = self.take(8).try_into().expect("as many as were taken");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::STORGO;
+use super::net::Space;
 use super::process::{Output, Running};
 
 /// A user.
@@ -13,12 +14,18 @@ pub struct Home {
     pub path: PathBuf,
     outside: PathBuf,
     log: Option<String>,
+    space: Option<PathBuf>,
 }
 
 impl Home {
     /// A user whose home is `path`, in a world that ends at the directory `outside`.
     pub fn new(path: PathBuf, outside: &Path) -> Self {
-        Self { path, outside: outside.to_owned(), log: None }
+        Self { path, outside: outside.to_owned(), log: None, space: None }
+    }
+
+    /// The same user, in a network namespace.
+    pub fn inside(&self, space: &Space) -> Self {
+        Self { space: Some(space.path().to_owned()), ..self.clone() }
     }
 
     /// The same user, who logs as `filter` says.
@@ -33,7 +40,7 @@ impl Home {
 
     /// Starts `storgo` with these arguments.
     pub fn start(&self, args: &[&str]) -> Running {
-        let mut command = storgo(&self.outside);
+        let mut command = storgo(&self.outside, self.space.as_deref());
         if let Some(log) = &self.log {
             command.env("STORGO_LOG", log);
         }
@@ -42,9 +49,10 @@ impl Home {
     }
 }
 
-/// The program, in an environment that knows nothing of this machine's users.
-pub fn storgo(outside: &Path) -> Command {
-    let mut command = Command::new(STORGO);
+/// The program, in an environment that knows nothing of this machine's users, and in a network namespace if one is
+/// named.
+pub fn storgo(outside: &Path, space: Option<&Path>) -> Command {
+    let mut command = space.map_or_else(|| Command::new(STORGO), |space| Space::command(space, STORGO));
     command.env_clear().env("HOME", outside).env("TMPDIR", outside.join("tmp")).env("RUST_BACKTRACE", "1");
     if let Some(path) = env::var_os("PATH") {
         command.env("PATH", path);

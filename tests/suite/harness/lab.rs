@@ -58,10 +58,17 @@ impl Lab {
 
     /// Starts one more node, which joins through the first that runs.
     pub fn add(&mut self, options: NodeOptions) -> usize {
+        self.add_alone(options);
+        let last = self.nodes.len() - 1;
+        let bootstrap = self.any_address();
+        self.nodes[last].start(bootstrap.as_deref());
+        last
+    }
+
+    /// Adds a node that is not started yet.
+    pub fn add_alone(&mut self, options: NodeOptions) -> usize {
         let name = format!("n{}", self.nodes.len());
-        let mut node = Node::new(&name, self.directory.path(), &self.network, options);
-        node.start(self.any_address().as_deref());
-        self.nodes.push(node);
+        self.nodes.push(Node::new(&name, self.directory.path(), &self.network, options));
         self.nodes.len() - 1
     }
 

@@ -5,6 +5,7 @@
 mod bytes;
 mod home;
 mod lab;
+mod net;
 mod node;
 mod process;
 mod shards;
@@ -13,7 +14,8 @@ mod wait;
 pub use bytes::{KIB, MIB, assert_same};
 pub use home::Home;
 pub use lab::{Lab, Put};
-pub use node::{Node, NodeOptions};
+pub use net::{Net, Segment, Space};
+pub use node::{Node, NodeOptions, Site};
 pub use process::Signal;
 pub use shards::{files_below, shard_files};
 pub use wait::until;

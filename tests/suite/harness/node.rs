@@ -26,6 +26,20 @@ pub struct NodeOptions {
     pub log: Option<&'static str>,
     /// Its data directory, if another node had it before.
     pub data: Option<PathBuf>,
+    /// Where in the network it is, if not on loopback.
+    pub site: Option<Site>,
+    /// Further flags of `node run`.
+    pub flags: Vec<String>,
+}
+
+/// A place in a network of namespaces.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// The namespace.
+    pub space: PathBuf,
+    /// Where it listens; nothing for where nodes listen unless they are told.
+    pub listen: Vec<String>,
+    pub mdns: bool,
 }
 
 /// A node. Dropped, it is killed.
@@ -40,6 +54,7 @@ pub struct Node {
     outside: PathBuf,
     args: Vec<String>,
     filter: Option<&'static str>,
+    space: Option<PathBuf>,
     running: Option<(Child, ChildStdin)>,
 }
 
@@ -47,11 +62,17 @@ impl Node {
     /// A node that was not started yet.
     pub fn new(name: &str, outside: &Path, network: &str, options: NodeOptions) -> Self {
         let data = options.data.unwrap_or_else(|| outside.join(name));
-        let mut args: Vec<String> =
-            ["node", "run", "--json", "--exit-with-stdin", "--no-mdns", "--listen", "/ip4/127.0.0.1/tcp/0"]
-                .map(str::to_owned)
-                .to_vec();
+        let mut args: Vec<String> = ["node", "run", "--json", "--exit-with-stdin"].map(str::to_owned).to_vec();
+        let loopback = || Site { space: PathBuf::new(), listen: vec!["/ip4/127.0.0.1/tcp/0".into()], mdns: false };
+        let site = options.site.clone().unwrap_or_else(loopback);
+        if !site.mdns {
+            args.push("--no-mdns".into());
+        }
+        args.extend(options.flags);
         let mut flag = |name: &str, value: &str| args.extend([name.to_owned(), value.to_owned()]);
+        for address in &site.listen {
+            flag("--listen", address);
+        }
         flag("--data", &data.display().to_string());
         flag("--network", options.network.as_deref().unwrap_or(network));
         for disk in &options.disks {
@@ -72,6 +93,7 @@ impl Node {
             outside: outside.to_owned(),
             args,
             filter: options.log,
+            space: options.site.map(|site| site.space),
             running: None,
         }
     }
@@ -79,7 +101,7 @@ impl Node {
     /// Starts the process and waits until it is ready.
     pub fn start(&mut self, bootstrap: Option<&str>) {
         let log = File::options().create(true).append(true).open(&self.log).expect("a log");
-        let mut command = storgo(&self.outside);
+        let mut command = storgo(&self.outside, self.space.as_deref());
         command.args(&self.args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         if let Some(address) = bootstrap {
             command.args(["--bootstrap", address]);

@@ -1,0 +1,99 @@
+//! A network namespace, and commands inside it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::super::wait::until;
+
+/// A namespace with its loopback up. Processes inside see its interfaces and no others; files are everybody's.
+#[derive(Debug)]
+pub struct Space {
+    /// Reads its standard input until that ends, which it does with this process however that dies.
+    holder: Child,
+    path: PathBuf,
+}
+
+impl Space {
+    /// # Panics
+    /// If the machine refuses.
+    pub fn new() -> Self {
+        Self::try_new().expect("a network namespace")
+    }
+
+    pub fn try_new() -> io::Result<Self> {
+        let mut command = Command::new("unshare");
+        let mut holder = command.args(["--net", "cat"]).stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+        let path = PathBuf::from(format!("/proc/{}/ns/net", holder.id()));
+        let outside = fs::read_link("/proc/self/ns/net")?;
+        let refused = until("a namespace is there or refused", || {
+            let inside = fs::read_link(&path).ok().filter(|inside| *inside != outside);
+            match (holder.try_wait(), inside) {
+                (Ok(None), None) => None,
+                (Ok(None), Some(_)) => Some(None),
+                (ended, _) => Some(Some(format!("unshare ended: {ended:?}"))),
+            }
+        });
+        if let Some(reason) = refused {
+            return Err(io::Error::other(reason));
+        }
+        let space = Self { holder, path };
+        space.try_run(&["ip", "link", "set", "lo", "up"])?;
+        Ok(space)
+    }
+
+    /// The process that holds it, as `ip link set … netns` wants it.
+    pub fn holder(&self) -> u32 {
+        self.holder.id()
+    }
+
+    /// Where commands enter it.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// A command that runs inside the namespace at `path`.
+    pub fn command(path: &Path, program: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", path.display())).arg("--").arg(program);
+        command
+    }
+
+    /// Runs a command inside; it must succeed.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn run(&self, words: &[&str]) -> String {
+        self.try_run(words).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    pub fn try_run(&self, words: &[&str]) -> io::Result<String> {
+        let mut command = Self::command(&self.path, words[0]);
+        let output = command.args(&words[1..]).stdin(Stdio::null()).output()?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(io::Error::other(format!("{}: {}", words.join(" "), said.trim())))
+    }
+
+    /// Sends what has no other way through `gateway`.
+    pub fn route_through(&self, gateway: &str) {
+        self.run(&["ip", "route", "add", "default", "via", gateway]);
+    }
+
+    /// Makes it a router that hides everything behind `eth0` under the address of `eth1`.
+    pub fn masquerade(&self) {
+        self.run(&["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
+        self.run(&["iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "eth1", "-j", "MASQUERADE"]);
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        // Whoever has ended already cannot be killed any more.
+        let _ended = self.holder.kill();
+        let _status = self.holder.wait();
+    }
+}
