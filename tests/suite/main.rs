@@ -14,6 +14,7 @@
 //!   asking      what a running node says of itself, its peers and the hash table
 //!   exit_codes  the codes that scripts rely on
 //!   lan         peers and clients without any address find one another by mDNS, in network namespaces
+//!   networks    loss, delay, one-way cuts and flipped bits, between processes in network namespaces
 //!   demo        the demo, whole, refused, and killed
 //!   words       the help, and what the documents say to type
 //!   tidy        what a reader relies on: the map of crates, paths, module heads
@@ -44,6 +45,7 @@ mod exit_codes;
 mod lan;
 mod lasting;
 mod mending;
+mod networks;
 mod reading;
 mod resuming;
 mod secrecy;

@@ -3,6 +3,7 @@
 //! It knows processes, sockets and files, and nothing of what a test is about.
 
 mod bytes;
+mod field;
 mod home;
 mod lab;
 mod net;
@@ -12,9 +13,10 @@ mod shards;
 mod wait;
 
 pub use bytes::{KIB, MIB, assert_same};
+pub use field::Field;
 pub use home::Home;
 pub use lab::{Lab, Put};
-pub use net::{Net, Segment, Space};
+pub use net::{Corruption, Net, Segment, Space, Weather};
 pub use node::{Node, NodeOptions, Site};
 pub use process::Signal;
 pub use shards::{files_below, shard_files};
