@@ -9,7 +9,8 @@ use bytes::buf::Limit;
 use bytes::{BufMut, Bytes, BytesMut};
 use storgo_protocol::ConvergenceSecret;
 use storgo_protocol::limits::{
-    CHUNK_AVERAGE_BYTES_MAX, CHUNK_AVERAGE_BYTES_MIN, CHUNK_BYTES_MAX, CHUNK_GROWTH_BYTES, CHUNK_READ_BYTES_MIN,
+    CHUNK_AVERAGE_BYTES_MAX, CHUNK_AVERAGE_BYTES_MIN, CHUNK_BYTES_MAX, CHUNK_GROWTH_BYTES, CHUNK_READ_BYTES_MAX,
+    CHUNK_READ_BYTES_MIN,
 };
 
 use crate::gear::Gear;
@@ -79,14 +80,14 @@ impl Chunker {
         Self { gear, buffer: BytesMut::new(), offset: 0 }
     }
 
-    /// Where the stream's next bytes go: never without room, if [`Chunker::next_chunk`] was called until `None`.
+    /// Where the stream's next bytes go, at most [`CHUNK_READ_BYTES_MAX`] of them: never without room, if [`Chunker::next_chunk`] was called until `None`.
     pub fn space(&mut self) -> Limit<&mut BytesMut> {
         if self.buffer.capacity() - self.buffer.len() < CHUNK_READ_BYTES_MIN {
             let window = (self.average_bytes() * 4).max(CHUNK_AVERAGE_BYTES_MAX);
             self.buffer.reserve(window.saturating_sub(self.buffer.len()).max(CHUNK_READ_BYTES_MIN));
         }
         let room = self.buffer.capacity() - self.buffer.len();
-        (&mut self.buffer).limit(room)
+        (&mut self.buffer).limit(room.min(CHUNK_READ_BYTES_MAX))
     }
 
     /// The next chunk whose end does not depend on bytes that are still to come.

@@ -178,8 +178,8 @@ fn looks_random(segment: &[u8]) -> bool {
             }
         }
     }
-    let total = u64::from(counts.iter().sum::<u32>());
-    let squares: u64 = counts.iter().map(|count| u64::from(*count) * u64::from(*count)).sum();
+    let total: u32 = counts.iter().sum();
+    let squares: u32 = counts.iter().map(|count| count * count).sum();
     let random = total + total * (total - 1) / 256;
     squares < random + random / 16
 }

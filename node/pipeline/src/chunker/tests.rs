@@ -9,7 +9,7 @@ fn cut_all(chunking: Chunking, bytes: &[u8], piece: usize) -> Vec<Bytes> {
     let (mut rest, mut chunks) = (bytes, Vec::new());
     while !rest.is_empty() {
         let mut space = chunker.space();
-        assert!(space.remaining_mut() >= CHUNK_READ_BYTES_MIN);
+        assert!((CHUNK_READ_BYTES_MIN..=CHUNK_READ_BYTES_MAX).contains(&space.remaining_mut()));
         let (now, later) = rest.split_at(rest.len().min(piece).min(space.remaining_mut()));
         space.put_slice(now);
         rest = later;
