@@ -33,6 +33,12 @@ impl Tree {
         &self.object
     }
 
+    /// The object that it is.
+    #[must_use]
+    pub fn into_object(self) -> Object {
+        self.object
+    }
+
     /// How it is laid out, and what is in it.
     #[must_use]
     pub const fn trailer(&self) -> &TreeTrailer {

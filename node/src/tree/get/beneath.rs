@@ -121,3 +121,63 @@ pub(super) fn new_file(directory: BorrowedFd<'_>, name: &str) -> io::Result<File
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     Ok(openat(directory, name, flags, PRIVATE_FILE)?.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use rustix::fs::{CWD, open};
+
+    use super::*;
+
+    fn path(text: &str) -> TreePath {
+        TreePath::parse(text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_a_directory_or_file_is_not_followed() {
+        let scratch = tempfile::tempdir().unwrap();
+        let (inside, outside) = (scratch.path().join("inside"), scratch.path().join("outside"));
+        fs::create_dir_all(outside.join("sub")).unwrap();
+        fs::write(outside.join("file"), b"alive").unwrap();
+        fs::create_dir_all(inside.join("real")).unwrap();
+        symlink(&outside, inside.join("link")).unwrap();
+        symlink("../outside", inside.join("real/link")).unwrap();
+        symlink("../outside/file", inside.join("to-file")).unwrap();
+        fs::write(inside.join("new"), b"new").unwrap();
+
+        let here = open(scratch.path(), OPEN_DIRECTORY, Mode::empty()).unwrap();
+        assert!(Beneath::open(here.as_fd(), "inside/link").is_err());
+        let mut beneath = Beneath::open(here.as_fd(), "inside").unwrap();
+        for through in ["link", "link/sub", "real/link", "real/link/sub"] {
+            assert!(beneath.open_directory(&path(through)).is_err(), "{through}");
+            let below = path(&format!("{through}/made"));
+            assert!(beneath.make_directory(&below).is_err() && beneath.make_link(&below, b"x").is_err(), "{through}");
+            assert!(beneath.remove(&path(&format!("{through}/file"))).is_err(), "{through}");
+            let root = open(&inside, OPEN_DIRECTORY, Mode::empty()).unwrap();
+            assert!(beneath.take_in(root.as_fd(), "new", &below).is_err(), "{through}");
+        }
+        for link in ["link", "real/link"] {
+            assert!(beneath.make_directory(&path(link)).is_err(), "{link} is no directory that an earlier run made");
+        }
+        assert!(beneath.open_file(&path("to-file")).is_err() && beneath.open_file(&path("link/file")).is_err());
+        assert!(beneath.open_directory(&path("real")).is_ok());
+        assert_eq!(outside.read_dir().unwrap().count(), 2);
+        assert_eq!(fs::read(outside.join("file")).unwrap(), b"alive");
+    }
+
+    #[test]
+    fn nothing_is_taken_in_over_what_is_there() {
+        let scratch = tempfile::tempdir().unwrap();
+        for (name, bytes) in [("one", "1"), ("two", "2")] {
+            fs::write(scratch.path().join(name), bytes).unwrap();
+        }
+        let here = open(scratch.path(), OPEN_DIRECTORY, Mode::empty()).unwrap();
+        let mut beneath = Beneath::open(CWD.as_fd(), scratch.path().to_str().unwrap()).unwrap();
+        let refused = beneath.take_in(here.as_fd(), "one", &path("two")).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read(scratch.path().join("two")).unwrap(), b"2");
+        assert!(new_file(here.as_fd(), "two").is_err());
+    }
+}

@@ -157,3 +157,45 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), NodeError> {
     let file = OpenOptions::new().write(true).create_new(true).open(path);
     file.and_then(|mut file| file.write_all(bytes)).map_err(io_error("writing", path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_appears_meanwhile_is_kept() {
+        let scratch = tempfile::tempdir().unwrap();
+        let target = scratch.path().join("target");
+        let content = ContentId::from_bytes([1; 32]);
+        let staging = Staging::open(&target, content, &TreePath::root()).unwrap();
+        fs::create_dir(&target).unwrap();
+        let inode = fs::metadata(&target).unwrap().ino();
+        let finished = staging.finish(TreeRoot { mode: 0o700, ..TreeRoot::default() });
+        assert!(matches!(finished, Err(NodeError::Exists { .. })), "{finished:?}");
+        assert_eq!(fs::metadata(&target).unwrap().ino(), inode, "even an empty directory is somebody's");
+        fs::remove_dir(&target).unwrap();
+        let staging = Staging::open(&target, content, &TreePath::root()).unwrap();
+        assert!(staging.resumed);
+        staging.finish(TreeRoot { mode: 0o700, ..TreeRoot::default() }).unwrap();
+        assert_ne!(fs::metadata(&target).unwrap().ino(), inode);
+    }
+
+    #[test]
+    fn another_directory_of_the_tree_or_another_tree_is_started_afresh() {
+        let scratch = tempfile::tempdir().unwrap();
+        let target = scratch.path().join("target");
+        let open = |content: u8, under: &str| {
+            let under = TreePath::parse(under.as_bytes()).unwrap();
+            let staging = Staging::open(&target, ContentId::from_bytes([content; 32]), &under).unwrap();
+            let kept = staging.path.join("tree/kept");
+            let found = kept.try_exists().unwrap();
+            fs::write(kept, b"").unwrap();
+            (staging.resumed, found)
+        };
+        assert_eq!(open(1, "a"), (false, false));
+        assert_eq!(open(1, "a"), (true, true));
+        assert_eq!(open(1, "b"), (false, false));
+        assert_eq!(open(2, "b"), (false, false));
+        assert_eq!(open(2, "b"), (true, true));
+    }
+}
