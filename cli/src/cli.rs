@@ -45,6 +45,7 @@ mod tests {
             "storgo dht routing-table",
             "storgo put f --private --redundancy erasure:4+2 --via /ip4/127.0.0.1/tcp/1 --care-ticket --strict",
             "storgo put - --redundancy replicate:3",
+            "storgo ls storgo:x/sub -r --json",
             "storgo bench codec --json",
             "storgo demo f --peers 7 --kill 3 --redundancy erasure:4+2 --keep",
             "storgo --home h -vv demo",

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use directories::ProjectDirs;
-use storgo_node::object::{ErrorKind, ObjectError};
-use storgo_node::{Client, ClientOptions, Home};
+use storgo_node::object::ErrorKind;
+use storgo_node::{Client, ClientOptions, Home, NodeError};
 use storgo_protocol::{NetworkId, PeerAddress};
 
 use crate::error::{CliError, Exit};
@@ -97,9 +97,9 @@ impl Context {
 }
 
 /// Leaves the network after an operation. Beside a failure for want of peers stands what those said that were tried.
-pub(crate) async fn leave<T>(client: Client, result: Result<T, ObjectError>) -> Result<T, CliError> {
-    let result = match result {
-        Err(error) if error.kind() == ErrorKind::Unavailable => {
+pub(crate) async fn leave<T>(client: Client, result: Result<T, impl Into<NodeError>>) -> Result<T, CliError> {
+    let result = match result.map_err(Into::into) {
+        Err(NodeError::Object(error)) if error.kind() == ErrorKind::Unavailable => {
             let tried = client.joined().await;
             Err(tried.into_iter().fold(CliError::from(error), |error, met| error.hint(format!("tried: {met}"))))
         }

@@ -16,6 +16,7 @@ mod output;
 
 mod amounts;
 mod bar;
+mod entry;
 mod logging;
 mod parent;
 mod places;

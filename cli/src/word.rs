@@ -1,7 +1,10 @@
 //! Tickets as arguments: words that are secrets, so that no message ever repeats one, however wrong it is.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::OsStringExt as _;
 
+use storgo_protocol::tree::TreePath;
 use storgo_protocol::{AnyTicket, ContentId, Ticket};
 
 use crate::error::{CliError, Exit};
@@ -39,6 +42,50 @@ impl TicketWord {
     }
 }
 
+/// A ticket, and perhaps behind a `/` the path of something in the tree that it opens.
+#[derive(Clone)]
+pub(crate) struct TreeWord {
+    ticket: TicketWord,
+    path: Option<Vec<u8>>,
+}
+
+impl TreeWord {
+    /// The ticket, as [`TicketWord::ticket`].
+    pub(crate) fn ticket(&self) -> Result<Ticket, CliError> {
+        self.ticket.ticket()
+    }
+
+    /// The ticket of either kind.
+    pub(crate) fn any(&self) -> Result<AnyTicket, CliError> {
+        self.ticket.any()
+    }
+
+    /// The path behind the ticket, if there is a `/`; slashes at its end, and double ones, mean nothing.
+    pub(crate) fn path(&self) -> Result<Option<TreePath>, CliError> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let names: Vec<_> = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect();
+        let path = TreePath::parse(&names.join(&b'/'));
+        path.map(Some)
+            .map_err(|_| CliError::new(Exit::Usage, "what follows the ticket is no path inside of a directory"))
+    }
+}
+
+impl From<OsString> for TreeWord {
+    fn from(word: OsString) -> Self {
+        let bytes = word.into_vec();
+        let mut parts = bytes.splitn(2, |byte| *byte == b'/');
+        // A ticket is ASCII; what is none is refused whatever becomes of it here.
+        let ticket = String::from_utf8_lossy(parts.next().unwrap_or_default()).into_owned();
+        Self { ticket: ticket.into(), path: parts.next().map(<[u8]>::to_vec) }
+    }
+}
+
+impl fmt::Debug for TreeWord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TreeWord(…)")
+    }
+}
+
 impl From<String> for TicketWord {
     fn from(word: String) -> Self {
         Self(word)
@@ -65,6 +112,23 @@ mod tests {
                 assert!(!told.contains("abcdefgh") && !told.contains("not-a-ticket"), "{told}");
             }
         }
+    }
+
+    #[test]
+    fn a_path_behind_a_ticket_is_told_from_it() {
+        let path = |word: &[u8]| TreeWord::from(OsString::from_vec(word.to_vec())).path();
+        let is = |word: &[u8], wanted: Option<&[u8]>| {
+            assert_eq!(path(word).unwrap(), wanted.map(|path| TreePath::parse(path).unwrap()), "{word:?}");
+        };
+        is(b"storgo:abc", None);
+        is(b"storgo:abc/", Some(b""));
+        is(b"storgo:abc/sub//file/", Some(b"sub/file"));
+        is(b"storgo:abc/\xff \n", Some(b"\xff \n"));
+        for wrong in [&b"storgo:abcdefgh/.."[..], b"storgo:abcdefgh/a/../b", b"storgo:abcdefgh/./a"] {
+            let error = path(wrong).unwrap_err();
+            assert!(error.exit == Exit::Usage && !error.lines().join(" ").contains("abcdefgh"));
+        }
+        assert!(TreeWord::from(OsString::from_vec(b"storgo:\xff/x".to_vec())).ticket().is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //!   resuming    an interrupted put or get goes on where it was
 //!   lasting     what a node keeps through kill -9, lost disks and a full disk; how it stops
 //!   chaos       seeded rounds of deaths, damage and repair: whatever was acknowledged is there, and heals
+//!   trees       directories come back whole, in part and by name, past dead peers and after a kill
 //!   tickets     forged, truncated and foreign tickets, and the wrong network
 //!   secrecy     nothing that a peer keeps or logs tells what was put
 //!   asking      what a running node says of itself, its peers and the hash table
@@ -51,5 +52,6 @@ mod resuming;
 mod secrecy;
 mod tickets;
 mod tidy;
+mod trees;
 mod words;
 mod writing;

@@ -4,6 +4,7 @@ mod bench;
 mod demo;
 mod dht;
 mod get;
+mod ls;
 mod node;
 mod peer;
 mod put;
@@ -21,6 +22,7 @@ use crate::logging::Talk;
 pub(crate) enum Command {
     Put(put::PutArgs),
     Get(get::GetArgs),
+    Ls(ls::LsArgs),
     Stat(stat::StatArgs),
     Repair(repair::RepairArgs),
     Demo(demo::DemoArgs),
@@ -41,6 +43,7 @@ impl Command {
         match self {
             Self::Put(args) => put::run(context, args).await,
             Self::Get(args) => get::run(context, args).await,
+            Self::Ls(args) => ls::run(context, args).await,
             Self::Stat(args) => stat::run(context, args).await,
             Self::Repair(args) => repair::run(context, args).await,
             Self::Demo(args) => demo::run(context, args).await,

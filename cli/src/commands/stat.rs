@@ -3,37 +3,59 @@
 use clap::Args;
 use serde::Serialize;
 use storgo_node::object::StatReport;
+use storgo_protocol::tree::{TreeNode, TreePath};
 use storgo_protocol::{AnyTicket, ContentId};
 
 use crate::amounts;
 use crate::context::{Context, JoinArgs, Wanted, leave};
+use crate::entry::{EntryJson, line};
 use crate::error::CliError;
 use crate::places::{Map, PlacesJson, WidthJson, width};
-use crate::word::TicketWord;
+use crate::word::TreeWord;
 
 /// Shows who holds what of an object, and how many losses it still survives
 ///
-/// Peers are asked what they have; their bytes are not read (repair reads and checks them). A care ticket is enough.
+/// Peers are asked what they have; their bytes are not read (repair reads and checks them). A care ticket is enough. With
+/// a path behind the ticket of a directory: what stands there, its permissions, length and hash.
 ///
-/// Example:
+/// Examples:
 ///   storgo stat storgo:…
+///   storgo stat storgo:…/sub/file
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct StatArgs {
-    /// The ticket, or the care ticket
-    ticket: TicketWord,
+    /// The ticket, or the care ticket; with a path behind it, of something in a directory
+    #[arg(value_name = "TICKET[/PATH]")]
+    ticket: TreeWord,
 
     #[command(flatten)]
     join: JoinArgs,
 }
 
 pub(crate) async fn run(context: &Context, args: StatArgs) -> Result<(), CliError> {
+    if let Some(path) = args.ticket.path()?.filter(|path| !path.is_root()) {
+        return item(context, &args, &path).await;
+    }
     let ticket = args.ticket.any()?;
     let client = context.connect(&args.join, wanted(&ticket)).await?;
     let report = client.engine().stat(&ticket).await;
     let report = leave(client, report).await?;
     let id = content_id(&ticket);
     context.output.result(&StatJson::of(id, &report), || text(id, &report))
+}
+
+/// Shows what stands at a path.
+async fn item(context: &Context, args: &StatArgs, path: &TreePath) -> Result<(), CliError> {
+    let ticket = args.ticket.ticket()?;
+    let client = context.connect(&args.join, wanted(&AnyTicket::Read(ticket.clone()))).await?;
+    let engine = client.engine();
+    let find = async { engine.open_tree(engine.open(&ticket).await?).await?.item(engine, path).await };
+    let found = find.await;
+    let item = leave(client, found).await?;
+    context.output.result(&EntryJson::of(path, &item), || match &item.node {
+        TreeNode::File(file) => format!("{}\nblake3: {}", line(path, &item), file.hash),
+        _ => line(path, &item),
+    })
 }
 
 /// The network of a ticket and where it says to start.

@@ -1,7 +1,9 @@
-//! `storgo get`: a ticket becomes a file again.
+//! `storgo get`: a ticket becomes a file or a directory again.
 
+mod directory;
 mod part;
 mod target;
+mod wanted;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -10,34 +12,41 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use storgo_node::object::{GetReport, Object, Progress, Sink};
-use storgo_node::{Client, Existing, PartialFile, Wanted as Download};
-use storgo_protocol::Ticket;
+use storgo_node::{Client, Existing, PartialFile, Wanted as Download, restore_attributes};
+use storgo_protocol::ContentId;
+use storgo_protocol::tree::TreePath;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::context::{Context, JoinArgs, Wanted, leave};
+use crate::context::{Context, JoinArgs, Wanted as Start, leave};
 use crate::error::CliError;
 use crate::output::json_line;
-use crate::word::TicketWord;
+use crate::word::TreeWord;
 use crate::{amounts, bar};
 
+use directory::DirectoryJson;
 use part::{Part, parse_range};
 use target::{StreamSink, Target, refuse_existing};
+use wanted::{Attributes, Wanted};
 
 /// Reads what a ticket opens
 ///
 /// Every byte is verified on the way: what comes out is what was put, or the command fails. A download to a file stands
 /// under its name only when it is whole; an interrupted one leaves PATH.storgo-part and PATH.storgo-pieces, and goes on
-/// when run again.
+/// when run again. So does a directory, which is made in DIR.storgo-part beside its place; what is inside can be got
+/// alone by its path.
 ///
 /// Examples:
 ///   storgo get storgo:… -o photo.jpg
+///   storgo get storgo:… -o Documents
+///   storgo get storgo:…/letters/2026.txt
 ///   storgo get storgo:… --range 1000..2000 | xxd
 ///   storgo get storgo:… | tar x
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct GetArgs {
-    /// The ticket that put printed
-    ticket: TicketWord,
+    /// The ticket that put printed; of something in a directory, with its path behind: TICKET/sub/file
+    #[arg(value_name = "TICKET[/PATH]")]
+    ticket: TreeWord,
 
     /// Where it goes; `-` is standard output [default: standard output, unless that is a terminal]
     #[arg(short, long, value_name = "PATH|-")]
@@ -56,52 +65,69 @@ pub(crate) struct GetArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: GetArgs) -> Result<(), CliError> {
-    let ticket = args.ticket.ticket()?;
+    let (ticket, path) = (args.ticket.ticket()?, args.ticket.path()?);
     let target = Target::of(args.output.as_deref())?;
     if let (Target::File(path), false) = (&target, args.force) {
         refuse_existing(path)?;
     }
-    let wanted = Wanted { network: Some(ticket.network), hints: ticket.addresses.clone() };
-    let client = context.connect(&args.join, wanted).await?;
-    let start = Instant::now();
-    let object = client.engine().open(&ticket).await;
-    let got = match object {
-        Ok(object) => get(context, &client, (&args, &ticket), &object, &target).await,
+    let start = Start { network: Some(ticket.network), hints: ticket.addresses.clone() };
+    let client = context.connect(&args.join, start).await?;
+    let object = match client.engine().open(&ticket).await {
+        Ok(object) => object,
         Err(error) => return leave(client, Err(error)).await,
     };
+    let got = get(context, &client, &args, object, path, &target).await;
     client.close().await;
-    let report = got?;
-    let json = GetJson::of(&ticket, &report, start.elapsed());
-    match target {
-        Target::File(_) if context.output.json => json_line(&json),
-        _ => context.output.remark(&json, || json.text()),
+    match (got?, target) {
+        (Got::Bytes(json), Target::File(_)) if context.output.json => json_line(&json),
+        (Got::Bytes(json), _) => context.output.remark(&json, || json.text()),
+        (Got::Directory(json), _) if context.output.json => json_line(&json),
+        (Got::Directory(json), _) => context.output.remark(&json, || json.text()),
     }
+}
+
+/// What came.
+enum Got {
+    Bytes(GetJson),
+    Directory(DirectoryJson),
 }
 
 async fn get(
     context: &Context,
     client: &Client,
-    (args, ticket): (&GetArgs, &Ticket),
-    object: &Object,
+    args: &GetArgs,
+    object: Object,
+    path: Option<TreePath>,
     target: &Target,
-) -> Result<GetReport, CliError> {
-    let range = args.range.unwrap_or(Part { from: 0, to: None }).of(object.size())?;
-    match target {
+) -> Result<Got, CliError> {
+    let start = Instant::now();
+    let (object, range, attributes) = match wanted::find(client.engine(), object, path, args.range).await? {
+        Wanted::Bytes { object, range, attributes } => (object, range, attributes),
+        Wanted::Directory { tree, under } => {
+            let place = directory::place(target, args.force)?;
+            return Ok(Got::Directory(directory::get(context, client, &tree, &under, place).await?));
+        }
+    };
+    let report = match target {
         Target::Stream(file) => {
             let mut sink = StreamSink(tokio::fs::File::from_std(file.try_clone().map_err(CliError::output)?));
-            let report = fetch(context, client, object, range, &mut sink).await?;
+            let report = fetch(context, client, &object, range, &mut sink).await?;
             sink.0.flush().await.map_err(CliError::output)?;
-            Ok(report)
+            report
         }
         Target::File(path) => {
             let existing = if args.force { Existing::Replace } else { Existing::Keep };
-            let wanted = Download { content: ticket.content, from: range.start, to: range.end };
+            let wanted = Download { content: object.content(), from: range.start, to: range.end };
             let mut file = PartialFile::open(path, wanted, existing).await?;
-            let report = fetch(context, client, object, range, &mut file).await?;
+            let report = fetch(context, client, &object, range, &mut file).await?;
             file.finish().await?;
-            Ok(report)
+            if let Some(Attributes { file, modified }) = attributes {
+                restore_attributes(path, &file, modified)?;
+            }
+            report
         }
-    }
+    };
+    Ok(Got::Bytes(GetJson::of(object.content(), &report, start.elapsed())))
 }
 
 async fn fetch(
@@ -131,9 +157,9 @@ pub(crate) struct GetJson {
 }
 
 impl GetJson {
-    fn of(ticket: &Ticket, report: &GetReport, took: Duration) -> Self {
+    fn of(content: ContentId, report: &GetReport, took: Duration) -> Self {
         Self {
-            content: ticket.content.to_string(),
+            content: content.to_string(),
             size: report.size,
             bytes: report.bytes,
             chunks: report.chunks,

@@ -13,6 +13,8 @@ pub(super) struct Part {
 }
 
 impl Part {
+    pub(super) const WHOLE: Self = Self { from: 0, to: None };
+
     /// The bytes of an object of `size` that are meant.
     pub(super) fn of(self, size: u64) -> Result<Range<u64>, CliError> {
         let to = self.to.unwrap_or(size);

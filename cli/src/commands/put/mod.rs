@@ -1,4 +1,6 @@
-//! `storgo put`: a file becomes a ticket.
+//! `storgo put`: a file or a directory becomes a ticket.
+
+mod packed;
 
 use std::fs::File;
 use std::io;
@@ -9,28 +11,33 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde::Serialize;
 use storgo_node::object::{Progress, PutOptions, PutReport};
+use storgo_node::{PackReport, TreePutReport, put_tree};
 use storgo_protocol::{Code, NetworkId};
 
 use crate::context::{Context, JoinArgs, Wanted, leave, parse_network};
-use crate::error::{CliError, Exit};
+use crate::error::CliError;
 use crate::output::{json_line, note};
 use crate::places::{PlacesJson, WidthJson, width};
 use crate::{amounts, bar};
 
-/// Stores a file and prints its ticket
+use packed::PackJson;
+
+/// Stores a file or a directory and prints its ticket
 ///
 /// The ticket is one word: whoever has it can find and read the file, and nobody else can. It alone goes to standard
-/// output. When the command ends with 0, every shard is on disk at its peers. An interrupted put, run again, goes on
+/// output. A directory becomes one object: names, permissions, times, empty directories, and symbolic links as links;
+/// equal files are stored once, sockets, pipes and devices are left out and named. When the command ends with 0, every shard is on disk at its peers. An interrupted put, run again, goes on
 /// where it was.
 ///
 /// Examples:
 ///   storgo put photo.jpg
+///   storgo put Documents
 ///   T=$(storgo put backup.tar --redundancy erasure:8+4)
 ///   tar c dir | storgo put - --via /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct PutArgs {
-    /// The file, or `-` for standard input
+    /// The file or directory, or `-` for standard input
     path: PathBuf,
 
     /// How much is kept: `replicate:N` copies, or `erasure:K+M` shards of which any K are enough [default: the widest
@@ -60,27 +67,42 @@ pub(crate) struct PutArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: PutArgs) -> Result<(), CliError> {
-    let (file, size_hint) = open(&args.path)?;
+    let source = Source::open(&args.path)?;
     let options = PutOptions {
         code: args.redundancy,
         private: args.private,
         strict: args.strict,
         care: args.care_ticket,
-        size_hint,
-        kind: storgo_protocol::ObjectKind::File,
+        size_hint: source.size_hint(),
+        ..PutOptions::default()
     };
     let client = context.connect(&args.join, Wanted { network: args.network, hints: Vec::new() }).await?;
     let start = Instant::now();
-    let (mut source, progress) = (tokio::fs::File::from_std(file), Progress::default());
-    let putting = client.engine().put(&mut source, &options, &progress);
-    let report = bar::watch(context.output, bar::Work::Put, &progress, Box::pin(putting)).await;
-    let took = start.elapsed();
-    tell(context, &leave(client, report).await?, took)
+    let progress = Progress::default();
+    match source {
+        Source::Stream(file, _) => {
+            let mut source = tokio::fs::File::from_std(file);
+            let putting = client.engine().put(&mut source, &options, &progress);
+            let report = bar::watch(context.output, bar::Work::Put, &progress, Box::pin(putting)).await;
+            let took = start.elapsed();
+            tell(context, &leave(client, report).await?, None, took)
+        }
+        Source::Directory => {
+            let putting = put_tree(client.engine(), &args.path, &options, &progress);
+            let report = bar::watch(context.output, bar::Work::Put, &progress, Box::pin(putting)).await;
+            let took = start.elapsed();
+            let TreePutReport { put, pack } = leave(client, report).await?;
+            tell(context, &put, Some(&pack), took)
+        }
+    }
 }
 
-fn tell(context: &Context, report: &PutReport, took: Duration) -> Result<(), CliError> {
+fn tell(context: &Context, report: &PutReport, pack: Option<&PackReport>, took: Duration) -> Result<(), CliError> {
     if context.output.json {
-        return json_line(&PutJson::of(report, took));
+        return json_line(&PutJson { tree: pack.map(PackJson::of), ..PutJson::of(report, took) });
+    }
+    if let Some(pack) = pack {
+        packed::tell(pack);
     }
     note(&format!(
         "{} in {}, {}; {}; {}",
@@ -107,22 +129,38 @@ fn tell(context: &Context, report: &PutReport, took: Duration) -> Result<(), Cli
     context.output.say(&report.ticket.to_string())
 }
 
-fn open(path: &Path) -> Result<(File, Option<u64>), CliError> {
-    let failed = |error| CliError::io(format!("opening {}", path.display()), error);
-    if path == Path::new("-") {
-        let stdin = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
-        return Ok((File::from(stdin), None));
+/// What is put.
+#[derive(Debug)]
+enum Source {
+    /// A file, a pipe or a device, and how much it gives if that is known.
+    Stream(File, Option<u64>),
+    Directory,
+}
+
+impl Source {
+    fn open(path: &Path) -> Result<Self, CliError> {
+        let failed = |error| CliError::io(format!("opening {}", path.display()), error);
+        if path == Path::new("-") {
+            let stdin = io::stdin().as_fd().try_clone_to_owned().map_err(failed)?;
+            return Ok(Self::Stream(File::from(stdin), None));
+        }
+        let file = File::open(path).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => failed(error).hint("name a file that is there, or - for standard input"),
+            _ => failed(error),
+        })?;
+        let metadata = file.metadata().map_err(failed)?;
+        if metadata.is_dir() {
+            return Ok(Self::Directory);
+        }
+        Ok(Self::Stream(file, metadata.is_file().then_some(metadata.len())))
     }
-    let file = File::open(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => failed(error).hint("name a file that is there, or - for standard input"),
-        _ => failed(error),
-    })?;
-    let metadata = file.metadata().map_err(failed)?;
-    if metadata.is_dir() {
-        let error = CliError::new(Exit::Usage, format!("{} is a directory", path.display()));
-        return Err(error.hint(format!("put it as one stream: tar c {} | storgo put -", path.display())));
+
+    const fn size_hint(&self) -> Option<u64> {
+        match self {
+            Self::Stream(_, size) => *size,
+            Self::Directory => None,
+        }
     }
-    Ok((file, metadata.is_file().then_some(metadata.len())))
 }
 
 /// The result in `--json`.
@@ -142,6 +180,8 @@ pub(crate) struct PutJson {
     width: WidthJson,
     lost_peers: Vec<String>,
     seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tree: Option<PackJson>,
     places: Vec<PlacesJson>,
 }
 
@@ -161,6 +201,7 @@ impl PutJson {
             width: (&report.width).into(),
             lost_peers: report.lost_peers.iter().map(ToString::to_string).collect(),
             seconds: took.as_secs_f64(),
+            tree: None,
             places: PlacesJson::of(&report.places),
         }
     }
