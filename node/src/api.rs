@@ -79,7 +79,7 @@ fn disk_row(disk: &DiskStatus) -> DiskRow {
         path: disk.path.display().to_string(),
         fenced: match &disk.state {
             DiskState::Good => None,
-            DiskState::Fenced(reason) => Some(reason.clone()),
+            DiskState::Fenced(reason) | DiskState::Slow(reason) => Some(reason.clone()),
         },
         capacity_bytes: disk.capacity_bytes,
         used_bytes: disk.used_bytes,

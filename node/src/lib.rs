@@ -30,6 +30,7 @@ mod supervise;
 mod acquaintances;
 mod api;
 mod data_dir;
+mod descriptors;
 mod listen;
 
 mod client;

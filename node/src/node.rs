@@ -19,6 +19,7 @@ use crate::acquaintances::Acquaintances;
 use crate::api::Api;
 use crate::config::NodeConfig;
 use crate::data_dir::DataDir;
+use crate::descriptors;
 use crate::error::NodeError;
 use crate::listen;
 use crate::peer_book::PeerBook;
@@ -60,6 +61,7 @@ impl Node {
     /// # Errors
     /// [`NodeError::Busy`] when a node runs there, [`NodeError::Config`] or [`NodeError::Part`] for what did not start.
     pub async fn start(data: &Path, config: &NodeConfig) -> Result<Self, NodeError> {
+        descriptors::raise_limit();
         let network = config.network_id()?;
         let mesh_config = config.mesh()?;
         let data = DataDir::open(data, &OsRandom)?;

@@ -280,6 +280,20 @@ pub const DISK_RESERVE_BYTES: u64 = 16 * MIB as u64;
 /// Bytes of a node's memory of its disks: for each an id and the longest path that Linux takes.
 pub const KNOWN_DISKS_BYTES_MAX: usize = 64 + DISKS_MAX * (18 + 4096);
 
+/// Milliseconds that a round of syncs may take before the disk counts as slow and gets nothing new: far beyond what a
+/// busy disk needs, short enough that pushes go elsewhere before their senders lose patience.
+pub const DISK_STALL_MS: u64 = 2000;
+
+/// Files that are kept aside as damaged on one disk, for whoever asks why. Beyond it a damaged file stays in its place,
+/// unheard of, until it is pushed again.
+pub const QUARANTINE_FILES_MAX: u64 = 256;
+
+/// Descriptors that a node asks the system for: connections, files that wait to be synced, and what sled opens.
+pub const DESCRIPTORS_WANTED: u64 = 1 << 16;
+
+/// Leases that a rewrite of a lease log holds in memory at once, at some 200 bytes each.
+pub const LEASES_REWRITTEN_AT_ONCE: u64 = 1 << 16;
+
 /// Lease records that may be superseded before their log is rewritten, besides as many as still hold.
 pub const LEASES_SUPERSEDED_MAX: u64 = 4096;
 

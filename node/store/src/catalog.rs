@@ -126,11 +126,6 @@ impl Catalog {
         Ok(leases)
     }
 
-    /// All leases that hold on a slot.
-    pub(crate) fn leases_of(&self, slot: Slot) -> Result<Vec<LeaseRecord>, IndexError> {
-        self.leases(&[LEASES], slot)
-    }
-
     /// Adds everything up.
     pub(crate) fn summarize(&self) -> Result<Summary, IndexError> {
         let mut summary = Summary::default();

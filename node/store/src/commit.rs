@@ -28,7 +28,7 @@ use crate::leases::{AppendError, LeaseLog, LeaseRecord};
 use crate::placing::PlaceHold;
 use crate::quota::{QuotaHold, Quotas};
 use crate::read::{self, Fault};
-use crate::volume::{QUARANTINE, Reservation, Temporary, Volume};
+use crate::volume::{QUARANTINE, Reservation, Temporary, Volume, lacks_descriptors};
 
 /// A file that was written under a temporary name, not synced.
 #[derive(Debug)]
@@ -97,6 +97,8 @@ impl Committer {
                     Request::Inspect(item, done) => inspections.push((item, done)),
                 }
             }
+            let volume = Arc::clone(&self.volume);
+            let waiting = volume.wait();
             if !commits.is_empty() {
                 self.commit(commits);
             }
@@ -106,6 +108,7 @@ impl Committer {
                 let _ = done.send(());
             }
             self.compact();
+            drop(waiting);
         }
     }
 
@@ -166,7 +169,7 @@ impl Committer {
 
     fn sync_directories(&self, directories: BTreeSet<PathBuf>) -> Result<(), Failure> {
         for directory in directories {
-            self.volume.disk.sync_dir(&directory).map_err(|error| Failure::Disk("syncing a directory", error))?;
+            self.volume.sync_dir(&directory).map_err(|error| Failure::Disk("syncing a directory", error))?;
         }
         Ok(())
     }
@@ -224,15 +227,17 @@ impl Committer {
             Err(Fault::Missing) => {
                 tracing::warn!(disk = %self.volume.path.display(), ?item, "a file is gone");
                 self.volume.note_gone();
-                self.forget(item, false)
+                self.forget(item)
             }
             Err(Fault::Failed(error)) => {
                 tracing::warn!(disk = %self.volume.path.display(), ?item, %error, "a file could not be read");
                 Ok(())
             }
             Err(fault @ (Fault::Damaged | Fault::Lost(_))) => {
-                tracing::warn!(disk = %self.volume.path.display(), ?item, ?fault, "a file is quarantined");
-                self.quarantine(item).and_then(|()| self.forget(item, true))
+                let aside = self.volume.may_quarantine();
+                tracing::warn!(disk = %self.volume.path.display(), ?item, ?fault, aside, "a file is damaged");
+                let moved = if aside { self.quarantine(item) } else { Ok(()) };
+                moved.and_then(|()| self.forget(item))
             }
         };
         if let Err(failure) = outcome {
@@ -245,19 +250,20 @@ impl Committer {
         let kept = root.join(QUARANTINE);
         let moved = disk
             .rename(&root.join(item.path()), &kept.join(item.name()))
-            .and_then(|()| disk.sync_dir(&kept))
-            .and_then(|()| disk.sync_dir(&root.join(item.directory())));
+            .and_then(|()| self.volume.sync_dir(&kept))
+            .and_then(|()| self.volume.sync_dir(&root.join(item.directory())))
+            .and_then(|()| self.volume.count_quarantined());
         moved.map_err(|error| Failure::Disk("quarantining a file", error))
     }
 
-    fn forget(&mut self, item: Item, quarantined: bool) -> Result<(), Failure> {
+    fn forget(&mut self, item: Item) -> Result<(), Failure> {
         let slot = self.volume.slot;
         let Some(bytes) = self.catalog.file(item, slot).map_err(Failure::Index)? else { return Ok(()) };
         for lease in self.catalog.remove(item, slot).map_err(Failure::Index)? {
             self.quotas.subtract(lease.owner, lease.bytes);
             self.live_leases = self.live_leases.saturating_sub(1);
         }
-        self.volume.count_out(item, bytes, quarantined);
+        self.volume.count_out(item, bytes);
         Ok(())
     }
 
@@ -266,15 +272,21 @@ impl Committer {
         if self.log.records() <= 2 * self.live_leases + LEASES_SUPERSEDED_MAX || !self.volume.is_good() {
             return;
         }
-        let leases = match self.catalog.leases_of(self.volume.slot) {
-            Ok(leases) => leases,
-            Err(error) => return drop(self.give_up(Failure::Index(error))),
+        let (volume, catalog) = (&self.volume, &self.catalog);
+        // The index may be wrong, and a lease that is dropped is gone: what it does not name is looked for.
+        let mut is_held = |item: Item| match catalog.file(item, volume.slot) {
+            Ok(Some(_)) => Ok(true),
+            Ok(None) | Err(_) => match volume.disk.open(&volume.path.join(item.path())) {
+                Ok(_) => Ok(true),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(error),
+            },
         };
-        let tmp = self.volume.tmp_path();
-        match self.log.rewrite(&*self.volume.disk, &tmp, &leases) {
-            Ok(()) => {}
+        let tmp = volume.tmp_path();
+        match self.log.rewrite(&*volume.disk, &tmp, &mut is_held) {
+            Ok(()) => self.live_leases = self.log.records(),
             // The old log still stands; it is tried again after the next round.
-            Err(AppendError::Write(error)) if is_full(&error) => self.volume.discard(&tmp),
+            Err(AppendError::Write(error)) if is_full(&error) || lacks_descriptors(&error) => volume.discard(&tmp),
             Err(AppendError::Write(error) | AppendError::Sync(error)) => {
                 drop(self.give_up(Failure::Disk("rewriting the lease log", error)));
             }

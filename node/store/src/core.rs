@@ -91,7 +91,7 @@ impl Core {
                 reason: format!("{LAYOUT_RECORDS_MAX} other owners have a layout record there"),
             });
         }
-        let bytes: Vec<u8> = merged.iter().flat_map(LayoutRecord::encode).collect();
+        let bytes = read::encode_records(&merged);
         let mut prepared: Vec<Prepared> = Vec::with_capacity(holders.len());
         for (volume, stood) in holders.into_iter().zip(stood) {
             let files = if stood == (merged.clone(), true) {
@@ -165,8 +165,12 @@ impl Core {
                 held.push(*other);
             }
         }
-        let good = self.volumes.iter().filter(|volume| volume.is_good() && !tried.contains(&volume.slot));
-        let disks: Vec<_> = good.map(|volume| (volume.slot, volume.id)).collect();
+        let left = || self.volumes.iter().filter(|volume| volume.is_good() && !tried.contains(&volume.slot));
+        let mut disks: Vec<_> = left().filter(|volume| volume.stall().is_none()).map(|v| (v.slot, v.id)).collect();
+        // A slow disk is better than none.
+        if disks.is_empty() {
+            disks = left().map(|volume| (volume.slot, volume.id)).collect();
+        }
         let again = held.iter().find(|(other, at)| *other == item && disks.iter().any(|(slot, _)| slot == at));
         if let Some(&(_, slot)) = again {
             return Ok(Some(slot));

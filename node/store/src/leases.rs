@@ -3,12 +3,14 @@
 //! It is append-only, of records of one length, each with its checksum, so that damage costs the records it touches
 //! and no other. It must not know what is held; whoever replays it drops what is not.
 
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use storgo_object::ports::Lease;
 use storgo_protocol::PeerId;
-use storgo_protocol::limits::LEASE_READ_BYTES;
+use storgo_protocol::limits::{LEASE_READ_BYTES, LEASES_REWRITTEN_AT_ONCE};
 
 use crate::disk::{Disk, DiskFile};
 use crate::item::Item;
@@ -16,6 +18,7 @@ use crate::item::Item;
 const MAGIC: [u8; 4] = *b"SGLS";
 const VERSION: u8 = 1;
 const HEAD_BYTES: usize = 8;
+const HEAD: [u8; HEAD_BYTES] = *b"SGLS\x01\0\0\0";
 /// The log's name in a data directory.
 pub(crate) const FILE: &str = "leases";
 
@@ -103,7 +106,9 @@ pub(crate) struct LeaseLog {
 impl LeaseLog {
     /// Makes an empty log where there is none; its name becomes durable with the directory.
     pub(crate) fn create(disk: &dyn Disk, root: &Path, tmp: &Path) -> io::Result<()> {
-        write_log(disk, tmp, &[])?;
+        let file = disk.create(tmp)?;
+        file.write_at(0, &HEAD)?;
+        file.sync()?;
         disk.rename(tmp, &root.join(FILE))
     }
 
@@ -123,26 +128,18 @@ impl LeaseLog {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "a newer storgo wrote the lease log"));
         }
         let (mut replay, mut first, mut end) = (Replay::default(), HEAD_BYTES as u64, HEAD_BYTES as u64);
-        let mut buffer = vec![0; LEASE_READ_BYTES / LeaseRecord::BYTES * LeaseRecord::BYTES];
-        loop {
-            let count = file.read_at(first, &mut buffer)?;
-            let (records, rest) = buffer.get(..count).unwrap_or_default().as_chunks::<{ LeaseRecord::BYTES }>();
-            for record in records {
-                first += LeaseRecord::BYTES as u64;
-                if let Some(lease) = LeaseRecord::decode(record) {
-                    replay.good += 1;
-                    replay.damaged += std::mem::take(&mut replay.torn);
-                    end = first;
-                    visit(lease);
-                } else {
-                    replay.torn += 1;
-                }
+        let cut = read_records(&*file, &mut |record| {
+            first += LeaseRecord::BYTES as u64;
+            if let Some(lease) = LeaseRecord::decode(record) {
+                replay.good += 1;
+                replay.damaged += std::mem::take(&mut replay.torn);
+                end = first;
+                visit(lease);
+            } else {
+                replay.torn += 1;
             }
-            if count < buffer.len() {
-                replay.torn += u64::from(!rest.is_empty());
-                break;
-            }
-        }
+        })?;
+        replay.torn += u64::from(cut);
         Ok((Self { root: root.to_owned(), file, end }, replay))
     }
 
@@ -175,17 +172,71 @@ impl LeaseLog {
         self.file.sync()
     }
 
-    /// Puts a log of only these leases in place of this one.
+    /// Puts a log of only the last record of each owner and item in place of this one, as far as the item `is_held`.
+    /// It reads this log, once for each [`LEASES_REWRITTEN_AT_ONCE`] records, and keeps no more of them in memory.
     ///
     /// # Errors
     /// [`AppendError::Write`] leaves the log as it was; after [`AppendError::Sync`] it must not be used.
-    pub(crate) fn rewrite(&mut self, disk: &dyn Disk, tmp: &Path, leases: &[LeaseRecord]) -> Result<(), AppendError> {
-        let file = write_log(disk, tmp, leases).map_err(AppendError::Write)?;
+    pub(crate) fn rewrite(
+        &mut self,
+        disk: &dyn Disk,
+        tmp: &Path,
+        is_held: &mut dyn FnMut(Item) -> io::Result<bool>,
+    ) -> Result<(), AppendError> {
+        let (file, end) = self.write_anew(disk, tmp, is_held).map_err(AppendError::Write)?;
         disk.rename(tmp, &self.root.join(FILE)).map_err(AppendError::Sync)?;
         disk.sync_dir(&self.root).map_err(AppendError::Sync)?;
-        self.file = file;
-        self.end = (HEAD_BYTES + leases.len() * LeaseRecord::BYTES) as u64;
+        (self.file, self.end) = (file, end);
         Ok(())
+    }
+
+    fn write_anew(
+        &self,
+        disk: &dyn Disk,
+        tmp: &Path,
+        is_held: &mut dyn FnMut(Item) -> io::Result<bool>,
+    ) -> io::Result<(Box<dyn DiskFile>, u64)> {
+        let file = disk.create(tmp)?;
+        file.write_at(0, &HEAD)?;
+        let mut end = HEAD_BYTES as u64;
+        // Which records are held together is nobody else's choice.
+        let shares = RandomState::new();
+        let count = self.records().div_ceil(LEASES_REWRITTEN_AT_ONCE);
+        for share in 0..count {
+            let mut last = BTreeMap::new();
+            read_records(&*self.file, &mut |record| {
+                let key = |lease: &LeaseRecord| (lease.item.key(), *lease.owner.as_bytes());
+                let lease = LeaseRecord::decode(record).filter(|lease| shares.hash_one(key(lease)) % count == share);
+                if let Some(lease) = lease {
+                    last.insert(key(&lease), lease);
+                }
+            })?;
+            let mut bytes = Vec::new();
+            for lease in last.values() {
+                if is_held(lease.item)? {
+                    lease.encode(&mut bytes);
+                }
+            }
+            file.write_at(end, &bytes)?;
+            end += bytes.len() as u64;
+        }
+        file.sync()?;
+        Ok((file, end))
+    }
+}
+
+/// Gives each whole record of a log to `visit`, and whether something shorter follows the last.
+fn read_records(file: &dyn DiskFile, visit: &mut dyn FnMut(&[u8; LeaseRecord::BYTES])) -> io::Result<bool> {
+    let mut first = HEAD_BYTES as u64;
+    let mut buffer = vec![0; LEASE_READ_BYTES / LeaseRecord::BYTES * LeaseRecord::BYTES];
+    loop {
+        let count = file.read_at(first, &mut buffer)?;
+        let (records, rest) = buffer.get(..count).unwrap_or_default().as_chunks::<{ LeaseRecord::BYTES }>();
+        records.iter().for_each(&mut *visit);
+        first += count as u64;
+        if count < buffer.len() {
+            return Ok(!rest.is_empty());
+        }
     }
 }
 
@@ -196,17 +247,6 @@ pub(crate) enum AppendError {
     Write(io::Error),
     /// They were not synced.
     Sync(io::Error),
-}
-
-fn write_log(disk: &dyn Disk, path: &Path, leases: &[LeaseRecord]) -> io::Result<Box<dyn DiskFile>> {
-    let mut bytes = [MAGIC.as_slice(), &[VERSION, 0, 0, 0]].concat();
-    for lease in leases {
-        lease.encode(&mut bytes);
-    }
-    let file = disk.create(path)?;
-    file.write_at(0, &bytes)?;
-    file.sync()?;
-    Ok(file)
 }
 
 #[cfg(test)]

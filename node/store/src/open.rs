@@ -26,7 +26,7 @@ use crate::leases::LeaseLog;
 use crate::place::{DiskId, Slot};
 use crate::placing::Placing;
 use crate::quota::Quotas;
-use crate::volume::{QUARANTINE, Volume};
+use crate::volume::Volume;
 use crate::{home, marker, rebuild};
 
 /// Which index to keep.
@@ -61,8 +61,7 @@ pub(crate) fn open(
     let mut committers = Vec::with_capacity(volumes.len());
     for volume in volumes.iter().filter(|volume| volume.is_good()) {
         let tally = summary.tallies.get(&volume.slot).copied().unwrap_or_default();
-        let quarantined = volume.disk.list(&volume.path.join(QUARANTINE)).map_or(0, |names| names.len() as u64);
-        volume.set_tally(tally, quarantined);
+        volume.set_tally(tally);
         if let Some(log) = open_log(volume) {
             committers.push(Committer {
                 volume: Arc::clone(volume),
@@ -118,7 +117,12 @@ fn open_volumes(
         let volume = Volume::new(Slot(slot), id, path.clone(), Arc::clone(disk), share, file);
         match fence {
             Some(reason) => volume.fence(reason),
-            None => drop(known.0.insert(path.clone(), id)),
+            None => {
+                known.0.insert(path.clone(), id);
+                if let Err(error) = volume.count_quarantined() {
+                    volume.fence(format!("counting what was set aside failed: {error}"));
+                }
+            }
         }
         volumes.push(Arc::new(volume));
     }

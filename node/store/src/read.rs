@@ -121,14 +121,30 @@ pub(crate) fn node(disk: &dyn Disk, root: &Path, node: NodeId) -> Result<Bytes, 
     Ok(bytes.into())
 }
 
-/// The layout records beside a root: those that verify and are about it. `whole` is false if others stand there.
+/// Bytes of the longest file of layout records.
+pub(crate) const RECORDS_BYTES_MAX: usize = LAYOUT_RECORDS_MAX * LayoutRecord::BYTES + blake3::OUT_LEN;
+
+/// The contents of a file of layout records.
+///
+/// # Shape
+/// The records one behind the other, then BLAKE3 (32) of them: each is signed, but nothing else would tell that one is
+/// missing.
+pub(crate) fn encode_records(records: &[LayoutRecord]) -> Vec<u8> {
+    let mut bytes: Vec<u8> = records.iter().flat_map(LayoutRecord::encode).collect();
+    let checksum = blake3::hash(&bytes);
+    bytes.extend_from_slice(checksum.as_bytes());
+    bytes
+}
+
+/// The layout records beside a root: those that verify and are about it. `whole` is false if that is not all that was
+/// written.
 pub(crate) fn records(disk: &dyn Disk, root: &Path, node: NodeId) -> Result<(Vec<LayoutRecord>, bool), Fault> {
-    let max = LAYOUT_RECORDS_MAX * LayoutRecord::BYTES;
-    let bytes = small(disk, &root.join(Item::Records(node).path()), max)?;
-    let (chunks, rest) = bytes.as_chunks::<{ LayoutRecord::BYTES }>();
+    let bytes = small(disk, &root.join(Item::Records(node).path()), RECORDS_BYTES_MAX)?;
+    let (body, checksum) = bytes.split_last_chunk::<{ blake3::OUT_LEN }>().unwrap_or((&bytes, &[0; blake3::OUT_LEN]));
+    let (chunks, rest) = body.as_chunks::<{ LayoutRecord::BYTES }>();
     let decoded = chunks.iter().filter_map(|record| LayoutRecord::decode(record).ok());
     let good: Vec<_> = decoded.filter(|record| NodeId::from(record.content) == node).collect();
-    let whole = rest.is_empty() && good.len() == chunks.len();
+    let whole = blake3::hash(body) == *checksum && rest.is_empty() && good.len() == chunks.len();
     Ok((good, whole))
 }
 

@@ -7,8 +7,7 @@ use std::io;
 use std::path::Path;
 
 use storgo_object::ports::StoreError;
-use storgo_protocol::LayoutRecord;
-use storgo_protocol::limits::{LAYOUT_RECORDS_MAX, NODE_BYTES_MAX};
+use storgo_protocol::limits::NODE_BYTES_MAX;
 
 use crate::catalog::Catalog;
 use crate::item::{Item, bucket};
@@ -102,11 +101,16 @@ fn examine(volume: &Volume, root: &str, directory: &Path, name: &str) -> io::Res
         // It may be good, and must not be forgotten.
         Err(Fault::Failed(error)) => Err(error),
         Err(fault) => {
-            tracing::warn!(disk = %volume.path.display(), ?item, ?fault, "a file is quarantined");
+            let aside = volume.may_quarantine();
+            tracing::warn!(disk = %volume.path.display(), ?item, ?fault, aside, "a file is damaged");
+            if !aside {
+                return Ok(None);
+            }
             let kept = volume.path.join(QUARANTINE);
             volume.disk.rename(&directory.join(name), &kept.join(item.name()))?;
-            volume.disk.sync_dir(&kept)?;
-            volume.disk.sync_dir(directory)?;
+            volume.sync_dir(&kept)?;
+            volume.sync_dir(directory)?;
+            volume.count_quarantined()?;
             Ok(None)
         }
     }
@@ -117,7 +121,7 @@ fn measure(volume: &Volume, item: Item) -> Result<u64, Fault> {
     let bytes_max = match item {
         Item::Shard(shard) => return read::head(&*volume.disk, &volume.path, shard).map(|(_, head)| head.file_bytes()),
         Item::Node(_) | Item::Mark(_) => NODE_BYTES_MAX,
-        Item::Records(_) => LAYOUT_RECORDS_MAX * LayoutRecord::BYTES,
+        Item::Records(_) => read::RECORDS_BYTES_MAX,
     };
     let bytes = volume.disk.open(&volume.path.join(item.path()))?.bytes()?;
     if bytes <= bytes_max as u64 { Ok(bytes) } else { Err(Fault::Damaged) }

@@ -374,7 +374,12 @@ impl ShardStore for Store {
                 let (mut found, mut wrong, mut failed) = (Vec::new(), Vec::new(), Ok(()));
                 for (volume, _) in core.holders(Item::Records(node))? {
                     match read::records(&*volume.disk, &volume.path, node) {
-                        Ok((records, _)) => found.extend(records),
+                        Ok((records, whole)) => {
+                            if !whole {
+                                tracing::warn!(disk = %volume.path.display(), %node, "layout records are damaged");
+                            }
+                            found.extend(records);
+                        }
                         Err(Fault::Failed(source)) => {
                             let disk = volume.path.clone();
                             failed = Err(StoreError::Io { what: "reading layout records", disk, source });

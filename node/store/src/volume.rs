@@ -6,11 +6,13 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use rustix::io::Errno;
 use storgo_object::ports::{DiskState, DiskStatus, StoreError};
-use storgo_protocol::limits::DISK_RESERVE_BYTES;
+use storgo_protocol::limits::{DISK_RESERVE_BYTES, DISK_STALL_MS, QUARANTINE_FILES_MAX};
 
 use crate::catalog::Tally;
 use crate::disk::{Disk, DiskFile};
@@ -22,6 +24,9 @@ pub(crate) const TMP: &str = "tmp";
 
 /// The directory of files that failed their check.
 pub(crate) const QUARANTINE: &str = "quarantine";
+
+/// From when on a disk is slow.
+const STALL: Duration = Duration::from_millis(DISK_STALL_MS);
 
 /// One data directory.
 #[derive(Debug)]
@@ -38,6 +43,8 @@ pub(crate) struct Volume {
     /// Held for a few additions each time, never across an await.
     state: Mutex<State>,
     next_tmp: AtomicU64,
+    /// Whether it was said that the disk is slow.
+    told_slow: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -47,6 +54,22 @@ struct State {
     quarantined: u64,
     reserved_bytes: u64,
     gone: bool,
+    /// Since when the committer waits for the disk, if it does.
+    waiting: Option<Instant>,
+}
+
+/// The committer waits for the disk until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Waiting<'a>(&'a Volume);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let waited = self.0.state.lock().waiting.take().map(|since| since.elapsed());
+        if let Some(waited) = waited.filter(|&waited| waited >= STALL) {
+            tracing::warn!(disk = %self.0.path.display(), ?waited, "the disk answers again");
+        }
+        self.0.told_slow.store(false, Ordering::Relaxed);
+    }
 }
 
 /// Room that nobody else is given; it is free again when this is dropped.
@@ -95,6 +118,37 @@ impl Volume {
         file.ok_or(io::ErrorKind::NotFound)?.sync_file_system()
     }
 
+    /// Makes the names in a directory durable. That needs a descriptor; without one the whole file system is synced.
+    pub(crate) fn sync_dir(&self, directory: &Path) -> io::Result<()> {
+        match self.disk.sync_dir(directory) {
+            Err(error) if lacks_descriptors(&error) => self.sync_file_system(),
+            synced => synced,
+        }
+    }
+
+    /// Says that the disk is waited for, so that nobody else has to find out that it is slow.
+    pub(crate) fn wait(&self) -> Waiting<'_> {
+        self.state.lock().waiting = Some(Instant::now());
+        Waiting(self)
+    }
+
+    /// How long the disk has not answered, if that is too long. Says so once.
+    pub(crate) fn stall(&self) -> Option<Duration> {
+        let waited = self.state.lock().waiting?.elapsed();
+        if waited < STALL {
+            return None;
+        }
+        if !self.told_slow.swap(true, Ordering::Relaxed) {
+            tracing::warn!(disk = %self.path.display(), ?waited, "the disk does not answer; nothing new is put there");
+        }
+        Some(waited)
+    }
+
+    /// Whether one more damaged file may be set aside.
+    pub(crate) fn may_quarantine(&self) -> bool {
+        self.state.lock().quarantined < QUARANTINE_FILES_MAX
+    }
+
     /// Lets another process have the disk.
     pub(crate) fn release(&self) {
         *self.file.lock() = None;
@@ -117,6 +171,7 @@ impl Volume {
             share_bytes,
             state: Mutex::default(),
             next_tmp: AtomicU64::new(0),
+            told_slow: AtomicBool::new(false),
         }
     }
 
@@ -188,10 +243,15 @@ impl Volume {
         Ok(Reservation { volume: Arc::clone(self), bytes })
     }
 
-    pub(crate) fn set_tally(&self, tally: Tally, quarantined: u64) {
-        let mut state = self.state.lock();
-        state.tally = tally;
-        state.quarantined = quarantined;
+    pub(crate) fn set_tally(&self, tally: Tally) {
+        self.state.lock().tally = tally;
+    }
+
+    /// Counts the files that are set aside; there are few.
+    pub(crate) fn count_quarantined(&self) -> io::Result<()> {
+        let names = self.disk.list(&self.path.join(QUARANTINE))?;
+        self.state.lock().quarantined = names.len() as u64;
+        Ok(())
     }
 
     /// Counts a file that is now in place; `before` are the bytes of the one that it took the place of.
@@ -206,10 +266,9 @@ impl Volume {
     }
 
     /// Counts a file that is no longer in place.
-    pub(crate) fn count_out(&self, item: Item, bytes: u64, quarantined: bool) {
+    pub(crate) fn count_out(&self, item: Item, bytes: u64) {
         let mut state = self.state.lock();
         state.tally.bytes = state.tally.bytes.saturating_sub(bytes);
-        state.quarantined += u64::from(quarantined);
         match item {
             Item::Shard(_) => state.tally.shards = state.tally.shards.saturating_sub(1),
             Item::Node(_) => state.tally.nodes = state.tally.nodes.saturating_sub(1),
@@ -218,21 +277,20 @@ impl Volume {
     }
 
     pub(crate) fn status(&self) -> DiskStatus {
-        let free = if self.is_good() {
-            self.disk.space(&self.path).map_or_else(
-                |source| {
-                    self.fence(format!("looking for room failed: {source}"));
-                    0
-                },
-                |space| space.free_bytes,
-            )
-        } else {
-            0
-        };
+        let stall = self.stall();
+        // Looking for room on a disk that does not answer would wait too.
+        let free = if self.is_good() && stall.is_none() { self.free_bytes() } else { 0 };
         let state = self.state.lock();
+        let condition = match (&state.fence, stall) {
+            (Some(reason), _) => DiskState::Fenced(reason.clone()),
+            (None, Some(waited)) => {
+                DiskState::Slow(format!("it has not answered for {} s; nothing new is put there", waited.as_secs()))
+            }
+            (None, None) => DiskState::Good,
+        };
         DiskStatus {
             path: self.path.clone(),
-            state: state.fence.clone().map_or(DiskState::Good, DiskState::Fenced),
+            state: condition,
             capacity_bytes: state.tally.bytes + self.room(&state, free),
             used_bytes: state.tally.bytes,
             shards: state.tally.shards,
@@ -241,9 +299,25 @@ impl Volume {
         }
     }
 
+    fn free_bytes(&self) -> u64 {
+        self.disk.space(&self.path).map_or_else(
+            |source| {
+                self.fence(format!("looking for room failed: {source}"));
+                0
+            },
+            |space| space.free_bytes,
+        )
+    }
+
     fn room(&self, state: &State, free_bytes: u64) -> u64 {
         let on_disk = free_bytes.saturating_sub(DISK_RESERVE_BYTES);
         let in_share = self.share_bytes.map_or(u64::MAX, |share| share.saturating_sub(state.tally.bytes));
         on_disk.min(in_share).saturating_sub(state.reserved_bytes)
     }
+}
+
+/// Whether an error says that this process, or the system, has too many files open: no fault of the disk.
+pub(crate) fn lacks_descriptors(error: &io::Error) -> bool {
+    let lack = [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error);
+    error.raw_os_error().is_some_and(|code| lack.contains(&code))
 }

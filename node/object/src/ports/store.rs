@@ -146,6 +146,8 @@ pub struct DiskStatus {
 pub enum DiskState {
     /// It is.
     Good,
+    /// It does not answer in time, as said: it is read, and gets nothing new unless all are so.
+    Slow(String),
     /// It failed in this way, and is neither read nor written until the node starts again.
     Fenced(String),
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
@@ -27,7 +27,14 @@ const ROOT: u64 = 0;
 
 /// A simulated file system; clones are the same one.
 #[derive(Debug, Clone)]
-pub struct SimDisk(Arc<Mutex<State>>);
+pub struct SimDisk(Arc<Mutex<State>>, Arc<Gate>);
+
+/// Where syncs below a path wait.
+#[derive(Debug, Default)]
+struct Gate {
+    below: Mutex<Option<PathBuf>>,
+    opened: Condvar,
+}
 
 /// What happens at one call, counted from 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,34 +90,58 @@ impl SimDisk {
     #[must_use]
     pub fn new() -> Self {
         let root = Inode::Dir { now: BTreeMap::new(), durable: BTreeMap::new() };
-        Self(Arc::new(Mutex::new(State {
-            inodes: BTreeMap::from([(ROOT, root)]),
-            next_inode: 1,
-            calls: 0,
-            plan: None,
-            off: false,
-            faulted: None,
-            free_bytes: 1 << 40,
-            untold: BTreeSet::new(),
-            lost_writes: 0,
-        })))
+        Self(
+            Arc::new(Mutex::new(State {
+                inodes: BTreeMap::from([(ROOT, root)]),
+                next_inode: 1,
+                calls: 0,
+                plan: None,
+                off: false,
+                faulted: None,
+                free_bytes: 1 << 40,
+                untold: BTreeSet::new(),
+                lost_writes: 0,
+            })),
+            Arc::default(),
+        )
     }
 
     /// A disk with the same contents, durable and not, that goes its own way from now on.
     #[must_use]
     pub fn fork(&self) -> Self {
         let state = self.0.lock();
-        Self(Arc::new(Mutex::new(State {
-            inodes: state.inodes.clone(),
-            next_inode: state.next_inode,
-            calls: 0,
-            plan: None,
-            off: false,
-            faulted: None,
-            free_bytes: state.free_bytes,
-            untold: state.untold.clone(),
-            lost_writes: state.lost_writes,
-        })))
+        Self(
+            Arc::new(Mutex::new(State {
+                inodes: state.inodes.clone(),
+                next_inode: state.next_inode,
+                calls: 0,
+                plan: None,
+                off: false,
+                faulted: None,
+                free_bytes: state.free_bytes,
+                untold: state.untold.clone(),
+                lost_writes: state.lost_writes,
+            })),
+            Arc::default(),
+        )
+    }
+
+    /// Syncs of anything below `path` do not return until [`SimDisk::release`].
+    pub fn hold(&self, path: &Path) {
+        *self.1.below.lock() = Some(path.to_owned());
+    }
+
+    /// Lets held syncs go on.
+    pub fn release(&self) {
+        *self.1.below.lock() = None;
+        self.1.opened.notify_all();
+    }
+
+    fn wait_at_gate(&self, path: &Path) {
+        let mut below = self.1.below.lock();
+        while below.as_ref().is_some_and(|held| path.starts_with(held)) {
+            self.1.opened.wait(&mut below);
+        }
     }
 
     /// Counts calls anew, and plans a fault for the n-th from now on.
@@ -232,6 +263,7 @@ impl SimDisk {
 
     /// As [`SimDisk::call`]; a failed one loses what it should have kept.
     fn sync_call(&self, path: &Path, inode: u64) -> io::Result<()> {
+        self.wait_at_gate(path);
         let synced = self.call("sync", path, |state| {
             if state.untold.remove(&inode) {
                 return Err(lost());
@@ -421,6 +453,7 @@ impl DiskFile for SimFile {
     }
 
     fn sync_file_system(&self) -> io::Result<()> {
+        self.disk.wait_at_gate(&self.path);
         let synced = self.disk.call("sync_file_system", &self.path, |state| {
             if self.told.swap(state.lost_writes, Ordering::Relaxed) < state.lost_writes {
                 return Err(lost());

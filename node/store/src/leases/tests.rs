@@ -74,17 +74,41 @@ fn damage_costs_the_record_it_touches_and_no_other() {
     }
 }
 
+fn rewrite(disk: &SimDisk, log: &mut LeaseLog, is_held: fn(Item) -> bool) {
+    log.rewrite(disk, Path::new("/tmp"), &mut |item| Ok(is_held(item))).unwrap();
+}
+
 #[test]
-fn a_rewritten_log_has_only_what_it_was_given() {
-    let disk = made(&(0..9).map(lease).collect::<Vec<_>>());
+fn a_rewritten_log_has_the_last_record_of_what_is_held() {
+    let later = LeaseRecord { expiry: 7, ..lease(3) };
+    let disk = made(&[lease(1), lease(3), lease(2), later.clone()]);
     let (mut log, _) = replayed(&disk);
-    log.rewrite(&disk, Path::new("/tmp"), &[lease(3)]).unwrap();
+    rewrite(&disk, &mut log, |item| item != lease(1).item);
     let cut = disk.fork();
     cut.restart(0);
-    assert_eq!(replayed(&cut).1.0, [lease(3)]);
+    assert_eq!(replayed(&cut).1.0, [lease(2), later.clone()]);
     append(&mut log, &[lease(4)]);
     disk.restart(0);
-    assert_eq!(replayed(&disk).1.0, [lease(3), lease(4)]);
+    assert_eq!(replayed(&disk).1.0, [lease(2), later, lease(4)]);
+}
+
+/// More than are held in memory at once, each owner's record twice.
+#[test]
+fn a_long_log_is_rewritten_in_shares() {
+    let count = u32::try_from(LEASES_REWRITTEN_AT_ONCE).unwrap() * 5 / 4;
+    let of = |n: u32, expiry| {
+        let owner = PeerId::from_bytes(*blake3::hash(&n.to_le_bytes()).as_bytes());
+        LeaseRecord { owner, expiry, ..lease(1) }
+    };
+    let leases: Vec<_> = (0..2).flat_map(|expiry| (0..count).map(move |n| of(n, expiry))).collect();
+    let disk = made(&leases);
+    let (mut log, _) = replayed(&disk);
+    rewrite(&disk, &mut log, |_| true);
+    assert_eq!(log.records(), u64::from(count));
+    let (_, (found, replay)) = replayed(&disk);
+    assert_eq!(replay, Replay { good: u64::from(count), damaged: 0, torn: 0 });
+    let owners: std::collections::HashSet<_> = found.iter().map(|lease| lease.owner).collect();
+    assert!(owners.len() == found.len() && found.iter().all(|lease| lease.expiry == 1));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 mod crash;
 mod damage;
+mod decay;
 mod faults;
 mod real;
 mod rig;
 mod rounds;
+mod slow;
