@@ -1,5 +1,7 @@
 //! What a peer says of itself, or what others heard it say.
 
+use bytes::Bytes;
+
 use super::{bounded, bounded_text, id32, wire};
 use crate::address::PeerAddress;
 use crate::limits::{AGENT_CHARS_MAX, DISKS_MAX, PEER_ADDRESSES_MAX, ZONE_CHARS_MAX};
@@ -10,7 +12,7 @@ use crate::{DecodeError, PeerId};
 pub struct PeerCard {
     /// Who it is.
     pub peer: PeerId,
-    /// Where it can be dialled; at most [`PEER_ADDRESSES_MAX`].
+    /// Where it can be dialled; at most [`PEER_ADDRESSES_MAX`]. Decoded, without those that are not understood.
     pub addresses: Vec<PeerAddress>,
     /// The failure domain above the node; empty when it has none to tell.
     pub zone: String,
@@ -30,6 +32,20 @@ pub struct PeerCard {
     pub seen_seconds: u32,
     /// The TCP port where it takes bulk bytes, on any host at which it is met; 0 for none.
     pub data_port: u16,
+}
+
+/// Those addresses that are understood here. A peer may listen by means that this program does not know yet, and is
+/// worth dialling by the others; what is longer than any address is refused with its message.
+pub(super) fn understood(encoded: &[Bytes]) -> Result<Vec<PeerAddress>, DecodeError> {
+    let mut addresses = Vec::new();
+    for bytes in bounded(encoded, PEER_ADDRESSES_MAX)? {
+        match PeerAddress::decode(bytes) {
+            Ok(address) => addresses.push(address),
+            Err(error @ DecodeError::TooMany { .. }) => return Err(error),
+            Err(_) => {}
+        }
+    }
+    Ok(addresses)
 }
 
 impl PeerCard {
@@ -55,10 +71,7 @@ impl PeerCard {
         }
         Ok(Self {
             peer: id32(&card.peer, PeerId::from_bytes)?,
-            addresses: bounded(&card.addresses, PEER_ADDRESSES_MAX)?
-                .iter()
-                .map(|bytes| PeerAddress::decode(bytes))
-                .collect::<Result<_, _>>()?,
+            addresses: understood(&card.addresses)?,
             zone: bounded_text(card.zone, ZONE_CHARS_MAX)?,
             capacity_bytes: card.capacity_bytes,
             free_bytes: card.free_bytes,
@@ -69,5 +82,45 @@ impl PeerCard {
             seen_seconds: card.seen_seconds,
             data_port: u16::try_from(card.data_port).map_err(|_| DecodeError::field("data port"))?,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::ADDRESS_BYTES_MAX;
+
+    fn card(addresses: Vec<Bytes>) -> wire::PeerCard {
+        wire::PeerCard { peer: vec![1; 32].into(), addresses, ..wire::PeerCard::default() }
+    }
+
+    #[test]
+    fn an_address_of_an_unknown_kind_is_skipped_and_costs_no_other() {
+        let known: PeerAddress = "/ip4/192.0.2.1/tcp/4001".parse().unwrap();
+        // A multiaddr protocol that nobody has given a meaning.
+        let unknown = Bytes::from_static(&[0xff, 0xff, 0x7f, 1, 2]);
+        let read = PeerCard::from_wire(card(vec![unknown.clone(), known.encode().into(), unknown])).unwrap();
+        assert_eq!(read.addresses, [known]);
+    }
+
+    #[test]
+    fn too_many_or_too_long_addresses_are_refused_whatever_they_say() {
+        let unknown = Bytes::from_static(&[0xff, 0xff, 0x7f, 1, 2]);
+        assert!(PeerCard::from_wire(card(vec![unknown.clone(); PEER_ADDRESSES_MAX])).is_ok());
+        assert!(PeerCard::from_wire(card(vec![unknown; PEER_ADDRESSES_MAX + 1])).is_err());
+        assert!(PeerCard::from_wire(card(vec![vec![0; ADDRESS_BYTES_MAX + 1].into()])).is_err());
+    }
+
+    #[test]
+    fn a_card_beyond_its_other_bounds_is_refused() {
+        let text = |chars| "z".repeat(chars);
+        let zone = |chars| PeerCard::from_wire(wire::PeerCard { zone: text(chars), ..card(Vec::new()) });
+        let agent = |chars| PeerCard::from_wire(wire::PeerCard { agent: text(chars), ..card(Vec::new()) });
+        let disks = |disks: usize| {
+            PeerCard::from_wire(wire::PeerCard { disks: u32::try_from(disks).unwrap(), ..card(Vec::new()) })
+        };
+        assert!(zone(ZONE_CHARS_MAX).is_ok() && zone(ZONE_CHARS_MAX + 1).is_err());
+        assert!(agent(AGENT_CHARS_MAX).is_ok() && agent(AGENT_CHARS_MAX + 1).is_err());
+        assert!(disks(DISKS_MAX).is_ok() && disks(DISKS_MAX + 1).is_err());
     }
 }

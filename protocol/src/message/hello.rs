@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::card::PeerCard;
+use super::card::{PeerCard, understood};
 use super::request::Refusal;
 use super::{bounded, decode_head, id32, wire};
 use crate::address::PeerAddress;
@@ -124,10 +124,7 @@ impl HelloAnswer {
             wire::hello_answer::Answer::Refusal(refusal) => Ok(Self::Refused(Refusal::from_wire(refusal)?)),
             wire::hello_answer::Answer::Welcome(welcome) => {
                 bounded(&welcome.peers, HELLO_PEERS_MAX)?;
-                let observed = match &welcome.observed_address {
-                    none if none.is_empty() => None,
-                    address => Some(PeerAddress::decode(address)?),
-                };
+                let observed = understood(std::slice::from_ref(&welcome.observed_address))?.pop();
                 Ok(Self::Welcome(Box::new(Welcome {
                     network: id32(&welcome.network, NetworkId::from_bytes)?,
                     version: welcome.version,
