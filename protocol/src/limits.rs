@@ -215,6 +215,26 @@ pub const MESH_ADMISSION_SECONDS_MAX: u64 = 3;
 /// Seconds that an inbound request waits for memory or for its turn before it is refused.
 pub const MESH_TURN_SECONDS_MAX: u64 = 2;
 
+/// Payload bytes of one peer's requests, and of the answers to them, in memory at once: a quarter of all, so that one
+/// peer that trickles holds up no others.
+pub const MESH_REQUEST_BYTES_PER_PEER_MAX: usize = MESH_REQUEST_BYTES_MAX / 4;
+
+/// Requests of one peer that are answered at once: as many as the streams of its pool.
+pub const MESH_REQUESTS_PER_PEER_MAX: usize = MESH_STREAMS_PER_PEER_MAX;
+
+/// Bytes a second that a frame must advance by once its length was said, in both directions: so little that sixteen
+/// streams fit the slowest link, and far more than who only wants to hold memory would like to send.
+pub const MESH_PACE_BYTES_PER_SECOND_MIN: usize = KIB;
+
+/// Seconds over which that pace is measured: longer than the silence that is allowed, so that a stall is no crime.
+pub const MESH_PACE_SECONDS: u64 = 15;
+
+/// Seconds for which a peer is asked last after its first lie: doubled with each further one.
+pub const DISTRUST_SECONDS_MIN: u64 = 10 * 60;
+
+/// The longest such time: a peer whose disk was replaced is not shunned for ever.
+pub const DISTRUST_SECONDS_MAX: u64 = 24 * 60 * 60;
+
 /// Seconds before an unreachable peer is dialled again: doubled with each failure.
 pub const MESH_BACKOFF_SECONDS_MIN: u64 = 1;
 
@@ -387,8 +407,32 @@ pub const RECENT_CHUNKS_MAX: usize = 256;
 /// Pieces of a get whose holders are asked for at once: one question to each peer for all of them.
 pub const PIECES_LOCATED_AT_ONCE_MAX: usize = 64;
 
-/// Milliseconds of waiting for shards or a node after which one more peer is asked.
-pub const HEDGE_AFTER_MS: u64 = 400;
+/// Answers of each kind whose times are remembered to tell what is late: enough for a median, few enough to forget soon.
+pub const PACE_SAMPLES_MAX: usize = 64;
+
+/// Milliseconds after which one more peer is asked a small question while nothing is known of the pace.
+pub const QUESTION_LATE_MS_START: u64 = 250;
+
+/// The same for shards: their bytes may wait for a slow link, which asking for more would not speed up.
+pub const PULL_LATE_MS_START: u64 = 1000;
+
+/// The least wait before an answer counts as late: below it, the noise of a busy machine would.
+pub const LATE_MS_MIN: u64 = 100;
+
+/// The longest such wait: twice what the mesh takes for silence, so that a link that is slow for all is left in peace.
+pub const LATE_MS_MAX: u64 = 20_000;
+
+/// Seconds for which a peer that was late is asked after others.
+pub const LATE_SECONDS: u64 = 30;
+
+/// Milliseconds that a push may take beside a faster one before another peer takes its place, if there is one.
+pub const PUSH_LATE_MS_MIN: u64 = 1000;
+
+/// Seconds before a peer that failed in an operation is tried again there: doubled with each failure.
+pub const PEER_PAUSE_SECONDS_MIN: u64 = 5;
+
+/// The longest such pause.
+pub const PEER_PAUSE_SECONDS_MAX: u64 = 60;
 
 /// Peers asked first for the layout records beside a root: more than the holders of one under any default code.
 pub const PEERS_ASKED_FOR_RECORDS: usize = 8;
@@ -407,6 +451,12 @@ pub const PEERS_DIALLED_FOR_PUT: usize = 32;
 
 /// Peers that must answer before a get, a survey or a repair stops dialling others.
 pub const PEERS_DIALLED_FOR_GET: usize = 64;
+
+/// Milliseconds that a put waits for one more peer after the last that answered: a far one, not one that is gone.
+pub const LINGER_MS_FOR_PUT: u64 = 1000;
+
+/// The same for a get, a survey or a repair, which dial on when something is not found.
+pub const LINGER_MS_FOR_GET: u64 = 300;
 
 /// Stripes whose places are told one by one in a report; beyond that, its counts speak.
 pub const PLACES_REPORTED_MAX: usize = 4096;
@@ -439,4 +489,7 @@ const _: () = {
     assert!(FRAME_PAYLOAD_BYTES_MAX * 4 <= MESH_REQUEST_BYTES_MAX);
     assert!(TREE_PATH_BYTES_MAX + TREE_LINK_BYTES_MAX + TREE_NAME_BYTES_MAX + KIB <= TREE_PAGE_BYTES_MAX);
     assert!(TREE_PATH_BYTES_MAX <= u16::MAX as usize && TREE_NAME_BYTES_MAX <= u8::MAX as usize);
+    // A push and the answer to it, or the largest answer, fit one peer's share.
+    assert!(FRAME_PAYLOAD_BYTES_MAX * 2 <= MESH_REQUEST_BYTES_PER_PEER_MAX);
+    assert!(MESH_REQUESTS_PER_PEER_MAX < MESH_REQUESTS_MAX);
 };

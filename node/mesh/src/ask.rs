@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storgo_object::ports::PeerError;
-use storgo_protocol::PeerId;
 use storgo_protocol::limits::{MESH_ATTEMPTS_MAX, MESH_EXCHANGE_SECONDS_MAX};
 use storgo_protocol::message::{Answer, Frame, FrameLengths, Request};
+use storgo_protocol::{DecodeError, PeerId};
 use tokio::time::{sleep, timeout};
 
 use crate::core::Core;
@@ -42,6 +42,7 @@ impl Core {
 
     async fn ask_patiently(self: &Arc<Self>, peer: PeerId, request: Request) -> Result<Answer, PeerError> {
         let (wait, bulk) = (self.answer_wait(&request), is_bulk(&request));
+        let payload_max = request.answer_payload_max();
         let frame = request.encode();
         self.connect(peer).await?;
         let pool = self.pool(peer);
@@ -51,7 +52,7 @@ impl Core {
             // What was true before the turn came need not be true any more.
             self.connect(peer).await?;
             attempt += 1;
-            match self.attempt(&pool, &turn, &frame, wait).await {
+            match self.attempt(&pool, &turn, &frame, wait, payload_max).await {
                 Ok((wire, answer)) => {
                     pool.give_back(wire, turn);
                     let (sent, received) = (bytes_of(&frame), bytes_of(&answer));
@@ -61,7 +62,7 @@ impl Core {
                     }
                     return Answer::decode(answer).map_err(|source| PeerError::Nonsense { peer, source });
                 }
-                Err(Fault { error: FrameError::Silent(silence), .. }) => {
+                Err(Fault { error: FrameError::Silent(silence) | FrameError::Slow(silence), .. }) => {
                     self.failed(peer, format!("it was silent for {silence:?}"));
                     self.disconnect(peer).await;
                     return Err(PeerError::TimedOut { peer, silence });
@@ -81,7 +82,14 @@ impl Core {
         }
     }
 
-    async fn attempt(&self, pool: &Pool, turn: &Turn, frame: &Frame, wait: Duration) -> Result<(Wire, Frame), Fault> {
+    async fn attempt(
+        &self,
+        pool: &Pool,
+        turn: &Turn,
+        frame: &Frame,
+        wait: Duration,
+        payload_max: usize,
+    ) -> Result<(Wire, Frame), Fault> {
         let silence = self.config.silence();
         let unanswered = |error| Fault { error, answered: false };
         let mut wire = pool.wire(self, turn, silence).await.map_err(unanswered)?;
@@ -89,6 +97,10 @@ impl Core {
         let lengths = read_lengths(&mut wire, wait, silence).await.map_err(unanswered)?;
         let lost = || unanswered(FrameError::Broken(std::io::ErrorKind::UnexpectedEof.into()));
         let lengths = lengths.ok_or_else(lost)?;
+        if lengths.payload > payload_max {
+            let error = DecodeError::TooMany { count: lengths.payload, max: payload_max };
+            return Err(Fault { error: error.into(), answered: true });
+        }
         let _bytes = self.gate.answer_bytes(lengths).await;
         let answer = read_rest(&mut wire, lengths, silence).await;
         answer.map(|answer| (wire, answer)).map_err(|error| Fault { error, answered: true })

@@ -109,6 +109,11 @@ impl Core {
         matches!(self.role, Role::Node { .. })
     }
 
+    /// How many storage peers are linked and admitted.
+    pub(crate) fn answering(&self) -> usize {
+        self.table.lock().answering(Instant::now()).len()
+    }
+
     /// Notes the connections with a peer; streams of one that is gone are dropped with it.
     pub(crate) fn set_paths(&self, peer: PeerId, paths: Vec<PeerAddress>) {
         if paths.is_empty() {

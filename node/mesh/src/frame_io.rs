@@ -1,4 +1,5 @@
-//! Frames on a stream: lengths first, checked before anything is allocated; each wait bounded by silence, not by size.
+//! Frames on a stream: lengths first, checked before anything is allocated; each wait bounded by silence, not by size,
+//! and the whole by a pace that is far below any link's.
 //!
 //! It knows no peers and no messages. Bytes come from a stream into one buffer of their exact length, and go from a
 //! message's own payload to the stream.
@@ -12,6 +13,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use storgo_protocol::DecodeError;
+use storgo_protocol::limits::{MESH_PACE_BYTES_PER_SECOND_MIN, MESH_PACE_SECONDS};
 use storgo_protocol::message::{Frame, FrameLengths};
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
@@ -24,6 +26,9 @@ pub(crate) enum FrameError {
     /// No byte moved for this long.
     #[error("no byte moved for {0:?}")]
     Silent(Duration),
+    /// Fewer bytes moved than the least pace asks for, over this time.
+    #[error("hardly a byte moved for {0:?}")]
+    Slow(Duration),
     /// The stream broke, or ended inside a frame.
     #[error(transparent)]
     Broken(#[from] io::Error),
@@ -84,9 +89,11 @@ where
 {
     let mut piece = vec![0; DISCARD_BYTES];
     let mut left = lengths.head + lengths.payload;
+    let mut advance = Advance::new(Instant::now());
     while left > 0 {
         let part = piece.split_at_mut(left.min(DISCARD_BYTES)).0;
         read_all(stream, part, silence).await?;
+        advance.moved(part.len(), Instant::now())?;
         left -= part.len();
     }
     Ok(())
@@ -102,7 +109,7 @@ async fn write_all<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8], silence:
                 Poll::Ready(0) => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
                 Poll::Ready(written) => {
                     rest = rest.split_at_checked(written).map_or(&[], |(_, rest)| rest);
-                    watch.moved();
+                    watch.moved(written)?;
                 }
                 Poll::Pending => return watch.poll(cx).map(Err),
             }
@@ -122,7 +129,7 @@ async fn read_all<S: AsyncRead + Unpin>(stream: &mut S, into: &mut [u8], silence
                 Poll::Ready(0) => return Poll::Ready(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())),
                 Poll::Ready(read) => {
                     filled += read;
-                    watch.moved();
+                    watch.moved(read)?;
                 }
                 Poll::Pending => return watch.poll(cx).map(Err),
             }
@@ -136,16 +143,20 @@ async fn read_all<S: AsyncRead + Unpin>(stream: &mut S, into: &mut [u8], silence
 struct Watch<'a> {
     silence: Duration,
     moved: Instant,
+    advance: Advance,
     alarm: Pin<&'a mut Sleep>,
 }
 
 impl<'a> Watch<'a> {
     fn new(silence: Duration, alarm: Pin<&'a mut Sleep>) -> Self {
-        Self { silence, moved: Instant::now(), alarm }
+        let now = Instant::now();
+        Self { silence, moved: now, advance: Advance::new(now), alarm }
     }
 
-    fn moved(&mut self) {
+    /// Notes that bytes moved; an error if they are too few for the time.
+    fn moved(&mut self, bytes: usize) -> Result<(), FrameError> {
         self.moved = Instant::now();
+        self.advance.moved(bytes, self.moved)
     }
 
     /// Ready when nothing has moved for too long.
@@ -158,6 +169,33 @@ impl<'a> Watch<'a> {
             self.alarm.as_mut().reset(until);
         }
         Poll::Pending
+    }
+}
+
+/// Bytes of one part of a frame over time: who said a length must not take for ever to keep to it.
+struct Advance {
+    since: Instant,
+    bytes: usize,
+}
+
+impl Advance {
+    const fn new(now: Instant) -> Self {
+        Self { since: now, bytes: 0 }
+    }
+
+    /// Counts bytes; an error if fewer came than the least pace asks for.
+    fn moved(&mut self, bytes: usize, now: Instant) -> Result<(), FrameError> {
+        self.bytes += bytes;
+        let span = Duration::from_secs(MESH_PACE_SECONDS);
+        if now.duration_since(self.since) < span {
+            return Ok(());
+        }
+        let least = MESH_PACE_BYTES_PER_SECOND_MIN * usize::try_from(MESH_PACE_SECONDS).unwrap_or(usize::MAX);
+        if self.bytes < least {
+            return Err(FrameError::Slow(span));
+        }
+        *self = Self::new(now);
+        Ok(())
     }
 }
 
@@ -198,6 +236,19 @@ mod tests {
         let mut wire = Cursor::new([4, 0, 0, 0, 0, 0, 0, 0, 1, 2].to_vec());
         let lengths = read_lengths(&mut wire, SECOND, SECOND).await.unwrap().unwrap();
         assert!(matches!(read_rest(&mut wire, lengths, SECOND).await, Err(FrameError::Broken(_))));
+    }
+
+    #[test]
+    fn one_byte_a_second_is_cut_off_and_the_slowest_link_is_not() {
+        let start = Instant::now();
+        let trickle = |bytes: usize, seconds: u64| {
+            let mut advance = Advance::new(start);
+            (1..=seconds).try_for_each(|second| advance.moved(bytes, start + Duration::from_secs(second)))
+        };
+        assert!(trickle(1, MESH_PACE_SECONDS - 1).is_ok());
+        assert!(matches!(trickle(1, MESH_PACE_SECONDS), Err(FrameError::Slow(_))));
+        assert!(matches!(trickle(MESH_PACE_BYTES_PER_SECOND_MIN - 1, 600), Err(FrameError::Slow(_))));
+        assert!(trickle(MESH_PACE_BYTES_PER_SECOND_MIN, 600).is_ok());
     }
 
     #[tokio::test]

@@ -9,7 +9,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use storgo_protocol::PeerId;
 use storgo_protocol::limits::{
-    MESH_INBOUND_STREAMS_PER_PEER_MAX, MESH_REQUEST_BYTES_MAX, MESH_REQUESTS_MAX, MESH_TURN_SECONDS_MAX,
+    MESH_INBOUND_STREAMS_PER_PEER_MAX, MESH_REQUEST_BYTES_MAX, MESH_REQUEST_BYTES_PER_PEER_MAX, MESH_REQUESTS_MAX,
+    MESH_REQUESTS_PER_PEER_MAX, MESH_TURN_SECONDS_MAX,
 };
 use storgo_protocol::message::FrameLengths;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
@@ -28,13 +29,24 @@ pub(crate) struct Gate {
     requests: Arc<Semaphore>,
     request_bytes: Arc<Semaphore>,
     answer_bytes: Semaphore,
-    streams: Mutex<HashMap<PeerId, usize>>,
+    // Held only for look-ups, never across an await.
+    peers: Mutex<HashMap<PeerId, Share>>,
 }
 
-/// Leave to answer one request, and the memory that it takes.
+/// What one peer has of it all, for as long as it has a stream open.
+struct Share {
+    streams: usize,
+    requests: Arc<Semaphore>,
+    bytes: Arc<Semaphore>,
+}
+
+/// Leave to answer one request, and the memory that it takes: of what one peer may cause, and of what all may.
 pub(crate) struct Leave {
+    _own_request: OwnedSemaphorePermit,
+    own_bytes: OwnedSemaphorePermit,
     _request: OwnedSemaphorePermit,
     bytes: OwnedSemaphorePermit,
+    own_budget: Arc<Semaphore>,
 }
 
 /// One open stream of a peer; dropped with its task, however that ends.
@@ -62,7 +74,7 @@ impl Gate {
             requests: Arc::new(Semaphore::new(MESH_REQUESTS_MAX)),
             request_bytes: Arc::new(Semaphore::new(MESH_REQUEST_BYTES_MAX / PERMIT_BYTES)),
             answer_bytes: Semaphore::new(MESH_REQUEST_BYTES_MAX / PERMIT_BYTES),
-            streams: Mutex::new(HashMap::new()),
+            peers: Mutex::new(HashMap::new()),
         }
     }
 
@@ -71,45 +83,67 @@ impl Gate {
         self.answer_bytes.acquire_many(permits(lengths.payload)).await.ok()
     }
 
-    /// Takes a request in if there is room for it soon.
-    pub(crate) async fn enter(&self, lengths: FrameLengths) -> Option<Leave> {
+    /// Takes a request of `peer` in if there is room for it soon. Who has used up its own share waits for itself, and
+    /// holds nothing of what is for all meanwhile.
+    pub(crate) async fn enter(&self, peer: PeerId, lengths: FrameLengths) -> Option<Leave> {
+        let (own_requests, own_budget) = self.share(peer)?;
         let entered = timeout(TURN, async {
+            let own_request = own_requests.acquire_owned().await.ok()?;
+            let own_bytes = Arc::clone(&own_budget).acquire_many_owned(permits(lengths.payload)).await.ok()?;
             let request = Arc::clone(&self.requests).acquire_owned().await.ok()?;
             let bytes = Arc::clone(&self.request_bytes).acquire_many_owned(permits(lengths.payload)).await.ok()?;
-            Some(Leave { _request: request, bytes })
+            Some(Leave { _own_request: own_request, own_bytes, _request: request, bytes, own_budget })
         });
         entered.await.ok().flatten()
     }
 
     /// Reserves memory for what the answer can carry, if there is room for it soon.
     pub(crate) async fn reserve(&self, leave: &mut Leave, answer_bytes_max: usize) -> bool {
-        let bytes = Arc::clone(&self.request_bytes).acquire_many_owned(permits(answer_bytes_max));
-        match timeout(TURN, bytes).await {
-            Ok(Ok(bytes)) => {
-                leave.bytes.merge(bytes);
-                true
-            }
-            Ok(Err(_)) | Err(_) => false,
-        }
+        let wanted = permits(answer_bytes_max);
+        let reserved = timeout(TURN, async {
+            let own = Arc::clone(&leave.own_budget).acquire_many_owned(wanted).await.ok()?;
+            let all = Arc::clone(&self.request_bytes).acquire_many_owned(wanted).await.ok()?;
+            Some((own, all))
+        });
+        let Some((own, all)) = reserved.await.ok().flatten() else { return false };
+        leave.own_bytes.merge(own);
+        leave.bytes.merge(all);
+        true
+    }
+
+    fn share(&self, peer: PeerId) -> Option<(Arc<Semaphore>, Arc<Semaphore>)> {
+        let peers = self.peers.lock();
+        let share = peers.get(&peer)?;
+        Some((Arc::clone(&share.requests), Arc::clone(&share.bytes)))
     }
 
     fn stream_opened(&self, peer: PeerId) -> bool {
-        let mut streams = self.streams.lock();
-        let open = streams.entry(peer).or_default();
-        if *open >= MESH_INBOUND_STREAMS_PER_PEER_MAX {
+        let mut peers = self.peers.lock();
+        let share = peers.entry(peer).or_insert_with(Share::new);
+        if share.streams >= MESH_INBOUND_STREAMS_PER_PEER_MAX {
             return false;
         }
-        *open += 1;
+        share.streams += 1;
         true
     }
 
     fn stream_closed(&self, peer: PeerId) {
-        let mut streams = self.streams.lock();
-        if let Some(open) = streams.get_mut(&peer) {
-            *open = open.saturating_sub(1);
-            if *open == 0 {
-                streams.remove(&peer);
+        let mut peers = self.peers.lock();
+        if let Some(share) = peers.get_mut(&peer) {
+            share.streams = share.streams.saturating_sub(1);
+            if share.streams == 0 {
+                peers.remove(&peer);
             }
+        }
+    }
+}
+
+impl Share {
+    fn new() -> Self {
+        Self {
+            streams: 0,
+            requests: Arc::new(Semaphore::new(MESH_REQUESTS_PER_PEER_MAX)),
+            bytes: Arc::new(Semaphore::new(MESH_REQUEST_BYTES_PER_PEER_MAX / PERMIT_BYTES)),
         }
     }
 }
@@ -117,8 +151,10 @@ impl Gate {
 impl Leave {
     /// Gives back what was reserved for an answer and is not needed.
     pub(crate) fn shrink(&mut self, bytes: usize) {
-        let surplus = self.bytes.num_permits().saturating_sub(permits(bytes) as usize);
-        drop(self.bytes.split(surplus));
+        for held in [&mut self.own_bytes, &mut self.bytes] {
+            let surplus = held.num_permits().saturating_sub(permits(bytes) as usize);
+            drop(held.split(surplus));
+        }
     }
 }
 

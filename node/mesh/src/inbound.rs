@@ -11,8 +11,7 @@ use libp2p::{PeerId as Libp2pPeerId, Stream};
 use libp2p_stream::IncomingStreams;
 use storgo_object::ports::Serve;
 use storgo_protocol::limits::{
-    FRAME_PAYLOAD_BYTES_MAX, MESH_ADMISSION_SECONDS_MAX, MESH_EXCHANGE_SECONDS_MAX,
-    MESH_STREAM_ACCEPT_IDLE_SECONDS_MAX, NODE_BYTES_MAX, SHARD_BYTES_MAX,
+    MESH_ADMISSION_SECONDS_MAX, MESH_EXCHANGE_SECONDS_MAX, MESH_STREAM_ACCEPT_IDLE_SECONDS_MAX,
 };
 use storgo_protocol::message::{Answer, FrameLengths, Refusal, RefusalKind, Request};
 use storgo_protocol::{NodeId, PeerId};
@@ -99,14 +98,14 @@ where
         let refusal = Refusal::new(RefusalKind::Denied, "say hello first");
         return refuse(stream, lengths, refusal, silence).await;
     }
-    let Some(mut leave) = core.gate.enter(lengths).await else {
+    let Some(mut leave) = core.gate.enter(peer, lengths).await else {
         return refuse(stream, lengths, busy(), silence).await;
     };
     let frame = read_rest(stream, lengths, silence).await?;
     let received = lengths.head + lengths.payload;
     let request = Request::decode(frame)?;
     let to_publish = published(&request);
-    let answer = if core.gate.reserve(&mut leave, answer_bytes_max(&request)).await {
+    let answer = if core.gate.reserve(&mut leave, request.answer_payload_max()).await {
         serve.serve(peer, request).await
     } else {
         Answer::Refused(busy())
@@ -148,16 +147,6 @@ where
 
 fn busy() -> Refusal {
     Refusal::new(RefusalKind::Busy, "too many requests at once")
-}
-
-/// How much bulk the answer to a request can carry.
-fn answer_bytes_max(request: &Request) -> usize {
-    match request {
-        Request::Pull { .. } => SHARD_BYTES_MAX,
-        Request::PullRange { .. } => FRAME_PAYLOAD_BYTES_MAX,
-        Request::PullNode { .. } => NODE_BYTES_MAX,
-        _ => 0,
-    }
 }
 
 fn published(request: &Request) -> Option<NodeId> {

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
@@ -14,6 +14,7 @@ use storgo_object::ports::{PeerError, Peers};
 use storgo_protocol::limits::MESH_DIALS_MAX;
 use storgo_protocol::message::{Answer, PeerCard, Request};
 use storgo_protocol::{ContentId, NetworkId, NodeId, PeerAddress, PeerId, Scope};
+use tokio::time::sleep;
 use tokio_util::sync::DropGuard;
 
 use crate::command::Command;
@@ -109,14 +110,14 @@ impl Mesh {
         self.core.tracker.wait().await;
     }
 
-    /// Dials peers that were only heard of until `enough` answer.
-    pub(crate) async fn widen(&self, enough: usize) {
+    /// Dials peers that were only heard of until `enough` answer, or for `linger` no one more does.
+    pub(crate) async fn widen(&self, enough: usize, linger: Duration) {
         let (mut tries, mut flying) = (HashMap::<PeerId, u32>::new(), HashSet::new());
         let mut dials = FuturesUnordered::new();
         loop {
             let (answering, candidates) = {
                 let table = self.core.table.lock();
-                (table.answering().len(), table.candidates(Instant::now()))
+                (table.answering(Instant::now()).len(), table.candidates(Instant::now()))
             };
             if answering >= enough {
                 return;
@@ -130,10 +131,36 @@ impl Mesh {
                     dials.push(async move { (peer, core.connect(peer).await) });
                 }
             }
-            let Some((peer, connected)) = dials.next().await else { return };
+            let dialled = tokio::select! {
+                dialled = dials.next() => dialled,
+                () = sleep(linger), if answering > 0 => return,
+            };
+            let Some((peer, connected)) = dialled else { return };
             flying.remove(&peer);
             if let Err(error) = connected {
                 tracing::debug!(%peer, %error, "a peer does not answer");
+            }
+        }
+    }
+}
+
+impl Mesh {
+    /// Waits until each bootstrap address was tried, or somebody answers and for `linger` nothing changes.
+    async fn first_round_or(&self, linger: Duration) {
+        let mut first_round = self.core.first_round.subscribe();
+        let mut changed = self.core.changed.subscribe();
+        loop {
+            changed.borrow_and_update();
+            let answering = self.core.answering() > 0;
+            tokio::select! {
+                done = first_round.wait_for(|done| *done) => {
+                    if done.is_err() {
+                        tracing::trace!("the mesh was stopped before it joined");
+                    }
+                    return;
+                }
+                told = changed.changed() => if told.is_err() { return },
+                () = sleep(linger), if answering => return,
             }
         }
     }
@@ -150,19 +177,21 @@ impl Peers for Mesh {
     }
 
     async fn answering(&self, enough: usize) -> Vec<PeerCard> {
+        self.answering_soon(enough, Duration::MAX).await
+    }
+
+    async fn answering_soon(&self, enough: usize, linger: Duration) -> Vec<PeerCard> {
         let work = async {
             let mut first_round = self.core.first_round.subscribe();
-            self.widen(enough).await;
+            self.widen(enough, linger).await;
             // The bootstrap addresses may still be under way, and whoever they lead to.
-            if self.core.table.lock().answering().len() < enough && !*first_round.borrow_and_update() {
-                if first_round.wait_for(|done| *done).await.is_err() {
-                    tracing::trace!("the mesh was stopped before it joined");
-                }
-                self.widen(enough).await;
+            if self.core.answering() < enough && !*first_round.borrow_and_update() {
+                self.first_round_or(linger).await;
+                self.widen(enough, linger).await;
             }
         };
         self.core.cancel.run_until_cancelled(work).await;
-        self.core.table.lock().answering()
+        self.core.table.lock().answering(Instant::now())
     }
 
     async fn ask(&self, peer: PeerId, request: Request) -> Result<Answer, PeerError> {
@@ -181,7 +210,11 @@ impl Peers for Mesh {
 
     fn distrust(&self, peer: PeerId, what: &str) {
         tracing::warn!(%peer, what, "a peer was caught");
-        self.core.table.lock().distrust(peer, what);
+        self.core.table.lock().distrust(peer, what, Instant::now());
+    }
+
+    fn distrusted(&self) -> Vec<PeerId> {
+        self.core.table.lock().distrusted(Instant::now())
     }
 }
 

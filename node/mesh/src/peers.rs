@@ -11,12 +11,13 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use storgo_protocol::limits::{
-    HELLO_PEERS_MAX, MESH_BACKOFF_SECONDS_MAX, MESH_BACKOFF_SECONDS_MIN, PEER_ADDRESSES_MAX, PEER_TABLE_MAX,
+    DISTRUST_SECONDS_MAX, DISTRUST_SECONDS_MIN, HELLO_PEERS_MAX, MESH_BACKOFF_SECONDS_MAX, MESH_BACKOFF_SECONDS_MIN,
+    PEER_ADDRESSES_MAX, PEER_TABLE_MAX,
 };
 use storgo_protocol::message::PeerCard;
 use storgo_protocol::{PeerAddress, PeerId, Scope};
 
-use self::row::{Row, merge};
+use self::row::{Distrust, Row, merge};
 pub use self::view::{PeerRow, PeerState};
 use crate::data::Route;
 use crate::names;
@@ -168,11 +169,18 @@ impl PeerTable {
         }
     }
 
-    /// Notes that a peer was caught.
-    pub(crate) fn distrust(&mut self, peer: PeerId, what: &str) {
+    /// Notes that a peer was caught. It is forgiven after a time that doubles with each lie.
+    pub(crate) fn distrust(&mut self, peer: PeerId, what: &str, now: Instant) {
         if let Some(row) = self.rows.get_mut(&peer) {
-            row.distrust = Some(what.to_owned());
+            let lies = row.distrust.as_ref().map_or(0, |distrust| distrust.lies).saturating_add(1);
+            let seconds = (DISTRUST_SECONDS_MIN << (lies - 1).min(16)).min(DISTRUST_SECONDS_MAX);
+            row.distrust = Some(Distrust { what: what.to_owned(), lies, until: now + Duration::from_secs(seconds) });
         }
+    }
+
+    /// The peers that were caught and not forgiven yet.
+    pub(crate) fn distrusted(&self, now: Instant) -> Vec<PeerId> {
+        self.rows.iter().filter(|(_, row)| row.distrusted(now)).map(|(peer, _)| *peer).collect()
     }
 
     /// What has to happen before `peer` can be asked.
@@ -211,9 +219,9 @@ impl PeerTable {
     }
 
     /// Cards of the storage peers that are linked and admitted, those that were caught last, else by id.
-    pub(crate) fn answering(&self) -> Vec<PeerCard> {
+    pub(crate) fn answering(&self, now: Instant) -> Vec<PeerCard> {
         let mut rows: Vec<&Row> = self.rows.values().filter(|row| row.answers()).collect();
-        rows.sort_by_key(|row| (row.distrust.is_some(), row.card.as_ref().map(|card| card.peer)));
+        rows.sort_by_key(|row| (row.distrusted(now), row.card.as_ref().map(|card| card.peer)));
         rows.into_iter().filter_map(|row| row.card.clone()).filter(|card| card.stores).collect()
     }
 

@@ -146,7 +146,7 @@ impl Mesh {
                 let told = tokio::select! {
                     told = changed.changed() => told.is_ok(),
                     told = first_round.changed(), if !tried_all => told.is_ok(),
-                    () = self.widen(1), if dialable => true,
+                    () = self.widen(1, Duration::MAX), if dialable => true,
                 };
                 if !told {
                     return None;

@@ -112,7 +112,7 @@ fn greet_some(core: &Arc<Core>) {
 /// Tries the bootstrap addresses again while nobody is linked; says whether that is so still.
 async fn bootstrap_again(core: &Arc<Core>, bootstrap: &[PeerAddress]) -> bool {
     for address in bootstrap {
-        if !core.table.lock().answering().is_empty() {
+        if core.answering() > 0 {
             return false;
         }
         match join_through(core, address).await {
@@ -120,7 +120,7 @@ async fn bootstrap_again(core: &Arc<Core>, bootstrap: &[PeerAddress]) -> bool {
             Err(reason) => tracing::debug!(%address, reason, "this address still does not answer"),
         }
     }
-    core.table.lock().answering().is_empty()
+    core.answering() == 0
 }
 
 /// Connects with the peer at an address and waits for its welcome.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use storgo_protocol::{ConvergenceSecret, Identity};
 
+use crate::pace::Pace;
 use crate::ports::{Clock, Peers, Random};
 
 /// Who puts and repairs: the identity that owns and signs, and the secret under which equal content converges.
@@ -24,12 +25,14 @@ pub struct Engine {
     pub(crate) user: Arc<User>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    /// How fast the peers answered, whatever was asked.
+    pub(crate) pace: Arc<Pace>,
 }
 
 impl Engine {
     /// An engine for `user` over these peers.
     #[must_use]
     pub fn new(peers: Arc<dyn Peers>, user: Arc<User>, clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { peers, user, clock, random }
+        Self { peers, user, clock, random, pace: Arc::default() }
     }
 }

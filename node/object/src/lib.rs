@@ -19,13 +19,17 @@ mod engine;
 
 mod authority;
 mod miss;
+mod pace;
 mod patience;
 mod pool;
 mod remote;
 mod writer;
 
+mod reach;
+
 mod nodes;
 mod spread;
+mod straggler;
 mod width;
 
 mod put;

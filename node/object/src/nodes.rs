@@ -9,6 +9,7 @@ use storgo_protocol::{LayoutRecord, PeerId};
 use crate::error::ObjectError;
 use crate::pool::Pool;
 use crate::remote::NodePush;
+use crate::straggler::write_all;
 use crate::writer::{Proof, Writer};
 
 /// Writes the nodes of one object.
@@ -39,16 +40,20 @@ impl NodeWriter {
             if missing.is_empty() {
                 return Ok(held.into_iter().collect());
             }
+            let asked: Vec<PeerId> = missing.iter().map(|(peer, _)| *peer).collect();
             let pushes = missing.into_iter().map(|(peer, copies)| {
                 let push = NodePush { node: node.id, copies, publish, payload: node.bytes.clone() };
-                async move { (peer, copies, self.writer.push_node(peer, &push, proof).await) }
+                (peer, async move { self.writer.push_node(peer, &push, proof).await.map(|()| copies) })
             });
-            for (peer, copies, pushed) in futures::future::join_all(pushes).await {
+            let spares = || self.pool.spares(|peer| held.contains_key(&peer) || asked.contains(&peer));
+            let written = write_all(pushes, spares).await;
+            for (peer, pushed) in written.done {
                 match pushed {
-                    Ok(()) => drop(held.insert(peer, u32::from(copies))),
+                    Ok(copies) => drop(held.insert(peer, u32::from(copies))),
                     Err(miss) => self.pool.fail(peer, &miss),
                 }
             }
+            written.late.into_iter().for_each(|peer| self.pool.late(peer));
         }
     }
 
@@ -71,12 +76,17 @@ impl NodeWriter {
         }
     }
 
-    /// Puts the record on each of the root's holders; gives those that did not take it, which have failed by that.
+    /// Puts the record on each of the root's holders; gives those that did not take it, which have failed by that or
+    /// were late.
     async fn write_record(&self, record: &LayoutRecord, holders: &Holders, proof: &Proof) -> Vec<PeerId> {
-        let pushes =
-            holders.iter().map(|(peer, _)| async move { (*peer, self.writer.push_record(*peer, record, proof).await) });
-        let mut without = Vec::new();
-        for (peer, pushed) in futures::future::join_all(pushes).await {
+        let pushes = holders.iter().map(|(peer, _)| (*peer, self.writer.push_record(*peer, record, proof)));
+        let spares = || self.pool.spares(|peer| holders.iter().any(|(holder, _)| *holder == peer));
+        let written = write_all(pushes, spares).await;
+        let mut without = written.late;
+        for peer in &without {
+            self.pool.late(*peer);
+        }
+        for (peer, pushed) in written.done {
             if let Err(miss) = pushed {
                 self.pool.fail(peer, &miss);
                 without.push(peer);

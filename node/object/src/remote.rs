@@ -3,24 +3,32 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use storgo_protocol::message::{Answer, Request};
+use storgo_protocol::message::{Answer, RefusalKind, Request};
 use storgo_protocol::slice::decode_slice;
 use storgo_protocol::{ContentId, LayoutRecord, NodeId, PeerId, ShardAddress, ShardIndex, StripeHeader, StripeId};
+use tokio::time::Instant;
 
 use crate::authority::Granter;
 use crate::miss::Miss;
+use crate::pace::Pace;
 use crate::patience::Patience;
-use crate::ports::{Holdings, Peers};
+use crate::ports::{Holdings, PeerError, Peers};
 
 /// Peers, asked in the words of the shard protocol. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(crate) struct Remote {
     peers: Arc<dyn Peers>,
+    pace: Arc<Pace>,
 }
 
 impl Remote {
-    pub(crate) fn new(peers: Arc<dyn Peers>) -> Self {
-        Self { peers }
+    pub(crate) fn new(peers: Arc<dyn Peers>, pace: Arc<Pace>) -> Self {
+        Self { peers, pace }
+    }
+
+    /// How fast peers answer now.
+    pub(crate) fn pace(&self) -> &Pace {
+        &self.pace
     }
 
     pub(crate) async fn has(
@@ -91,6 +99,21 @@ impl Remote {
         }
     }
 
+    /// [`Remote::pull`] of a shard that the peer said to hold: if it cannot give it and still says so, it lies.
+    pub(crate) async fn pull_claimed(&self, peer: PeerId, shard: ShardAddress) -> Result<(StripeHeader, Bytes), Miss> {
+        match self.pull(peer, shard).await {
+            Err(Miss::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => {
+                // Its copy may have been found damaged, and set aside, since it was asked.
+                let holdings = self.has(peer, &[shard.stripe], &[], false).await?;
+                if holdings.shards.iter().any(|set| set.contains(shard.index)) {
+                    return Err(self.lied(peer, "a claim to a shard that it does not hold"));
+                }
+                Err(Miss::Refused(refusal))
+            }
+            pulled => pulled,
+        }
+    }
+
     /// `bytes` bytes of a shard from `first` on, verified against its stripe id.
     pub(crate) async fn pull_range(
         &self,
@@ -134,15 +157,27 @@ impl Remote {
         }
     }
 
-    /// Asks, and again while the peer is busy.
+    /// Asks, and again while the peer is busy; notes how long it took.
     async fn ask(&self, peer: PeerId, request: Request) -> Result<Answer, Miss> {
+        let is_bulk = matches!(request, Request::Pull { .. } | Request::PullRange { .. });
+        let is_question = matches!(request, Request::Has { verify: false, .. })
+            || matches!(request, Request::PullNode { .. } | Request::PullRecords { .. });
+        let since = Instant::now();
         let ask = || async {
-            match self.peers.ask(peer, request.clone()).await? {
-                Answer::Refused(refusal) => Err(Miss::Refused(refusal)),
-                answer => Ok(answer),
+            match self.peers.ask(peer, request.clone()).await {
+                Ok(Answer::Refused(refusal)) => Err(Miss::Refused(refusal)),
+                Ok(answer) => Ok(answer),
+                Err(PeerError::Nonsense { .. }) => Err(self.lied(peer, "an answer that is none")),
+                Err(failed) => Err(failed.into()),
             }
         };
-        Patience::default().retry_busy(ask).await
+        let answer = Patience::default().retry_busy(ask).await?;
+        match &answer {
+            Answer::Shard { payload, .. } if is_bulk => self.pace.pulled(payload.len(), since.elapsed()),
+            _ if is_question => self.pace.answered(since.elapsed()),
+            _ => {}
+        }
+        Ok(answer)
     }
 
     /// Notes that a peer was caught.

@@ -75,10 +75,12 @@ pub struct GetReport {
     pub chunks_decoded: u64,
     /// Chunks that were there from an earlier, interrupted run.
     pub chunks_resumed: u64,
-    /// Shards that came and did not verify, or that a peer found damaged.
+    /// Shards that came and did not verify, that a peer found damaged, or that it claimed and could not give.
     pub shards_bad: u64,
     /// Payload bytes that came.
     pub bytes_pulled: u64,
+    /// Peers that gave wrong bytes, or said what is not so.
+    pub peers_caught: Vec<PeerId>,
 }
 
 impl GetReport {

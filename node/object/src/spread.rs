@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::future::join_all;
 use storgo_protocol::{PeerId, ShardAddress, ShardIndex, ShardSet, StripeHeader};
 
 use crate::error::ObjectError;
 use crate::miss::Miss;
 use crate::pool::Pool;
+use crate::straggler::write_all;
 use crate::writer::{Proof, Writer};
 
 /// Spreads stripes over a pool of peers.
@@ -36,7 +36,6 @@ struct Outcome {
     stored: ShardSet,
     present: u64,
     pushed: u64,
-    miss: Option<Miss>,
 }
 
 impl Spreader {
@@ -50,30 +49,38 @@ impl Spreader {
     ) -> Result<Spread, ObjectError> {
         let wanted: ShardSet = shards.iter().map(|(index, _)| *index).collect();
         let mut spread = Spread { held, ..Spread::default() };
+        let mut given_up = Vec::new();
         while !wanted.without(spread.shards()).is_empty() {
-            let round = self.round(header, &spread.held)?;
-            let pushes = round.into_iter().map(|(peer, set)| self.push_set(peer, set, header, shards, proof));
-            for (peer, outcome) in join_all(pushes).await {
-                spread.add(peer, &outcome);
-                if let Some(miss) = outcome.miss {
+            let round = self.round(header, &spread.held, &given_up)?;
+            let taking: Vec<PeerId> = round.iter().chain(&spread.held).map(|(peer, _)| *peer).collect();
+            let push = |(peer, set)| (peer, self.push_set(peer, set, header, shards, proof));
+            let spares = || self.pool.spares(|peer| taking.contains(&peer));
+            let written = write_all(round.into_iter().map(push), spares).await;
+            for (peer, outcome) in written.done {
+                let outcome = outcome.unwrap_or_else(|(miss, outcome)| {
                     self.pool.fail(peer, &miss);
-                }
+                    outcome
+                });
+                spread.add(peer, &outcome);
             }
+            written.late.iter().for_each(|peer| self.pool.late(*peer));
+            given_up.extend(written.late);
         }
         Ok(spread)
     }
 
-    /// Who takes which of the shards that have no place yet.
+    /// Who takes which of the shards that have no place yet; not those that were given up for this stripe.
     fn round(
         &self,
         header: &StripeHeader,
         held: &[(PeerId, ShardSet)],
+        given_up: &[PeerId],
     ) -> Result<Vec<(PeerId, ShardSet)>, ObjectError> {
         let total = header.code().total();
         if self.strict && self.pool.takers() < total {
             return Err(ObjectError::TooFewPeers { have: self.pool.takers(), need: total });
         }
-        match self.pool.assign(header.id(), held, total) {
+        match self.pool.assign(header.id(), held, total, given_up) {
             round if round.is_empty() => Err(self.pool.exhausted(format!("a shard of chunk {}", header.chunk()))),
             round => Ok(round),
         }
@@ -86,13 +93,13 @@ impl Spreader {
         header: &StripeHeader,
         shards: &[(ShardIndex, Bytes)],
         proof: &Proof,
-    ) -> (PeerId, Outcome) {
+    ) -> Result<Outcome, (Miss, Outcome)> {
         let mine: Vec<_> = shards.iter().filter(|(index, _)| set.contains(*index)).collect();
         let mut outcome = Outcome::default();
-        if let Err(miss) = self.try_push(peer, header, &mine, proof, &mut outcome).await {
-            outcome.miss = Some(miss);
+        match self.try_push(peer, header, &mine, proof, &mut outcome).await {
+            Ok(()) => Ok(outcome),
+            Err(miss) => Err((miss, outcome)),
         }
-        (peer, outcome)
     }
 
     async fn try_push(

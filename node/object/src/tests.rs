@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use storgo_protocol::{AnyTicket, Code, ConvergenceSecret, Identity, Ticket};
 
-use crate::fake::{FakeNetwork, FakePeers, Fault, FixedClock, SeededRandom};
+use crate::fake::{FakeNetwork, FakePeers, Fault, FixedClock, Lie, SeededRandom};
 use crate::ports::{Clock, Random};
 use crate::{Engine, ErrorKind, ObjectError, Order, Piece, Progress, PutOptions, Sink, User};
 
 mod adversity;
+mod liars;
 mod records;
 mod trees;
 
@@ -137,7 +138,7 @@ async fn lies_are_decoded_around_and_their_tellers_distrusted() {
     let put = lab.put(&bytes, &PutOptions::default()).await.unwrap();
     let liars: Vec<_> = lab.network.peers().into_iter().take(2).collect();
     for liar in &liars {
-        lab.network.set_fault(*liar, Fault::Liar);
+        lab.network.set_fault(*liar, Fault::Lies(Lie::WrongBytes));
     }
     let (engine, peers) = client(&lab.network, 9);
     let object = engine.open(&put.ticket).await.unwrap();

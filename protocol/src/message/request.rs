@@ -8,7 +8,8 @@ use prost::Message as _;
 use super::frame::Frame;
 use super::{bounded, bounded_text, id32, wire};
 use crate::limits::{
-    IDS_PER_MESSAGE_MAX, LAYOUT_RECORDS_MAX, NODE_BYTES_MAX, NODE_COPIES_MAX, REASON_CHARS_MAX, SHARD_BYTES_MAX,
+    FRAME_PAYLOAD_BYTES_MAX, IDS_PER_MESSAGE_MAX, LAYOUT_RECORDS_MAX, NODE_BYTES_MAX, NODE_COPIES_MAX,
+    REASON_CHARS_MAX, SHARD_BYTES_MAX,
 };
 use crate::{ContentId, DecodeError, LayoutRecord, NodeId, ShardAddress, ShardIndex, ShardSet, StripeHeader, StripeId};
 
@@ -321,6 +322,17 @@ impl Request {
             Wire::PullRecords(pull) => Self::PullRecords { content: id32(&pull.content, ContentId::from_bytes)? },
             Wire::Show(show) => Self::Show { authority: show.authority, payload: node_bytes(payload)? },
         })
+    }
+
+    /// Payload bytes that an answer to this request can carry at the most: 0 for those that carry none.
+    #[must_use]
+    pub const fn answer_payload_max(&self) -> usize {
+        match self {
+            Self::Pull { .. } => SHARD_BYTES_MAX,
+            Self::PullRange { .. } => FRAME_PAYLOAD_BYTES_MAX,
+            Self::PullNode { .. } => NODE_BYTES_MAX,
+            _ => 0,
+        }
     }
 
     /// A word for logs and metrics.

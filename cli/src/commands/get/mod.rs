@@ -153,6 +153,8 @@ pub(crate) struct GetJson {
     pub(crate) chunks_resumed: u64,
     pub(crate) shards_bad: u64,
     pub(crate) bytes_pulled: u64,
+    /// Peers that gave wrong bytes, or said what is not so.
+    pub(crate) peers_caught: Vec<String>,
     pub(crate) seconds: f64,
 }
 
@@ -167,6 +169,7 @@ impl GetJson {
             chunks_resumed: report.chunks_resumed,
             shards_bad: report.shards_bad,
             bytes_pulled: report.bytes_pulled,
+            peers_caught: report.peers_caught.iter().map(ToString::to_string).collect(),
             seconds: took.as_secs_f64(),
         }
     }
@@ -185,6 +188,9 @@ impl GetJson {
         }
         if self.shards_bad > 0 {
             parts.push(format!("{} damaged and not used", amounts::count(self.shards_bad, "shard")));
+        }
+        if !self.peers_caught.is_empty() {
+            parts.push(format!("caught lying: {}", self.peers_caught.join(", ")));
         }
         parts.join("; ")
     }

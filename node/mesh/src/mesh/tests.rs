@@ -171,7 +171,7 @@ async fn until(mesh: &Mesh, what: &str, done: impl Fn(&Mesh) -> bool) {
 }
 
 fn answering(mesh: &Mesh) -> usize {
-    mesh.core.table.lock().answering().len()
+    mesh.core.answering()
 }
 
 fn shard(seed: u8, bytes: usize) -> (StripeHeader, ShardIndex, Bytes) {

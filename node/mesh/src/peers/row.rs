@@ -22,12 +22,27 @@ pub(super) struct Row {
     pub(super) failures: u32,
     pub(super) fault: String,
     pub(super) retry_at: Option<Instant>,
-    pub(super) distrust: Option<String>,
+    pub(super) distrust: Option<Distrust>,
     pub(super) bytes_sent: u64,
     pub(super) bytes_received: u64,
 }
 
+/// What a peer was caught at.
+#[derive(Debug)]
+pub(super) struct Distrust {
+    /// The last lie.
+    pub(super) what: String,
+    /// How many there were.
+    pub(super) lies: u32,
+    /// When it is forgiven, though not forgotten: the next lie weighs twice.
+    pub(super) until: Instant,
+}
+
 impl Row {
+    pub(super) fn distrusted(&self, now: Instant) -> bool {
+        self.distrust.as_ref().is_some_and(|distrust| now < distrust.until)
+    }
+
     pub(super) fn linked(&self) -> bool {
         !self.paths.is_empty()
     }

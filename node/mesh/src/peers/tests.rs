@@ -69,7 +69,7 @@ fn hearsay_is_dialled_before_it_counts() {
     let mut table = PeerTable::new(peer(0));
     table.hear_say(card(1, &["/ip4/127.0.0.1/tcp/1"]));
     table.hear_say(card(0, &["/ip4/127.0.0.1/tcp/1"]));
-    assert!(table.answering().is_empty() && table.tell(peer(9), Scope::Loopback, now).is_empty());
+    assert!(table.answering(now).is_empty() && table.tell(peer(9), Scope::Loopback, now).is_empty());
     assert_eq!(table.candidates(now), [peer(1)]);
     assert!(matches!(table.standing(peer(1), now), Standing::Away(addresses) if addresses.len() == 1));
 
@@ -82,7 +82,7 @@ fn hearsay_is_dialled_before_it_counts() {
     assert!(table.admits(peer(1)));
     // What others say of it later changes nothing.
     table.hear_say(PeerCard { free_bytes: 1_000_000, ..card(1, &["/ip4/127.0.0.1/tcp/2"]) });
-    assert_eq!(table.answering()[0].free_bytes, 5);
+    assert_eq!(table.answering(now)[0].free_bytes, 5);
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_lost_connection_needs_a_new_hello() {
     let now = Instant::now();
     let mut table = table_of(1, "/ip4/127.0.0.1/tcp/9", now);
     table.set_paths(peer(1), Vec::new());
-    assert!(!table.admits(peer(1)) && table.answering().is_empty());
+    assert!(!table.admits(peer(1)) && table.answering(now).is_empty());
     table.set_paths(peer(1), vec![address("/ip4/127.0.0.1/tcp/9")]);
     assert_eq!(table.standing(peer(1), now), Standing::Greeting);
 }
@@ -131,11 +131,23 @@ fn an_address_that_was_not_tried_ends_the_wait_but_not_a_refusal() {
 }
 
 #[test]
-fn who_was_caught_comes_last() {
-    let mut table = table_of(3, "/ip4/127.0.0.1/tcp/9", Instant::now());
-    let first = table.answering()[0].peer;
-    table.distrust(first, "wrong bytes");
-    assert_eq!(table.answering()[2].peer, first);
+fn who_was_caught_comes_last_until_it_is_forgiven_and_longer_the_next_time() {
+    let now = Instant::now();
+    let mut table = table_of(3, "/ip4/127.0.0.1/tcp/9", now);
+    let first = table.answering(now)[0].peer;
+    let row = |table: &PeerTable, at| table.rows(at).into_iter().find(|row| row.peer == first).unwrap();
+    let mut caught = now;
+    for (lies, seconds) in [(1, DISTRUST_SECONDS_MIN), (2, 2 * DISTRUST_SECONDS_MIN)] {
+        table.distrust(first, "wrong bytes", caught);
+        let last = caught + Duration::from_secs(seconds - 1);
+        assert_eq!((table.answering(last)[2].peer, table.distrusted(last)), (first, vec![first]));
+        assert_eq!((row(&table, last).lies, row(&table, last).distrust.as_deref()), (lies, Some("wrong bytes")));
+        caught = last + Duration::from_secs(1);
+        assert_eq!((table.answering(caught)[0].peer, table.distrusted(caught)), (first, Vec::new()));
+        assert_eq!((row(&table, caught).lies, row(&table, caught).distrust), (lies, None));
+    }
+    (0..40).for_each(|_| table.distrust(first, "wrong bytes", caught));
+    assert!(table.distrusted(caught + Duration::from_secs(DISTRUST_SECONDS_MAX)).is_empty());
 }
 
 #[test]
@@ -178,5 +190,5 @@ fn a_full_table_forgets_who_is_not_linked() {
         table.hear_of(id(i), &[address("/ip4/127.0.0.1/tcp/1")]);
     }
     assert_eq!(table.rows(now).len(), PEER_TABLE_MAX);
-    assert_eq!(table.answering().len(), 2);
+    assert_eq!(table.answering(now).len(), 2);
 }

@@ -28,8 +28,10 @@ pub struct PeerRow {
     pub bytes_sent: u64,
     /// Bytes of requests and answers that came from it.
     pub bytes_received: u64,
-    /// What it was caught at, last.
+    /// What it was caught at, last, if that is not forgiven yet.
     pub distrust: Option<String>,
+    /// How often it was caught in all.
+    pub lies: u32,
 }
 
 /// How a peer stands.
@@ -65,6 +67,7 @@ pub(super) fn show(peer: PeerId, row: &Row, now: Instant) -> PeerRow {
         heard: row.heard.map(|at| now.saturating_duration_since(at)),
         bytes_sent: row.bytes_sent,
         bytes_received: row.bytes_received,
-        distrust: row.distrust.clone(),
+        distrust: row.distrust.as_ref().filter(|_| row.distrusted(now)).map(|distrust| distrust.what.clone()),
+        lies: row.distrust.as_ref().map_or(0, |distrust| distrust.lies),
     }
 }

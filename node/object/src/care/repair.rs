@@ -18,8 +18,7 @@ use crate::engine::Engine;
 use crate::error::ObjectError;
 use crate::nodes::{Holders, NodeWriter};
 use crate::progress::Progress;
-use crate::read::{Located, newest_record};
-use crate::remote::Remote;
+use crate::read::{Located, RecordUse, newest_record};
 use crate::report::RepairReport;
 use crate::spread::Spreader;
 use crate::width::{NOTHING, WidthMeter};
@@ -37,7 +36,7 @@ impl Engine {
             AnyTicket::Read(_) => Granter::owner(self),
             AnyTicket::Care(care) => Granter::care(self, care.clone()),
         };
-        let writer = Arc::new(Writer::new(Remote::new(Arc::clone(&self.peers)), granter));
+        let writer = Arc::new(Writer::new(self.remote(), granter));
         let pool = Arc::clone(&subject.pool);
         let copies = usize::from(subject.layout.top.node_copies);
         let meter = || WidthMeter::new(subject.layout.top.code.data(), subject.pool.disks());
@@ -115,7 +114,7 @@ impl Repair<'_> {
         let work = move |header: &StripeHeader, shards: &[(ShardIndex, Bytes)]| {
             Ok((header.clone(), rebuild(header, shards, missing)?))
         };
-        let fetched = match self.subject.fetcher.fetch(&stripe, &what, work).await {
+        let fetched = match self.subject.fetcher.fetch(&stripe, None, &what, work).await {
             Ok(fetched) => fetched,
             Err(error @ (ObjectError::NotEnough { .. } | ObjectError::Corrupt { .. })) => {
                 return Ok(Mended::Lost(error.to_string()));
@@ -159,7 +158,7 @@ impl Repair<'_> {
     /// say in the record.
     async fn repair_root(&mut self, proof: &Proof) -> Result<(), ObjectError> {
         let Subject { content, owner, root_node, layout, pool, .. } = self.subject;
-        let record = newest_record(self.engine, pool, *content, *owner).await;
+        let record = newest_record(self.engine, pool, *content, *owner, RecordUse::Reading).await;
         let before = node_holders(self.subject, root_node.id, true).await;
         let after = match record.filter(|record| record.layout == layout.id) {
             Some(record) => self.nodes.write_root(root_node, &record, before.clone(), proof).await?,

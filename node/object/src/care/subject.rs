@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use storgo_pipeline::EncodedNode;
-use storgo_protocol::limits::PEERS_DIALLED_FOR_GET;
 use storgo_protocol::{AnyTicket, ContentId, PeerId, Root};
 
 use crate::engine::Engine;
@@ -25,7 +24,7 @@ pub(super) struct Subject {
 
 impl Subject {
     pub(super) async fn find(engine: &Engine, ticket: &AnyTicket) -> Result<Self, ObjectError> {
-        let pool = Arc::new(Pool::new(engine.peers.answering(PEERS_DIALLED_FOR_GET).await)?);
+        let pool = engine.pool_to_get().await?;
         let (content, owner) = match ticket {
             AnyTicket::Read(ticket) => (ticket.content, ticket.owner),
             AnyTicket::Care(ticket) => (ticket.content, ticket.grant.owner),

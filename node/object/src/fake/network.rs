@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use storgo_protocol::message::{Answer, Frame, PeerCard, Refusal, RefusalKind, Re
 use storgo_protocol::{Identity, NetworkId, NodeId, PeerId, ShardSet};
 use tokio::sync::watch;
 
+use super::lie::{Liar, Lie};
 use super::store::MemoryStore;
 use crate::ports::{Clock, PeerError, Peers, Random, Serve as _, ShardStore as _};
 use crate::serve::ShardService;
@@ -30,8 +32,12 @@ pub enum Fault {
     DownAfter(u64),
     /// It does not answer the next request, and is well after that.
     DropNext,
-    /// It changes one byte of every payload that it gives.
-    Liar,
+    /// It lies in this way.
+    Lies(Lie),
+    /// The connection breaks in the middle of every answer with a payload.
+    DiesInAnswers,
+    /// What it answers is no message.
+    Nonsense,
     /// It claims to hold every shard.
     ClaimsShards,
     /// It claims to hold every node.
@@ -59,6 +65,8 @@ struct Node {
     service: Mutex<Arc<ShardService>>,
     clock: Arc<dyn Clock>,
     fault: watch::Sender<Fault>,
+    liar: Liar,
+    heard: AtomicU64,
     requests: AtomicU64,
     silenced: AtomicU64,
 }
@@ -90,6 +98,8 @@ impl FakeNetwork {
                 service,
                 clock: Arc::clone(clock),
                 fault: watch::Sender::default(),
+                liar: Liar::default(),
+                heard: AtomicU64::new(0),
                 requests: AtomicU64::new(0),
                 silenced: AtomicU64::new(0),
             };
@@ -134,6 +144,12 @@ impl FakeNetwork {
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.nodes.values().map(|node| node.requests.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Requests that one peer was asked and did not meet in silence.
+    #[must_use]
+    pub fn heard(&self, peer: PeerId) -> u64 {
+        self.nodes.get(&peer).map_or(0, |node| node.heard.load(Ordering::Relaxed))
     }
 
     /// Requests that met a silent peer.
@@ -220,6 +236,10 @@ impl Peers for FakePeers {
         cards
     }
 
+    async fn answering_soon(&self, enough: usize, _linger: Duration) -> Vec<PeerCard> {
+        self.answering(enough).await
+    }
+
     async fn ask(&self, peer: PeerId, request: Request) -> Result<Answer, PeerError> {
         let unreachable = || PeerError::Unreachable { peer, reason: "down".to_owned() };
         let node = self.network.nodes.get(&peer).ok_or_else(unreachable)?;
@@ -233,13 +253,22 @@ impl Peers for FakePeers {
         // Through the frames, so that what is tested is what goes over the wire.
         let nonsense = |source| PeerError::Nonsense { peer, source };
         let request = Request::decode(request.encode()).map_err(nonsense)?;
+        node.liar.hear(&request);
+        node.heard.fetch_add(1, Ordering::Relaxed);
+        let asked = request.clone();
         let service = Arc::clone(&node.service.lock());
         let mut frame: Frame = service.serve(self.me, request).await.encode();
         node.requests.fetch_add(1, Ordering::Relaxed);
-        if fault == Fault::Liar && !frame.payload.is_empty() {
-            let mut payload = frame.payload.to_vec();
-            payload.iter_mut().take(1).for_each(|byte| *byte ^= 0x80);
-            frame.payload = Bytes::from(payload);
+        match fault {
+            Fault::Lies(lie) => {
+                let honest = Answer::decode(frame).map_err(nonsense)?;
+                frame = node.liar.tell(lie, &asked, honest).encode();
+            }
+            Fault::Nonsense => frame.head = Bytes::from_static(b"no message at all"),
+            Fault::DiesInAnswers if !frame.payload.is_empty() => {
+                return Err(PeerError::Broken { peer, source: std::io::ErrorKind::UnexpectedEof.into() });
+            }
+            _ => {}
         }
         let mut answer = Answer::decode(frame).map_err(nonsense)?;
         if let Answer::Holds { shards, nodes } = &mut answer {
@@ -264,6 +293,10 @@ impl Peers for FakePeers {
 
     fn distrust(&self, peer: PeerId, what: &str) {
         self.distrusted.lock().push((peer, what.to_owned()));
+    }
+
+    fn distrusted(&self) -> Vec<PeerId> {
+        self.distrusted.lock().iter().map(|(peer, _)| *peer).collect()
     }
 }
 

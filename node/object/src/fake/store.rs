@@ -73,6 +73,12 @@ impl MemoryStore {
         shards.chain(kept.nodes.values().map(|(payload, _)| payload.clone())).collect()
     }
 
+    /// Whether a shard below this index is kept.
+    #[must_use]
+    pub fn holds_data(&self, data: usize) -> bool {
+        self.kept.lock().shards.keys().any(|(_, index)| index.get() < data)
+    }
+
     /// The layout records of a content that are kept.
     #[must_use]
     pub fn records(&self, content: ContentId) -> Vec<LayoutRecord> {

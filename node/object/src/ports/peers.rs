@@ -20,6 +20,10 @@ pub trait Peers: Send + Sync + fmt::Debug {
     /// dialled until `enough` answer or no one is left to dial, so the call takes as long as the slowest dial.
     async fn answering(&self, enough: usize) -> Vec<PeerCard>;
 
+    /// As [`Peers::answering`], but once somebody answers and no one else does for as long as `linger`, dials that are
+    /// under way are not waited for: an address that swallows packets holds nothing up.
+    async fn answering_soon(&self, enough: usize, linger: Duration) -> Vec<PeerCard>;
+
     /// Asks one peer and waits for its answer, which is well-formed but not to be believed.
     ///
     /// # Errors
@@ -29,8 +33,11 @@ pub trait Peers: Send + Sync + fmt::Debug {
     /// Peers that announced in the DHT that they hold this node, as far as found; none of them is to be believed.
     async fn providers(&self, node: NodeId) -> Vec<PeerId>;
 
-    /// Notes that a peer was caught: it gave wrong bytes or said what is not so. It is asked last from now on.
+    /// Notes that a peer was caught: it gave wrong bytes or said what is not so. It is asked last for a while.
     fn distrust(&self, peer: PeerId, what: &str);
+
+    /// The peers that were caught not long ago.
+    fn distrusted(&self) -> Vec<PeerId>;
 }
 
 /// The other side of [`Peers::ask`]: answers requests of peers. Implemented by `ShardService`,

@@ -21,9 +21,7 @@ use std::sync::Arc;
 
 use futures::StreamExt as _;
 use storgo_pipeline::{Chunking, EncodedNode, IndexBuilder, LayoutBuilder, SealedChunk, seal_root};
-use storgo_protocol::limits::{
-    CHUNKS_ENCODING_MAX, PEERS_DIALLED_FOR_PUT, STRIPES_IN_FLIGHT_MAX, TICKET_ADDRESSES_MAX,
-};
+use storgo_protocol::limits::{CHUNKS_ENCODING_MAX, STRIPES_IN_FLIGHT_MAX, TICKET_ADDRESSES_MAX};
 use storgo_protocol::{
     Code, ContentId, ConvergenceSecret, Extent, IndexTop, LayoutEntry, LayoutId, NetworkId, NodeId, ObjectKind, Ticket,
 };
@@ -35,8 +33,7 @@ use crate::error::ObjectError;
 use crate::nodes::NodeWriter;
 use crate::pool::Pool;
 use crate::progress::Progress;
-use crate::read::newest_record;
-use crate::remote::Remote;
+use crate::read::{RecordUse, newest_record};
 use crate::report::PutReport;
 use crate::spread::Spreader;
 use crate::width::WidthMeter;
@@ -77,7 +74,7 @@ impl Engine {
         progress: &Progress,
     ) -> Result<PutReport, ObjectError> {
         progress.set_total(options.size_hint.unwrap_or(0));
-        let pool = Arc::new(Pool::new(self.peers.answering(PEERS_DIALLED_FOR_PUT).await)?);
+        let pool = self.pool_to_put().await?;
         let network = self.peers.network().ok_or(ObjectError::NoPeers)?;
         let secret = self.put_secret(options);
         let chunking = if options.private { Chunking::Fixed } else { Chunking::ContentDefined };
@@ -89,7 +86,7 @@ impl Engine {
         if options.strict && pool.takers() < code.total() {
             return Err(ObjectError::TooFewPeers { have: pool.takers(), need: code.total() });
         }
-        let writer = Arc::new(Writer::new(Remote::new(Arc::clone(&self.peers)), Granter::owner(self)));
+        let writer = Arc::new(Writer::new(self.remote(), Granter::owner(self)));
         let spreader = Spreader { writer: Arc::clone(&writer), pool: Arc::clone(&pool), strict: options.strict };
         let nodes = NodeWriter { writer, pool: Arc::clone(&pool), copies: code.node_copies() };
         let placer = Placer::new(spreader);
@@ -183,7 +180,8 @@ impl Put<'_> {
         self.write_nodes(closed, tally).await?;
         let top = EncodedNode { id: layout.id.into(), bytes: layout.bytes };
         self.write_node(&top, true, tally).await?;
-        let known = newest_record(self.engine, &self.pool, content, self.engine.user.identity.id()).await;
+        let owner = self.engine.user.identity.id();
+        let known = newest_record(self.engine, &self.pool, content, owner, RecordUse::Numbering).await;
         let record = layout_record(self.engine, content, layout.id, known.as_ref());
         tally.node_bytes += root.bytes.len() as u64;
         tally.width.add_node(&self.nodes.write_root(&root, &record, Vec::new(), &Proof::from([])).await?);

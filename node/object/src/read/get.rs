@@ -9,7 +9,8 @@ use storgo_pipeline::{join, open_chunk, segments_of};
 use storgo_protocol::limits::{CHUNKS_IN_FLIGHT_MAX, SEGMENT_BYTES};
 use tokio::task::JoinSet;
 
-use super::fetch::{Fetched, Fetcher};
+use super::fetch::Fetched;
+use super::fetcher::Fetcher;
 use super::object::Object;
 use super::pieces::{PieceWalk, PlacedPiece};
 use super::sink::{Order, Piece, Sink};
@@ -70,7 +71,7 @@ impl Engine {
                 }
             }
         }
-        Ok(delivery.report)
+        Ok(GetReport { peers_caught: object.pool.lied(), ..delivery.report })
     }
 }
 
@@ -86,8 +87,9 @@ async fn fetch_piece(fetcher: Fetcher, placed: PlacedPiece) -> Result<(Piece, Fe
         part.value = cut(&part.value, start..start + plain.len())?;
         return Ok((piece, part));
     }
+    let sealed = chunk.sealed_bytes as usize;
     let open = move |header: &_, shards: &[_]| open_chunk(&chunk, join(header, shards)?);
-    let mut whole = fetcher.fetch(&stripe, &format!("chunk {}", piece.number), open).await?;
+    let mut whole = fetcher.fetch(&stripe, Some(sealed), &format!("chunk {}", piece.number), open).await?;
     whole.value = cut(&whole.value, plain)?;
     Ok((piece, whole))
 }

@@ -1,7 +1,9 @@
 //! The way back: from a ticket to bytes.
 
 mod fetch;
+mod fetcher;
 mod get;
+mod hunt;
 mod layout;
 mod locate;
 mod nodes;
@@ -9,9 +11,9 @@ mod object;
 mod pieces;
 mod sink;
 
-pub(crate) use fetch::Fetcher;
+pub(crate) use fetcher::Fetcher;
 pub(crate) use layout::Layout;
 pub(crate) use locate::{Located, survey};
-pub(crate) use nodes::{find_node, newest_record};
+pub(crate) use nodes::{RecordUse, find_node, newest_record};
 pub use object::Object;
 pub use sink::{Order, Piece, Sink};

@@ -3,16 +3,14 @@
 use std::sync::Arc;
 
 use storgo_pipeline::{PipelineError, open_root};
-use storgo_protocol::limits::PEERS_DIALLED_FOR_GET;
 use storgo_protocol::{ContentId, IndexNode, IndexTop, ObjectKind, PeerId, Root, Ticket};
 
-use super::fetch::Fetcher;
+use super::fetcher::Fetcher;
 use super::layout::Layout;
-use super::nodes::{find_node, newest_record};
+use super::nodes::{RecordUse, find_node, newest_record};
 use crate::engine::Engine;
 use crate::error::ObjectError;
 use crate::pool::Pool;
-use crate::remote::Remote;
 
 /// An object that can be read.
 #[derive(Debug)]
@@ -58,7 +56,7 @@ impl Engine {
     /// [`ObjectError::NoCopies`] if its root or layout is out of reach, [`ObjectError::WrongKey`] for a ticket whose
     /// key is another's.
     pub async fn open(&self, ticket: &Ticket) -> Result<Object, ObjectError> {
-        let pool = Arc::new(Pool::new(self.peers.answering(PEERS_DIALLED_FOR_GET).await)?);
+        let pool = self.pool_to_get().await?;
         let root = self.find_root(&pool, ticket.content).await?;
         let IndexTop { kind, node: top } = open_root(&root, &ticket.key).map_err(|error| match error {
             PipelineError::WrongKey => ObjectError::WrongKey,
@@ -83,18 +81,13 @@ impl Engine {
         content: ContentId,
         owner: PeerId,
     ) -> Result<Layout, ObjectError> {
-        let record = newest_record(self, pool, content, owner).await;
+        let record = newest_record(self, pool, content, owner, RecordUse::Reading).await;
         let nobody = || ObjectError::NoCopies { what: "layout record", peers: pool.peers().len() };
         let record = record.ok_or_else(nobody)?;
         Layout::find(self, pool, record.layout, content).await
     }
 
     pub(crate) fn fetcher(&self, pool: &Arc<Pool>, layout: &Layout) -> Fetcher {
-        Fetcher {
-            peers: Arc::clone(&self.peers),
-            remote: Remote::new(Arc::clone(&self.peers)),
-            pool: Arc::clone(pool),
-            code: layout.top.code,
-        }
+        Fetcher { peers: Arc::clone(&self.peers), remote: self.remote(), pool: Arc::clone(pool), code: layout.top.code }
     }
 }

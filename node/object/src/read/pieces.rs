@@ -7,7 +7,7 @@ use storgo_pipeline::{IndexPosition, IndexStep, index_steps, join, open_index_no
 use storgo_protocol::limits::PIECES_LOCATED_AT_ONCE_MAX;
 use storgo_protocol::{Extent, IndexChild, IndexNode, LayoutEntry};
 
-use super::fetch::Fetcher;
+use super::fetcher::Fetcher;
 use super::locate::{Located, locate};
 use super::object::Object;
 use super::sink::Piece;
@@ -88,7 +88,7 @@ impl<'a> PieceWalk<'a> {
             }
         }
         let entries = found.iter().map(|(_, _, entry)| *entry).collect();
-        let located = locate(&self.fetcher.remote, &self.fetcher.pool, entries, self.fetcher.code.total()).await;
+        let located = locate(&self.fetcher.remote, &self.fetcher.pool, entries, self.fetcher.code).await;
         let place = |((extent, at, _), stripe)| self.place(extent, at, stripe);
         Ok(found.into_iter().zip(located).map(place).collect())
     }
@@ -105,11 +105,12 @@ impl<'a> PieceWalk<'a> {
     async fn fetch_node(&self, child: &IndexChild, height: u8, entry: u64) -> Result<IndexNode, ObjectError> {
         let entry = self.entry(entry, &child.chunk.id).await?;
         let (remote, pool) = (&self.fetcher.remote, &self.fetcher.pool);
-        let located = locate(remote, pool, vec![entry], self.fetcher.code.total()).await;
+        let located = locate(remote, pool, vec![entry], self.fetcher.code).await;
         let stripe = located.into_iter().next().ok_or(ObjectError::NoPeers)?;
         let parent = child.clone();
         let open = move |header: &_, shards: &[_]| open_index_node(height, &parent, join(header, shards)?);
-        Ok(self.fetcher.fetch(&stripe, "an index node", open).await?.value)
+        let sealed = child.chunk.sealed_bytes as usize;
+        Ok(self.fetcher.fetch(&stripe, Some(sealed), "an index node", open).await?.value)
     }
 
     /// The layout's entry for a chunk of the index: the two must agree.
