@@ -17,6 +17,14 @@ fix:
 test *ARGS:
     cargo test --workspace {{ ARGS }}
 
+# 200 kills -9 under load; everything acknowledged is read back.
+kills:
+    STORGO_KILLS=200 cargo test -p storgo --test suite kills:: -- --nocapture
+
+# 100,000 changes of a large shard, and every value of every byte of each small file of a node.
+decay:
+    STORGO_FLIPS=100000 STORGO_FLIP_VALUES=255 cargo test -p storgo-store decay:: -- --nocapture
+
 # The whole system on this machine: `just demo FILE --peers 8`.
 demo *ARGS:
     cargo run --release -- demo {{ ARGS }}

@@ -8,6 +8,8 @@
 //!   mending     repair after deaths and damage, by an owner and by a carer who cannot read
 //!   resuming    an interrupted put or get goes on where it was
 //!   lasting     what a node keeps through kill -9, lost disks and a full disk; how it stops
+//!   disks       disks that lie, vanish, fail and stall under a running node
+//!   kills       kill -9 at any moment under load, and nothing acknowledged lost
 //!   chaos       seeded rounds of deaths, damage and repair: whatever was acknowledged is there, and heals
 //!   trees       directories come back whole, in part and by name, past dead peers and after a kill
 //!   tickets     forged, truncated and foreign tickets, and the wrong network
@@ -42,7 +44,9 @@ mod harness;
 mod asking;
 mod chaos;
 mod demo;
+mod disks;
 mod exit_codes;
+mod kills;
 mod lan;
 mod lasting;
 mod mending;

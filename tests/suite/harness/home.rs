@@ -14,18 +14,18 @@ pub struct Home {
     pub path: PathBuf,
     outside: PathBuf,
     log: Option<String>,
-    space: Option<PathBuf>,
+    started_by: Vec<String>,
 }
 
 impl Home {
     /// A user whose home is `path`, in a world that ends at the directory `outside`.
     pub fn new(path: PathBuf, outside: &Path) -> Self {
-        Self { path, outside: outside.to_owned(), log: None, space: None }
+        Self { path, outside: outside.to_owned(), log: None, started_by: Vec::new() }
     }
 
     /// The same user, in a network namespace.
     pub fn inside(&self, space: &Space) -> Self {
-        Self { space: Some(space.path().to_owned()), ..self.clone() }
+        Self { started_by: Space::starter(space.path()), ..self.clone() }
     }
 
     /// The same user, who logs as `filter` says.
@@ -40,7 +40,7 @@ impl Home {
 
     /// Starts `storgo` with these arguments.
     pub fn start(&self, args: &[&str]) -> Running {
-        let mut command = storgo(&self.outside, self.space.as_deref());
+        let mut command = storgo(&self.started_by, &self.outside);
         if let Some(log) = &self.log {
             command.env("STORGO_LOG", log);
         }
@@ -49,10 +49,17 @@ impl Home {
     }
 }
 
-/// The program, in an environment that knows nothing of this machine's users, and in a network namespace if one is
-/// named.
-pub fn storgo(outside: &Path, space: Option<&Path>) -> Command {
-    let mut command = space.map_or_else(|| Command::new(STORGO), |space| Space::command(space, STORGO));
+/// The program, in an environment that knows nothing of this machine's users. It is started by another where one is
+/// named, which is given its path as the last argument.
+pub fn storgo(started_by: &[String], outside: &Path) -> Command {
+    let mut command = match started_by.split_first() {
+        Some((first, args)) => {
+            let mut command = Command::new(first);
+            command.args(args).arg(STORGO);
+            command
+        }
+        None => Command::new(STORGO),
+    };
     command.env_clear().env("HOME", outside).env("TMPDIR", outside.join("tmp")).env("RUST_BACKTRACE", "1");
     if let Some(path) = env::var_os("PATH") {
         command.env("PATH", path);

@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use super::home::storgo;
+use super::net::Space;
 use super::wait::{PATIENCE, until};
 
 /// How a node differs from others.
@@ -54,7 +55,8 @@ pub struct Node {
     outside: PathBuf,
     args: Vec<String>,
     filter: Option<&'static str>,
-    space: Option<PathBuf>,
+    /// What the program is started by, such as a tracer that becomes it; empty for nothing.
+    pub started_by: Vec<String>,
     running: Option<(Child, ChildStdin)>,
 }
 
@@ -93,7 +95,7 @@ impl Node {
             outside: outside.to_owned(),
             args,
             filter: options.log,
-            space: options.site.map(|site| site.space),
+            started_by: options.site.map(|site| Space::starter(&site.space)).unwrap_or_default(),
             running: None,
         }
     }
@@ -101,7 +103,7 @@ impl Node {
     /// Starts the process and waits until it is ready.
     pub fn start(&mut self, bootstrap: Option<&str>) {
         let log = File::options().create(true).append(true).open(&self.log).expect("a log");
-        let mut command = storgo(&self.outside, self.space.as_deref());
+        let mut command = storgo(&self.started_by, &self.outside);
         command.args(&self.args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log);
         if let Some(address) = bootstrap {
             command.args(["--bootstrap", address]);

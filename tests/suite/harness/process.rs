@@ -97,6 +97,11 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it can be waited for").is_some()
+    }
+
     /// Closes its standard input and waits for its end.
     pub fn finish(mut self) -> Output {
         drop(self.stdin.take());

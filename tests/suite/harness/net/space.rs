@@ -53,11 +53,9 @@ impl Space {
         &self.path
     }
 
-    /// A command that runs inside the namespace at `path`.
-    pub fn command(path: &Path, program: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.arg(format!("--net={}", path.display())).arg("--").arg(program);
-        command
+    /// The words before a command that is to run inside the namespace at `path`.
+    pub fn starter(path: &Path) -> Vec<String> {
+        ["nsenter".to_owned(), format!("--net={}", path.display()), "--".to_owned()].into()
     }
 
     /// Runs a command inside; it must succeed.
@@ -69,8 +67,8 @@ impl Space {
     }
 
     pub fn try_run(&self, words: &[&str]) -> io::Result<String> {
-        let mut command = Self::command(&self.path, words[0]);
-        let output = command.args(&words[1..]).stdin(Stdio::null()).output()?;
+        let starter = Self::starter(&self.path);
+        let output = Command::new(&starter[0]).args(&starter[1..]).args(words).stdin(Stdio::null()).output()?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
