@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 use directories::ProjectDirs;
 use storgo_node::object::ErrorKind;
-use storgo_node::{Client, ClientOptions, Home, NodeError};
+use storgo_node::{Client, ClientOptions, Home, NodeError, PathKind};
 use storgo_protocol::{NetworkId, PeerAddress};
 
+use crate::amounts;
 use crate::error::{CliError, Exit};
 use crate::output::Output;
 
@@ -53,6 +54,10 @@ pub(crate) struct JoinArgs {
     /// Does not look for peers on the local network
     #[arg(long)]
     pub(crate) no_mdns: bool,
+
+    /// Moves shards through relays too, where a peer cannot be reached otherwise: slow, and at the cost of the relay
+    #[arg(long)]
+    pub(crate) relayed_bulk: bool,
 }
 
 /// What every command is given.
@@ -91,6 +96,7 @@ impl Context {
             node: join.node.path().ok(),
             node_required: join.node.node.is_some(),
             mdns: !join.no_mdns,
+            relayed_bulk: join.relayed_bulk,
         };
         Ok(Client::connect(&self.home()?, options).await?)
     }
@@ -99,14 +105,28 @@ impl Context {
 /// Leaves the network after an operation. Beside a failure for want of peers stands what those said that were tried.
 pub(crate) async fn leave<T>(client: Client, result: Result<T, impl Into<NodeError>>) -> Result<T, CliError> {
     let result = match result.map_err(Into::into) {
-        Err(NodeError::Object(error)) if error.kind() == ErrorKind::Unavailable => {
-            let tried = client.joined().await;
-            Err(tried.into_iter().fold(CliError::from(error), |error, met| error.hint(format!("tried: {met}"))))
+        Err(error) => {
+            let unavailable = matches!(&error, NodeError::Object(error) if error.kind() == ErrorKind::Unavailable);
+            let tried = if unavailable { client.joined().await } else { Vec::new() };
+            let hinted =
+                tried.into_iter().fold(CliError::from(error), |error, met| error.hint(format!("tried: {met}")));
+            Err(hint_at_relays(hinted, &client))
         }
         result => result.map_err(CliError::from),
     };
     client.close().await;
     result
+}
+
+/// Says what may help when there are peers, and some are reached through relays only.
+pub(crate) fn hint_at_relays(error: CliError, client: &Client) -> CliError {
+    let wanting = matches!(error.exit, Exit::Unavailable | Exit::NotEnough);
+    let relayed = client.paths().iter().filter(|(_, kind)| *kind == PathKind::Relayed).count();
+    if !wanting || relayed == 0 || client.relayed_bulk() {
+        return error;
+    }
+    let peers = amounts::count(relayed as u64, "peer");
+    error.hint(format!("{peers} can be reached only through a relay: --relayed-bulk moves shards through it"))
 }
 
 /// Which network a command wants, and where a ticket says to start.

@@ -8,7 +8,7 @@ use storgo_mesh::{Mesh, MeshError};
 use storgo_object::ports::{DiskState, DiskStatus, ShardStore};
 use storgo_protocol::message::PeerCard;
 use storgo_protocol::{ContentId, NetworkId, PeerId};
-use storgo_rpc::{ApiError, CardRow, DhtEntry, DhtPeer, DiskRow, NodeApi, NodeStatus, PeerRow, PeerState};
+use storgo_rpc::{ApiError, CardRow, DhtEntry, DhtPeer, DiskRow, NodeApi, NodeStatus, PathKind, PeerRow, PeerState};
 use tokio::time::Instant;
 
 /// Answers questions about a node.
@@ -38,6 +38,7 @@ impl NodeApi for Api {
             peers_known: peers.len().try_into().unwrap_or(u32::MAX),
             process: std::process::id(),
             zone: self.zone.clone(),
+            reach: self.mesh.reach().to_string(),
         })
     }
 
@@ -105,10 +106,19 @@ fn peer_row(row: storgo_mesh::PeerRow) -> PeerRow {
         card: row.card.map(card_row),
         addresses: row.addresses,
         path: row.path,
+        path_kind: row.path_kind.map(path_kind),
         round_trip: row.round_trip,
         heard: row.heard,
         bytes_sent: row.bytes_sent,
         bytes_received: row.bytes_received,
+    }
+}
+
+const fn path_kind(kind: storgo_mesh::PathKind) -> PathKind {
+    match kind {
+        storgo_mesh::PathKind::Direct => PathKind::Direct,
+        storgo_mesh::PathKind::Punched => PathKind::Punched,
+        storgo_mesh::PathKind::Relayed => PathKind::Relayed,
     }
 }
 

@@ -6,11 +6,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use storgo_mesh::{Mesh, MeshConfig, MeshSetup, PeerState, Role};
+use storgo_mesh::{Mesh, MeshConfig, MeshSetup, PathKind, PeerState, Role};
 use storgo_object::Engine;
 use storgo_object::ports::{OsRandom, Peers as _, Random, SystemClock};
 use storgo_protocol::limits::TICKET_ADDRESSES_MAX;
-use storgo_protocol::{Identity, NetworkId, PeerAddress};
+use storgo_protocol::{Identity, NetworkId, PeerAddress, PeerId};
 use storgo_rpc::NodeStatus;
 
 use crate::AGENT;
@@ -33,6 +33,8 @@ pub struct ClientOptions {
     pub node_required: bool,
     /// Whether peers may be looked for on the local network when nothing else is known.
     pub mdns: bool,
+    /// Whether shards may go through relays.
+    pub relayed_bulk: bool,
 }
 
 /// An engine with its place in the network.
@@ -41,6 +43,7 @@ pub struct Client {
     engine: Engine,
     mesh: Mesh,
     book: PeerBook,
+    relayed_bulk: bool,
 }
 
 impl Client {
@@ -63,6 +66,7 @@ impl Client {
             config: MeshConfig {
                 bootstrap: start.bootstrap.iter().map(ToString::to_string).collect(),
                 mdns: start.mdns,
+                relayed_bulk: options.relayed_bulk,
                 ..MeshConfig::default()
             },
         };
@@ -73,7 +77,7 @@ impl Client {
             }
         }
         let engine = Engine::new(Arc::new(mesh.clone()), user, Arc::new(SystemClock), Arc::new(OsRandom));
-        Ok(Self { engine, mesh, book })
+        Ok(Self { engine, mesh, book, relayed_bulk: options.relayed_bulk })
     }
 
     /// Puts, gets, surveys and repairs.
@@ -85,6 +89,19 @@ impl Client {
     /// Waits until each peer to join through was tried; gives what those met that did not welcome this client.
     pub async fn joined(&self) -> Vec<String> {
         self.mesh.joined().await
+    }
+
+    /// Whether shards may go through relays.
+    #[must_use]
+    pub const fn relayed_bulk(&self) -> bool {
+        self.relayed_bulk
+    }
+
+    /// The storage peers that are connected, and how.
+    #[must_use]
+    pub fn paths(&self) -> Vec<(PeerId, PathKind)> {
+        let rows = self.mesh.peers().into_iter().filter(|row| row.card.as_ref().is_some_and(|card| card.stores));
+        rows.filter_map(|row| Some((row.peer, row.path_kind?))).collect()
     }
 
     /// Leaves the network, and remembers the peers that answered.

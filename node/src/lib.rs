@@ -52,6 +52,7 @@ pub use error::NodeError;
 pub use home::Home;
 pub use node::{Node, Ready};
 pub use peer_book::PeerBook;
+pub use storgo_mesh::PathKind;
 pub use tree::{PackReport, Remarks, TreeGetReport, TreePutReport, get_tree, put_tree, restore_attributes};
 
 /// The engine and what it reports, for those who use a [`Client`].

@@ -64,6 +64,12 @@ impl PeerAddress {
         &self.0
     }
 
+    /// Whether it leads through a relay.
+    #[must_use]
+    pub fn is_relayed(&self) -> bool {
+        self.0.iter().any(|part| part == Protocol::P2pCircuit)
+    }
+
     /// How far the address reaches. A name counts as public: where it leads is not known here.
     #[must_use]
     pub fn scope(&self) -> Scope {

@@ -268,6 +268,38 @@ pub const DHT_ANNOUNCEMENTS_MAX: usize = 1024;
 /// Announcements under way at once.
 pub const DHT_ANNOUNCEMENTS_PARALLEL_MAX: usize = 8;
 
+// --- Relays -------------------------------------------------------------------------------------
+
+/// Relays at which a node that cannot be dialled reserves a place: one may vanish.
+pub const RELAYS_MAX: usize = 2;
+
+/// Connected peers that relay and are remembered for when a place ends.
+pub const RELAY_CANDIDATES_MAX: usize = 64;
+
+/// Own addresses whose test by others is remembered; peers decide what they claim to see.
+pub const REACH_TESTS_REMEMBERED_MAX: usize = 32;
+
+/// Peers that may be reached through one node.
+pub const RELAY_RESERVATIONS_MAX: usize = 64;
+
+/// Places of one peer at one relay: one, and one more while it is renewed over a new connection.
+pub const RELAY_RESERVATIONS_PER_PEER_MAX: usize = 2;
+
+/// Circuits through one node at once.
+pub const RELAY_CIRCUITS_MAX: usize = 64;
+
+/// Circuits of one peer through one relay: a client may have to reach all shards of a stripe through it.
+pub const RELAY_CIRCUITS_PER_PEER_MAX: usize = 16;
+
+/// Seconds after which a relay closes a circuit; as long as one exchange may take.
+pub const RELAY_CIRCUIT_SECONDS_MAX: u64 = MESH_EXCHANGE_SECONDS_MAX;
+
+/// Bytes after which a relay closes a circuit: room for a few of the largest shards, and far from free transit.
+pub const RELAY_CIRCUIT_BYTES_MAX: u64 = 4 * FRAME_PAYLOAD_BYTES_MAX as u64;
+
+/// Milliseconds that bulk waits for a direct way to a peer that is reached through a relay, before it is refused.
+pub const PUNCH_WAIT_MS_MAX: u64 = 3000;
+
 // --- A node's disks -----------------------------------------------------------------------------
 
 /// Requests that wait for one disk's committer; each may hold an open file, so it stays far below the usual limit of

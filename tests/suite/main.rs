@@ -18,6 +18,7 @@
 //!   exit_codes  the codes that scripts rely on
 //!   lan         peers and clients without any address find one another by mDNS, in network namespaces
 //!   networks    loss, delay, one-way cuts and flipped bits, between processes in network namespaces
+//!   nat         hidden peers are reached through relays, and directly where their NATs allow it
 //!   demo        the demo, whole, refused, and killed
 //!   words       the help, and what the documents say to type
 //!   tidy        what a reader relies on: the map of crates, paths, module heads
@@ -50,6 +51,7 @@ mod kills;
 mod lan;
 mod lasting;
 mod mending;
+mod nat;
 mod networks;
 mod reading;
 mod resuming;

@@ -36,7 +36,7 @@ fn text(peers: &[PeerRow]) -> String {
     if peers.is_empty() {
         return "no peers yet".into();
     }
-    let mut lines = vec![row(["PEER", "STATE", "PING", "FREE", "CAPACITY", "ZONE", "ADDRESS"])];
+    let mut lines = vec![row(["PEER", "STATE", "PATH", "PING", "FREE", "CAPACITY", "ZONE", "ADDRESS"])];
     for peer in peers {
         let card = peer.card.as_ref();
         let stored =
@@ -45,6 +45,7 @@ fn text(peers: &[PeerRow]) -> String {
         lines.push(row([
             &peer.peer.to_string(),
             &peer.state.to_string(),
+            &peer.path_kind.map_or_else(|| "-".into(), |kind| kind.to_string()),
             &peer.round_trip.map_or_else(|| "-".into(), |trip| format!("{} µs", trip.as_micros())),
             &stored(|card| card.free_bytes).unwrap_or_else(|| "-".into()),
             &stored(|card| card.capacity_bytes).unwrap_or_else(|| "-".into()),
@@ -60,8 +61,8 @@ fn text(peers: &[PeerRow]) -> String {
     lines.join("\n")
 }
 
-fn row([peer, state, ping, free, capacity, zone, address]: [&str; 7]) -> String {
-    format!("{peer:<52}  {state:<11}  {ping:>9}  {free:>8}  {capacity:>8}  {zone:<8}  {address}")
+fn row([peer, state, path, ping, free, capacity, zone, address]: [&str; 8]) -> String {
+    format!("{peer:<52}  {state:<11}  {path:<7}  {ping:>9}  {free:>8}  {capacity:>8}  {zone:<8}  {address}")
 }
 
 #[derive(Debug, Serialize)]
@@ -72,6 +73,7 @@ struct PeerJson {
     distrust: String,
     addresses: Vec<String>,
     path: Option<String>,
+    path_kind: Option<String>,
     round_trip_micros: Option<u128>,
     heard_seconds: Option<u64>,
     bytes_sent: u64,
@@ -100,6 +102,7 @@ impl PeerJson {
             distrust: peer.distrust.clone(),
             addresses: peer.addresses.iter().map(ToString::to_string).collect(),
             path: peer.path.as_ref().map(ToString::to_string),
+            path_kind: peer.path_kind.map(|kind| kind.to_string()),
             round_trip_micros: peer.round_trip.map(|trip| trip.as_micros()),
             heard_seconds: peer.heard.map(|heard| heard.as_secs()),
             bytes_sent: peer.bytes_sent,

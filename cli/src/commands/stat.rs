@@ -2,9 +2,10 @@
 
 use clap::Args;
 use serde::Serialize;
+use storgo_node::PathKind;
 use storgo_node::object::StatReport;
 use storgo_protocol::tree::{TreeNode, TreePath};
-use storgo_protocol::{AnyTicket, ContentId};
+use storgo_protocol::{AnyTicket, ContentId, PeerId};
 
 use crate::amounts;
 use crate::context::{Context, JoinArgs, Wanted, leave};
@@ -39,9 +40,10 @@ pub(crate) async fn run(context: &Context, args: StatArgs) -> Result<(), CliErro
     let ticket = args.ticket.any()?;
     let client = context.connect(&args.join, wanted(&ticket)).await?;
     let report = client.engine().stat(&ticket).await;
+    let paths = client.paths();
     let report = leave(client, report).await?;
     let id = content_id(&ticket);
-    context.output.result(&StatJson::of(id, &report), || text(id, &report))
+    context.output.result(&StatJson::of(id, &report, &paths), || text(id, &report, &paths))
 }
 
 /// Shows what stands at a path.
@@ -74,7 +76,7 @@ const fn content_id(ticket: &AnyTicket) -> ContentId {
     }
 }
 
-fn text(content: ContentId, report: &StatReport) -> String {
+fn text(content: ContentId, report: &StatReport, paths: &[(PeerId, PathKind)]) -> String {
     let mut lines = vec![
         content.to_string(),
         format!(
@@ -90,6 +92,7 @@ fn text(content: ContentId, report: &StatReport) -> String {
             report.root_copies, report.node_copies, report.layout_copies, report.node_copies
         ),
     ];
+    lines.push(format!("reached: {}", how_many(paths)));
     if report.stripes_degraded > 0 {
         let stripes = amounts::count(report.stripes_degraded, "stripe");
         lines.push(format!("{stripes} lack a shard and can be repaired: storgo repair TICKET"));
@@ -102,6 +105,27 @@ fn text(content: ContentId, report: &StatReport) -> String {
         lines.push(Map { code: report.code, places: &report.places, names: &[] }.draw());
     }
     lines.join("\n")
+}
+
+/// `3 direct, 2 relayed (12D3Ko…, 12D3Ko…)`: whoever is not reached directly is named.
+fn how_many(paths: &[(PeerId, PathKind)]) -> String {
+    let kinds = [PathKind::Direct, PathKind::Punched, PathKind::Relayed].into_iter();
+    let told = kinds.filter_map(|kind| {
+        let peers: Vec<_> = paths.iter().filter(|(_, of)| *of == kind).map(|(peer, _)| peer.short()).collect();
+        match (peers.len(), kind) {
+            (0, _) => None,
+            (count, PathKind::Direct) => Some(format!("{count} {kind}")),
+            (count, _) => Some(format!("{count} {kind} ({})", peers.join(", "))),
+        }
+    });
+    told.collect::<Vec<_>>().join(", ")
+}
+
+/// How a peer is reached.
+#[derive(Debug, Serialize)]
+struct PathJson {
+    peer: String,
+    path: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -118,11 +142,12 @@ struct StatJson {
     layout_copies: usize,
     node_copies: usize,
     peers: usize,
+    paths: Vec<PathJson>,
     places: Vec<PlacesJson>,
 }
 
 impl StatJson {
-    fn of(content: ContentId, report: &StatReport) -> Self {
+    fn of(content: ContentId, report: &StatReport, paths: &[(PeerId, PathKind)]) -> Self {
         Self {
             content: content.to_string(),
             size: report.size,
@@ -136,6 +161,10 @@ impl StatJson {
             layout_copies: report.layout_copies,
             node_copies: report.node_copies,
             peers: report.peers,
+            paths: paths
+                .iter()
+                .map(|(peer, kind)| PathJson { peer: peer.to_string(), path: kind.to_string() })
+                .collect(),
             places: PlacesJson::of(&report.places),
         }
     }

@@ -7,16 +7,20 @@ use std::time::Duration;
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{StreamProtocol, connection_limits, identify, kad, mdns, memory_connection_limits, ping};
+use libp2p::{
+    StreamProtocol, autonat, connection_limits, dcutr, identify, kad, mdns, memory_connection_limits, ping, relay,
+};
 use storgo_protocol::NetworkId;
 use storgo_protocol::limits::{
     DHT_QUERY_SECONDS_MAX, DHT_RENEWAL_SECONDS, MESH_CONNECTIONS_PER_PEER_MAX, MESH_INBOUND_CONNECTIONS_MAX,
-    MESH_MEMORY_PERCENT_MAX, MESH_PENDING_CONNECTIONS_MAX,
+    MESH_MEMORY_PERCENT_MAX, MESH_PENDING_CONNECTIONS_MAX, RELAY_CIRCUIT_BYTES_MAX, RELAY_CIRCUIT_SECONDS_MAX,
+    RELAY_CIRCUITS_MAX, RELAY_CIRCUITS_PER_PEER_MAX, RELAY_RESERVATIONS_MAX, RELAY_RESERVATIONS_PER_PEER_MAX,
 };
 use storgo_protocol::message::kad_protocol;
 
 use crate::MeshError;
 use crate::provider_store::ProviderStore;
+use crate::scoped::Public;
 
 /// What identify calls the family of protocols spoken here.
 const FAMILY: &str = "/storgo/1";
@@ -38,6 +42,16 @@ pub(crate) struct Behaviour {
     /// Off until the network is known: each network has a DHT of its own.
     pub(crate) kad: Toggle<kad::Behaviour<ProviderStore>>,
     pub(crate) mdns: Toggle<mdns::tokio::Behaviour>,
+    /// Asks others whether this side can be dialled.
+    pub(crate) autonat: Toggle<Public<autonat::v2::client::Behaviour>>,
+    /// Dials others that ask the same.
+    pub(crate) autonat_server: Toggle<Public<autonat::v2::server::Behaviour>>,
+    /// Carries circuits of others.
+    pub(crate) relay: Toggle<relay::Behaviour>,
+    /// Reaches others, and is reached, through their circuits.
+    pub(crate) relay_client: relay::client::Behaviour,
+    /// Replaces a circuit by a direct connection where the NATs allow it.
+    pub(crate) punch: Public<dcutr::Behaviour>,
 }
 
 /// Which protocols are on.
@@ -47,11 +61,17 @@ pub(crate) struct Protocols {
     /// Whether DHT queries of others are answered.
     pub(crate) serves_dht: bool,
     pub(crate) mdns: bool,
+    /// Whether circuits of others are carried once this side is known to be reachable.
+    pub(crate) relay: bool,
     pub(crate) agent: String,
 }
 
 impl Behaviour {
-    pub(crate) fn new(keypair: &Keypair, protocols: &Protocols) -> Result<Self, MeshError> {
+    pub(crate) fn new(
+        keypair: &Keypair,
+        protocols: &Protocols,
+        relay_client: relay::client::Behaviour,
+    ) -> Result<Self, MeshError> {
         let me = keypair.public().to_peer_id();
         let mdns = if protocols.mdns {
             Some(mdns::tokio::Behaviour::new(mdns::Config::default(), me).map_err(MeshError::setup)?)
@@ -81,8 +101,31 @@ impl Behaviour {
             ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_INTERVAL).with_timeout(PING_TIMEOUT)),
             kad: kad.into(),
             mdns: mdns.into(),
+            autonat: protocols.serves_dht.then(|| Public::new(autonat::v2::client::Behaviour::default())).into(),
+            autonat_server: protocols.serves_dht.then(|| Public::new(autonat::v2::server::Behaviour::default())).into(),
+            relay: (protocols.serves_dht && protocols.relay).then(|| relay_server(me)).into(),
+            relay_client,
+            punch: Public::new(dcutr::Behaviour::new(me)),
         })
     }
+}
+
+fn relay_server(me: libp2p::PeerId) -> relay::Behaviour {
+    let mut relay = relay::Behaviour::new(
+        me,
+        relay::Config {
+            max_reservations: RELAY_RESERVATIONS_MAX,
+            max_reservations_per_peer: RELAY_RESERVATIONS_PER_PEER_MAX,
+            max_circuits: RELAY_CIRCUITS_MAX,
+            max_circuits_per_peer: RELAY_CIRCUITS_PER_PEER_MAX,
+            max_circuit_duration: Duration::from_secs(RELAY_CIRCUIT_SECONDS_MAX),
+            max_circuit_bytes: RELAY_CIRCUIT_BYTES_MAX,
+            ..relay::Config::default()
+        },
+    );
+    // Until others have dialled it: whoever cannot be reached is no relay.
+    relay.set_status(Some(relay::Status::Disable));
+    relay
 }
 
 fn dht(me: libp2p::PeerId, network: NetworkId, serves: bool) -> Result<kad::Behaviour<ProviderStore>, MeshError> {

@@ -22,6 +22,10 @@ pub struct MeshConfig {
     pub bootstrap: Vec<String>,
     /// Whether peers are looked for on the local network by mDNS. Default: true.
     pub mdns: bool,
+    /// Whether circuits of others are carried, within bounds, once this node is known to be reachable. Default: true.
+    pub relay: bool,
+    /// Whether shards and nodes may be pushed and pulled through relays. Default: false.
+    pub relayed_bulk: bool,
     /// The failure domain above this node; empty for none. Default: empty.
     pub zone: String,
     /// This node's share in placement. Default: 100.
@@ -44,6 +48,8 @@ impl Default for MeshConfig {
             data_port: None,
             bootstrap: Vec::new(),
             mdns: true,
+            relay: true,
+            relayed_bulk: false,
             zone: String::new(),
             weight: 100,
             dial_timeout_ms: 3_000,

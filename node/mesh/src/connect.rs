@@ -2,9 +2,11 @@
 //!
 //! Callers that want the same peer share one dial. It moves no payload.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use storgo_object::ports::PeerError;
+use storgo_protocol::limits::PUNCH_WAIT_MS_MAX;
 use storgo_protocol::{PeerAddress, PeerId};
 use tokio::time::timeout;
 
@@ -54,11 +56,13 @@ impl Core {
         }
     }
 
-    /// Dials, TCP first: a shard over QUIC costs almost twice the CPU time.
+    /// Dials, TCP first: a shard over QUIC costs almost twice the CPU time. Relays come last.
     async fn dial(&self, peer: PeerId, addresses: Vec<PeerAddress>) -> Result<Result<(), String>, PeerError> {
-        let (cheap, dear): (Vec<_>, Vec<_>) = addresses.into_iter().partition(names::is_tcp);
+        let (relayed, direct): (Vec<_>, Vec<_>) = addresses.into_iter().partition(PeerAddress::is_relayed);
+        let (cheap, dear): (Vec<_>, Vec<_>) = direct.into_iter().partition(names::is_tcp);
+        let relayed = self.with_relays(relayed).await;
         let mut reason = String::new();
-        for addresses in [cheap, dear].into_iter().filter(|addresses| !addresses.is_empty()) {
+        for addresses in [cheap, dear, relayed].into_iter().filter(|addresses| !addresses.is_empty()) {
             match self.request(|reply| Command::Dial { peer, addresses, reply }).await {
                 Ok(Ok(_)) => return Ok(Ok(())),
                 Ok(Err(met)) => reason = met,
@@ -66,6 +70,31 @@ impl Core {
             }
         }
         Ok(Err(reason))
+    }
+
+    /// Connects with the relays that these addresses lead through, and gives the addresses whose relay answered: libp2p
+    /// gives a circuit up when a dial of its relay is under way already.
+    async fn with_relays(&self, relayed: Vec<PeerAddress>) -> Vec<PeerAddress> {
+        let reached = relayed.into_iter().map(|address| async move {
+            let (peer, at) = names::relay_of(&address)?;
+            let dial = |reply| Command::Dial { peer, addresses: vec![at], reply };
+            matches!(self.request(dial).await, Ok(Ok(_))).then_some(address)
+        });
+        join_all(reached).await.into_iter().flatten().collect()
+    }
+
+    /// Waits until a peer is linked otherwise than through relays, for as long as it takes to punch through its NAT.
+    pub(crate) async fn connect_directly(&self, peer: PeerId) -> Result<(), PeerError> {
+        self.connect(peer).await?;
+        let mut changed = self.changed.subscribe();
+        let direct = timeout(Duration::from_millis(PUNCH_WAIT_MS_MAX), async {
+            while self.table.lock().only_relayed(peer) {
+                if changed.changed().await.is_err() {
+                    break;
+                }
+            }
+        });
+        direct.await.map_err(|_| PeerError::Relayed { peer })
     }
 
     /// Asks the DHT where a peer is.

@@ -22,7 +22,8 @@ use crate::command::Command;
 use crate::config::{MeshConfig, Role};
 use crate::data::DataSide;
 use crate::gate::Gate;
-use crate::peers::{self, PeerTable};
+use crate::nat::Reach;
+use crate::peers::{self, Path, PeerTable};
 use crate::pool::Pool;
 use crate::{MeshError, hello, names};
 
@@ -36,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) config: MeshConfig,
     pub(crate) table: Mutex<PeerTable>,
     pub(crate) listening: Mutex<Listening>,
+    /// Whether others can dial this side.
+    pub(crate) reach: Mutex<Reach>,
     /// Told whenever the table or the listeners changed.
     pub(crate) changed: watch::Sender<()>,
     /// The network that the first welcome named.
@@ -66,6 +69,11 @@ impl Listening {
     pub(crate) fn opened(&mut self, listener: &str, address: Option<PeerAddress>) {
         self.listeners.insert(listener.to_owned());
         self.addresses.extend(address);
+    }
+
+    /// Notes an address at which others have dialled this side, though nothing here listens on it by that name.
+    pub(crate) fn proven(&mut self, address: Option<PeerAddress>) {
+        self.addresses.extend(address.filter(|address| !self.addresses.contains(address)));
     }
 
     pub(crate) fn closed(&mut self, addresses: &[Multiaddr], me: PeerId) {
@@ -115,7 +123,7 @@ impl Core {
     }
 
     /// Notes the connections with a peer; streams of one that is gone are dropped with it.
-    pub(crate) fn set_paths(&self, peer: PeerId, paths: Vec<PeerAddress>) {
+    pub(crate) fn set_paths(&self, peer: PeerId, paths: Vec<Path>) {
         if paths.is_empty() {
             self.pools.lock().remove(&peer);
         }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
+use libp2p::Multiaddr;
 use libp2p::kad::{self, GetClosestPeersError, GetClosestPeersOk, GetProvidersOk, QueryId, QueryResult};
 use storgo_protocol::limits::{DHT_PROVIDERS_MAX, DHT_QUERIES_MAX, DHT_QUERY_SECONDS_MAX, PEER_ADDRESSES_MAX};
 use storgo_protocol::{NodeId, PeerAddress, PeerId};
@@ -148,6 +149,26 @@ pub(crate) fn routing_table(kad: &mut Kad) -> Vec<RoutingEntry> {
     entries
 }
 
+/// Takes those addresses out of an entry of the routing table that reach less far than its others: entries are told to
+/// whoever asks, and an inner address is of no use outside, and of interest.
+pub(crate) fn forget_narrower<'a>(
+    kad: &mut Kad,
+    peer: &libp2p::PeerId,
+    addresses: impl Iterator<Item = &'a Multiaddr>,
+) {
+    for address in narrower(addresses) {
+        kad.remove_address(peer, &address);
+    }
+}
+
+/// The addresses that reach less far than the farthest among them.
+pub(crate) fn narrower<'a>(addresses: impl Iterator<Item = &'a Multiaddr>) -> Vec<Multiaddr> {
+    let scope = |address: &Multiaddr| PeerAddress::new(address.clone()).ok().map(|address| address.scope());
+    let scoped: Vec<_> = addresses.map(|address| (scope(address), address)).collect();
+    let widest = scoped.iter().map(|(scope, _)| *scope).max().flatten();
+    scoped.into_iter().filter(|(scope, _)| *scope < widest).map(|(_, address)| address.clone()).collect()
+}
+
 fn closest(result: Result<GetClosestPeersOk, GetClosestPeersError>) -> Vec<DhtPeer> {
     let peers = match result {
         Ok(GetClosestPeersOk { peers, .. }) | Err(GetClosestPeersError::Timeout { peers, .. }) => peers,
@@ -156,12 +177,27 @@ fn closest(result: Result<GetClosestPeersOk, GetClosestPeersError>) -> Vec<DhtPe
     named.map(|(peer, addresses)| DhtPeer { peer, addresses: known(addresses.into_iter()) }).collect()
 }
 
-fn known(addresses: impl Iterator<Item = libp2p::Multiaddr>) -> Vec<PeerAddress> {
+fn known(addresses: impl Iterator<Item = Multiaddr>) -> Vec<PeerAddress> {
     addresses.filter_map(|address| PeerAddress::new(address).ok()).take(PEER_ADDRESSES_MAX).collect()
 }
 
 fn settle<T>(reply: oneshot::Sender<T>, value: T) {
     if reply.send(value).is_err() {
         tracing::trace!("nobody waits for this query any more");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_addresses_that_reach_farthest_are_kept() {
+        let named = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Multiaddr>>();
+        let all = named(&["/ip4/127.0.0.1/tcp/1", "/ip4/5.5.5.1/tcp/1", "/ip4/10.0.0.1/tcp/1", "/dns/x.org/tcp/1"]);
+        assert_eq!(narrower(all.iter()), named(&["/ip4/127.0.0.1/tcp/1", "/ip4/10.0.0.1/tcp/1"]));
+        let lan = named(&["/ip4/127.0.0.1/tcp/1", "/ip4/10.0.0.1/tcp/1"]);
+        assert_eq!(narrower(lan.iter()), named(&["/ip4/127.0.0.1/tcp/1"]));
+        assert!(narrower(named(&["/ip4/127.0.0.1/tcp/1"]).iter()).is_empty());
     }
 }

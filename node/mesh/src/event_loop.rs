@@ -7,10 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::StreamExt as _;
+use libp2p::core::ConnectedPoint;
 use libp2p::identity::Keypair;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, SwarmEvent};
-use libp2p::{Multiaddr, Swarm, SwarmBuilder, kad, mdns, noise, ping, tcp, yamux};
+use libp2p::{Multiaddr, Swarm, SwarmBuilder, identify, kad, mdns, noise, ping, relay, tcp, yamux};
 use storgo_protocol::limits::MESH_YAMUX_STREAMS_MAX;
 use storgo_protocol::{PeerAddress, PeerId};
 use tokio::sync::mpsc;
@@ -23,6 +24,7 @@ use crate::dht::{self, Queries};
 use crate::dial_error;
 use crate::links::{DialReply, Dials, Links, settle};
 use crate::names;
+use crate::nat::{Nat, Step};
 
 /// How long a connection without streams is kept: longer than the rounds of hello, so that a small mesh stays whole.
 const IDLE_CONNECTION: Duration = Duration::from_mins(2);
@@ -36,12 +38,12 @@ pub(crate) struct EventLoop {
     links: Links,
     dials: Dials,
     queries: Queries,
+    nat: Nat,
 }
 
 impl EventLoop {
     /// Sets up transports and protocols; nothing listens yet.
     pub(crate) fn new(keypair: Keypair, protocols: &Protocols, dial_timeout: Duration) -> Result<Self, MeshError> {
-        let behaviour = Behaviour::new(&keypair, protocols)?;
         let streams = || {
             let mut config = yamux::Config::default();
             config.set_max_num_streams(MESH_YAMUX_STREAMS_MAX);
@@ -54,12 +56,20 @@ impl EventLoop {
             .with_quic()
             .with_dns()
             .map_err(MeshError::setup)?
-            .with_behaviour(|_| behaviour)
+            .with_relay_client(noise::Config::new, streams)
+            .map_err(MeshError::setup)?
+            .with_behaviour(|keypair, relay_client| Ok(Behaviour::new(keypair, protocols, relay_client)?))
             .map_err(MeshError::setup)?
             .with_swarm_config(|config| config.with_idle_connection_timeout(IDLE_CONNECTION))
             .with_connection_timeout(dial_timeout)
             .build();
-        Ok(Self { swarm, links: Links::default(), dials: Dials::default(), queries: Queries::default() })
+        Ok(Self {
+            swarm,
+            links: Links::default(),
+            dials: Dials::default(),
+            queries: Queries::default(),
+            nat: Nat::new(protocols.relay),
+        })
     }
 
     /// The door to storgo's own streams.
@@ -84,7 +94,10 @@ impl EventLoop {
                     Some(command) => self.on_command(&core, command),
                     None => break,
                 },
-                _ = sweep.tick() => self.queries.expire(Instant::now()),
+                _ = sweep.tick() => {
+                    self.queries.expire(Instant::now());
+                    self.traverse(&core);
+                }
                 () = core.cancel.cancelled() => break,
             }
         }
@@ -119,24 +132,38 @@ impl EventLoop {
         match event {
             SwarmEvent::Behaviour(event) => self.on_behaviour(core, event),
             SwarmEvent::NewListenAddr { address, listener_id } => {
-                core.listening.lock().opened(&listener_id.to_string(), names::with_peer(&address, core.me));
+                let named = names::with_peer(&address, core.me);
+                let relayed = named.as_ref().is_some_and(PeerAddress::is_relayed);
+                core.listening.lock().opened(&listener_id.to_string(), named);
                 core.changed.send_replace(());
+                if relayed {
+                    tracing::info!(%address, "reachable through a relay");
+                    greet_all(core);
+                }
             }
             SwarmEvent::ExpiredListenAddr { address, .. } => {
                 core.listening.lock().closed(&[address], core.me);
             }
-            SwarmEvent::ListenerClosed { addresses, reason, .. } => {
-                tracing::error!(?addresses, ?reason, "a listener closed");
+            SwarmEvent::ListenerClosed { listener_id, addresses, reason } => {
+                if self.nat.closed(listener_id) {
+                    tracing::info!(?addresses, ?reason, "a place at a relay ended");
+                } else {
+                    tracing::error!(?addresses, ?reason, "a listener closed");
+                }
                 core.listening.lock().closed(&addresses, core.me);
             }
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "a listener failed"),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
-                self.on_opened(core, &peer_id, connection_id, endpoint.get_remote_address(), endpoint.is_dialer());
+                self.on_opened(core, &peer_id, connection_id, &endpoint);
             }
             SwarmEvent::ConnectionClosed { peer_id, connection_id, cause, .. } => {
                 let Some(peer) = names::from_libp2p(&peer_id) else { return };
                 tracing::debug!(%peer, ?cause, "connection closed");
-                core.set_paths(peer, self.links.closed(peer, connection_id));
+                let left = self.links.closed(peer, connection_id);
+                if left.is_empty() {
+                    self.nat.left(peer);
+                }
+                core.set_paths(peer, left);
             }
             SwarmEvent::OutgoingConnectionError { connection_id, error, .. } => {
                 self.dials.failed(connection_id, &dial_error::reason(&error));
@@ -165,6 +192,23 @@ impl EventLoop {
                     Err(error) => tracing::debug!(%peer, %error, "a ping failed"),
                 }
             }
+            BehaviourEvent::Kad(kad::Event::RoutingUpdated { peer, addresses, .. }) => {
+                if let Some(kad) = self.swarm.behaviour_mut().kad.as_mut() {
+                    dht::forget_narrower(kad, &peer, addresses.iter());
+                }
+            }
+            BehaviourEvent::Autonat(tested) => {
+                self.nat.tested(tested.tested_addr.clone(), tested.result.is_ok());
+                if tested.result.is_ok() {
+                    core.listening.lock().proven(names::with_peer(&tested.tested_addr, core.me));
+                }
+            }
+            BehaviourEvent::Identify(identify::Event::Received { peer_id, connection_id, info, .. }) => {
+                let Some(peer) = names::from_libp2p(&peer_id) else { return };
+                if let Some(address) = self.links.dialled(peer, connection_id) {
+                    self.nat.offered(peer, address.as_multiaddr(), info.protocols.contains(&relay::HOP_PROTOCOL_NAME));
+                }
+            }
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
                 for (peer, address) in found {
                     let Some(peer) = names::from_libp2p(&peer) else { continue };
@@ -183,19 +227,49 @@ impl EventLoop {
         core: &Arc<Core>,
         peer: &libp2p::PeerId,
         connection: ConnectionId,
-        remote: &Multiaddr,
-        dialled: bool,
+        endpoint: &ConnectedPoint,
     ) {
-        let named = names::from_libp2p(peer).and_then(|peer| Some((peer, names::with_peer(remote, peer)?)));
+        let named = names::from_libp2p(peer).and_then(|peer| Some((peer, names::path(endpoint, peer)?)));
         let Some((peer, path)) = named else {
-            tracing::debug!(%peer, %remote, "a connection without a storgo identity is closed");
+            tracing::debug!(%peer, ?endpoint, "a connection without a storgo identity is closed");
             self.swarm.close_connection(connection);
             return;
         };
-        core.set_paths(peer, self.links.opened(peer, connection, path));
+        let (paths, surplus) = self.links.opened(peer, connection, path, endpoint.is_dialer());
+        core.set_paths(peer, paths);
+        for circuit in surplus {
+            self.swarm.close_connection(circuit);
+        }
         self.dials.established(connection, peer);
-        if dialled {
+        if endpoint.is_dialer() {
             core.spawn_greeting(peer);
+        }
+    }
+
+    /// Does what this side's reach asks for.
+    fn traverse(&mut self, core: &Core) {
+        *core.reach.lock() = self.nat.reach();
+        for step in self.nat.steps() {
+            match step {
+                Step::Serve(serve) => {
+                    let status = if serve { relay::Status::Enable } else { relay::Status::Disable };
+                    if let Some(relay) = self.swarm.behaviour_mut().relay.as_mut() {
+                        relay.set_status(Some(status));
+                    }
+                }
+                Step::Reserve { relay, address } => {
+                    let listener = self.swarm.listen_on(address);
+                    if let Err(error) = &listener {
+                        tracing::info!(%relay, %error, "no place can be asked for at a relay");
+                    }
+                    self.nat.reserving(relay, listener.ok());
+                }
+                Step::Release(listener) => {
+                    if !self.swarm.remove_listener(listener) {
+                        tracing::trace!("a place at a relay had ended already");
+                    }
+                }
+            }
         }
     }
 
@@ -240,5 +314,13 @@ impl EventLoop {
         for address in addresses {
             kad.add_address(&target, address.as_multiaddr().clone());
         }
+    }
+}
+
+/// Tells everybody who is linked where this side can be reached now.
+fn greet_all(core: &Arc<Core>) {
+    let known = core.table.lock().acquainted();
+    for peer in known {
+        core.spawn_greeting(peer);
     }
 }

@@ -38,6 +38,9 @@ mod dht;
 mod provider_store;
 mod publisher;
 
+mod nat;
+mod scoped;
+
 mod behaviour;
 mod command;
 mod core;
@@ -49,4 +52,5 @@ pub use config::{MeshConfig, MeshSetup, Role};
 pub use dht::{DhtPeer, RoutingEntry};
 pub use error::MeshError;
 pub use mesh::Mesh;
-pub use peers::{PeerRow, PeerState};
+pub use nat::Reach;
+pub use peers::{PathKind, PeerRow, PeerState};

@@ -8,13 +8,23 @@ use libp2p::swarm::ConnectionId;
 use storgo_protocol::{PeerAddress, PeerId};
 use tokio::sync::oneshot;
 
+use crate::peers::{Path, PathKind};
+
 /// Who waits for a dial.
 pub(crate) type DialReply = oneshot::Sender<Result<PeerId, String>>;
 
 /// Open connections by peer.
 #[derive(Debug, Default)]
 pub(crate) struct Links {
-    open: HashMap<PeerId, Vec<(ConnectionId, PeerAddress)>>,
+    open: HashMap<PeerId, Vec<Link>>,
+}
+
+/// One open connection.
+#[derive(Debug)]
+struct Link {
+    id: ConnectionId,
+    path: Path,
+    dialled: bool,
 }
 
 /// Dials under way by connection.
@@ -31,15 +41,32 @@ struct Dial {
 }
 
 impl Links {
-    pub(crate) fn opened(&mut self, peer: PeerId, connection: ConnectionId, path: PeerAddress) -> Vec<PeerAddress> {
-        self.open.entry(peer).or_default().push((connection, path));
-        self.paths(peer)
+    /// Notes a connection; a direct one beside a relayed one was punched. Gives all paths to the peer, and the relayed
+    /// connections that are of no more use.
+    pub(crate) fn opened(
+        &mut self,
+        peer: PeerId,
+        connection: ConnectionId,
+        mut path: Path,
+        dialled: bool,
+    ) -> (Vec<Path>, Vec<ConnectionId>) {
+        let open = self.open.entry(peer).or_default();
+        let circuits = open.iter().filter(|link| link.path.kind == PathKind::Relayed).map(|link| link.id);
+        let mut surplus: Vec<ConnectionId> = circuits.collect();
+        match path.kind {
+            PathKind::Relayed if surplus.len() < open.len() => surplus = vec![connection],
+            PathKind::Relayed => surplus.clear(),
+            PathKind::Direct if !surplus.is_empty() => path.kind = PathKind::Punched,
+            PathKind::Direct | PathKind::Punched => {}
+        }
+        open.push(Link { id: connection, path, dialled });
+        (self.paths(peer), surplus)
     }
 
     /// The paths that are left.
-    pub(crate) fn closed(&mut self, peer: PeerId, connection: ConnectionId) -> Vec<PeerAddress> {
+    pub(crate) fn closed(&mut self, peer: PeerId, connection: ConnectionId) -> Vec<Path> {
         if let Some(open) = self.open.get_mut(&peer) {
-            open.retain(|(id, _)| *id != connection);
+            open.retain(|link| link.id != connection);
             if open.is_empty() {
                 self.open.remove(&peer);
             }
@@ -47,12 +74,18 @@ impl Links {
         self.paths(peer)
     }
 
+    /// Where a peer was dialled on this connection, if it was, and directly.
+    pub(crate) fn dialled(&self, peer: PeerId, connection: ConnectionId) -> Option<&PeerAddress> {
+        let link = self.open.get(&peer)?.iter().find(|link| link.id == connection)?;
+        (link.dialled && link.path.kind != PathKind::Relayed).then_some(&link.path.address)
+    }
+
     pub(crate) fn connected(&self, peer: PeerId) -> bool {
         self.open.contains_key(&peer)
     }
 
-    fn paths(&self, peer: PeerId) -> Vec<PeerAddress> {
-        self.open.get(&peer).into_iter().flatten().map(|(_, path)| path.clone()).collect()
+    fn paths(&self, peer: PeerId) -> Vec<Path> {
+        self.open.get(&peer).into_iter().flatten().map(|link| link.path.clone()).collect()
     }
 }
 
@@ -99,5 +132,27 @@ impl Dials {
 pub(crate) fn settle(reply: DialReply, result: Result<PeerId, String>) {
     if reply.send(result).is_err() {
         tracing::trace!("nobody waits for this dial any more");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn path(kind: PathKind) -> Path {
+        Path { kind, address: "/ip4/5.5.5.1/tcp/1".parse().unwrap() }
+    }
+
+    #[test]
+    fn a_direct_connection_beside_a_circuit_was_punched_and_ends_it() {
+        let (mut links, peer) = (Links::default(), storgo_protocol::Identity::from_seed(&[1; 32]).id());
+        let [circuit, direct, late] = [1, 2, 3].map(ConnectionId::new_unchecked);
+        assert_eq!(links.opened(peer, circuit, path(PathKind::Relayed), true), (vec![path(PathKind::Relayed)], vec![]));
+        let (paths, surplus) = links.opened(peer, direct, path(PathKind::Direct), true);
+        assert_eq!((paths[1].kind, surplus), (PathKind::Punched, vec![circuit]));
+        assert_eq!((links.dialled(peer, circuit), links.dialled(peer, direct).is_some()), (None, true));
+        assert_eq!(links.closed(peer, circuit), [path(PathKind::Punched)]);
+        let (_, surplus) = links.opened(peer, late, path(PathKind::Relayed), true);
+        assert_eq!(surplus, [late], "a circuit to a peer that is connected is of no use");
     }
 }

@@ -21,6 +21,7 @@ use crate::command::Command;
 use crate::connect::DIALS_MAX;
 use crate::core::Core;
 use crate::dht::{DhtPeer, RoutingEntry};
+use crate::nat::Reach;
 use crate::peers::PeerRow;
 use crate::{MeshError, names};
 
@@ -53,6 +54,12 @@ impl Mesh {
     #[must_use]
     pub fn peers(&self) -> Vec<PeerRow> {
         self.core.table.lock().rows(Instant::now())
+    }
+
+    /// Whether others can dial this side, as far as they have told.
+    #[must_use]
+    pub fn reach(&self) -> Reach {
+        *self.core.reach.lock()
     }
 
     /// Waits until each bootstrap address was tried once, and gives what those met that did not welcome.
@@ -195,6 +202,9 @@ impl Peers for Mesh {
     }
 
     async fn ask(&self, peer: PeerId, request: Request) -> Result<Answer, PeerError> {
+        if is_bulk(&request) && !self.core.config.relayed_bulk {
+            self.core.connect_directly(peer).await?;
+        }
         self.core.ask(peer, request).await
     }
 
@@ -216,6 +226,19 @@ impl Peers for Mesh {
     fn distrusted(&self) -> Vec<PeerId> {
         self.core.table.lock().distrusted(Instant::now())
     }
+}
+
+/// Whether a request carries shards or nodes, or asks for them: what a relay is not to be burdened with.
+const fn is_bulk(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::Push { .. }
+            | Request::PushNode { .. }
+            | Request::Pull { .. }
+            | Request::PullRange { .. }
+            | Request::PullNode { .. }
+            | Request::Show { .. }
+    )
 }
 
 impl fmt::Debug for Mesh {

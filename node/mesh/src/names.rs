@@ -3,8 +3,11 @@
 //! Both are the same bytes; only Ed25519 identities have a storgo name.
 
 use libp2p::Multiaddr;
+use libp2p::core::ConnectedPoint;
 use libp2p::multiaddr::Protocol;
 use storgo_protocol::{DecodeError, PeerAddress, PeerId};
+
+use crate::peers::Path;
 
 /// The libp2p form of a peer id.
 pub(crate) fn to_libp2p(peer: PeerId) -> Result<libp2p::PeerId, DecodeError> {
@@ -42,6 +45,22 @@ pub(crate) fn host(path: &PeerAddress) -> Option<String> {
     (!parts.any(|part| part == Protocol::P2pCircuit)).then_some(host)
 }
 
+/// The path that a connection with a peer is. Of a circuit that others opened it names the relay.
+pub(crate) fn path(endpoint: &ConnectedPoint, peer: PeerId) -> Option<Path> {
+    let address = match endpoint {
+        ConnectedPoint::Listener { local_addr, .. } if endpoint.is_relayed() => local_addr,
+        endpoint => endpoint.get_remote_address(),
+    };
+    with_peer(address, peer).map(Path::from)
+}
+
+/// The relay that an address leads through, and where that is.
+pub(crate) fn relay_of(address: &PeerAddress) -> Option<(PeerId, PeerAddress)> {
+    let before = address.as_multiaddr().iter().take_while(|part| *part != Protocol::P2pCircuit);
+    let relay = PeerAddress::new(before.collect()).ok().filter(|_| address.is_relayed())?;
+    Some((peer_of(&relay)?, relay))
+}
+
 /// Whether bulk bytes are cheap on this address: TCP costs about half the CPU time of QUIC.
 pub(crate) fn is_tcp(address: &PeerAddress) -> bool {
     address.as_multiaddr().iter().any(|part| matches!(part, Protocol::Tcp(_)))
@@ -57,6 +76,17 @@ mod tests {
         let libp2p = to_libp2p(peer).unwrap();
         assert_eq!(libp2p.to_string(), peer.to_string());
         assert_eq!(from_libp2p(&libp2p), Some(peer));
+    }
+
+    #[test]
+    fn a_circuit_names_its_relay() {
+        let [relay, peer] = [1, 2].map(|seed| storgo_protocol::Identity::from_seed(&[seed; 32]).id());
+        let at = format!("/ip4/5.5.5.1/tcp/4820/p2p/{relay}");
+        let circuit: PeerAddress = format!("{at}/p2p-circuit/p2p/{peer}").parse().unwrap();
+        assert_eq!(relay_of(&circuit), Some((relay, at.parse().unwrap())));
+        assert_eq!(peer_of(&circuit), Some(peer));
+        assert_eq!(relay_of(&at.parse().unwrap()), None);
+        assert_eq!(relay_of(&format!("/ip4/5.5.5.1/tcp/1/p2p-circuit/p2p/{peer}").parse().unwrap()), None);
     }
 
     #[test]

@@ -17,11 +17,14 @@ use storgo_protocol::limits::{
 use storgo_protocol::message::PeerCard;
 use storgo_protocol::{PeerAddress, PeerId, Scope};
 
+pub(crate) use self::path::Path;
+pub use self::path::PathKind;
 use self::row::{Distrust, Row, merge};
 pub use self::view::{PeerRow, PeerState};
 use crate::data::Route;
 use crate::names;
 
+mod path;
 mod row;
 mod view;
 
@@ -102,7 +105,8 @@ impl PeerTable {
         }
         let Some(row) = self.row(peer) else { return };
         // Its own word on where it listens replaces hearsay; a way that just proved itself stays too.
-        let proven: Vec<PeerAddress> = row.paths.iter().filter(|path| row.addresses.contains(path)).cloned().collect();
+        let paths = row.paths.iter().map(|path| &path.address);
+        let proven: Vec<PeerAddress> = paths.filter(|path| row.addresses.contains(path)).cloned().collect();
         row.addresses.clear();
         merge(&mut row.addresses, peer, &proven);
         merge(&mut row.addresses, peer, &card.addresses);
@@ -127,7 +131,9 @@ impl PeerTable {
     }
 
     /// Notes the other ends of all connections with a peer; with none, it has to be greeted anew.
-    pub(crate) fn set_paths(&mut self, peer: PeerId, paths: Vec<PeerAddress>) {
+    pub(crate) fn set_paths(&mut self, peer: PeerId, mut paths: Vec<Path>) {
+        // The best first: it is the one that is shown and told.
+        paths.sort_by_key(|path| path.kind);
         if paths.is_empty() {
             let Some(row) = self.rows.get_mut(&peer) else { return };
             row.paths.clear();
@@ -202,19 +208,27 @@ impl PeerTable {
     /// The widest scope from which `peer` is connected: what decides which addresses it may be told.
     pub(crate) fn scope(&self, peer: PeerId) -> Scope {
         let paths = self.rows.get(&peer).map(|row| row.paths.as_slice()).unwrap_or_default();
-        paths.iter().map(PeerAddress::scope).max().unwrap_or(Scope::Public)
+        paths.iter().map(|path| path.address.scope()).max().unwrap_or(Scope::Public)
     }
 
     /// The first other end of a connection with `peer`.
     pub(crate) fn path(&self, peer: PeerId) -> Option<PeerAddress> {
-        self.rows.get(&peer)?.paths.first().cloned()
+        self.rows.get(&peer)?.paths.first().map(|path| path.address.clone())
+    }
+
+    /// Whether a peer is connected, and through relays only.
+    pub(crate) fn only_relayed(&self, peer: PeerId) -> bool {
+        let best = self.rows.get(&peer).and_then(|row| row.paths.first());
+        best.is_some_and(|path| path.kind == PathKind::Relayed)
     }
 
     /// Where a peer takes data connections: on the host that it is linked from, at the port that it says.
     pub(crate) fn data_route(&self, peer: PeerId) -> Option<Route> {
         let row = self.rows.get(&peer).filter(|row| row.answers() && row.first_hand)?;
         let port = row.card.as_ref().map(|card| card.data_port).filter(|port| *port != 0)?;
-        let host = row.paths.iter().find_map(names::host)?;
+        // What a NAT was punched for is one port, and not this one.
+        let direct = row.paths.iter().filter(|path| path.kind == PathKind::Direct);
+        let host = direct.map(|path| &path.address).find_map(names::host)?;
         Some(Route { host, port })
     }
 
@@ -248,6 +262,13 @@ impl PeerTable {
     pub(crate) fn linked(&self) -> Vec<PeerId> {
         let linked = self.rows.iter().filter(|(_, row)| row.linked() && row.may_store());
         linked.map(|(peer, _)| *peer).collect()
+    }
+
+    /// Connected storage peers that have said hello. Others that are connected need not be of storgo at all: whoever
+    /// speaks the DHT's protocol may.
+    pub(crate) fn acquainted(&self) -> Vec<PeerId> {
+        let known = self.rows.iter().filter(|(_, row)| row.answers() && row.may_store());
+        known.map(|(peer, _)| *peer).collect()
     }
 
     /// Cards to tell `caller`, who is connected from `scope`: storage peers heard first-hand, the most recently heard

@@ -13,6 +13,8 @@ use libp2p::kad::store::{Error, RecordStore};
 use libp2p::kad::{ProviderRecord, Record, RecordKey};
 use storgo_protocol::limits::{DHT_PROVIDED_KEYS_MAX, DHT_PROVIDERS_PER_KEY_MAX, PEER_ADDRESSES_MAX};
 
+use crate::dht;
+
 /// The provider records that this side keeps for others, and its own.
 #[derive(Debug)]
 pub(crate) struct ProviderStore {
@@ -67,6 +69,8 @@ impl RecordStore for ProviderStore {
                 return Err(Error::MaxProvidedKeys);
             }
         }
+        let inner = dht::narrower(record.addresses.iter());
+        record.addresses.retain(|address| !inner.contains(address));
         record.addresses.truncate(PEER_ADDRESSES_MAX);
         let now = Instant::now();
         let providers = self.others.entry(record.key.clone()).or_default();

@@ -66,6 +66,7 @@ impl Mesh {
             network: setup.network,
             serves_dht: matches!(setup.role, Role::Node { .. }),
             mdns: config.mdns,
+            relay: config.relay,
             agent: setup.agent.clone(),
         };
         let mut event_loop = EventLoop::new(keypair, &protocols, config.dial_timeout())?;
@@ -79,6 +80,7 @@ impl Mesh {
             config: config.clone(),
             table: Mutex::new(PeerTable::new(setup.identity.id())),
             listening: Mutex::new(Listening::default()),
+            reach: Mutex::default(),
             changed: watch::Sender::new(()),
             learned: Mutex::new(None),
             tried: Mutex::new(Vec::new()),

@@ -103,8 +103,8 @@ async fn link_more(core: &Arc<Core>) {
 }
 
 fn greet_some(core: &Arc<Core>) {
-    let linked = core.table.lock().linked();
-    for peer in linked.into_iter().sample(&mut rand::rng(), GREETINGS_PER_ROUND) {
+    let known = core.table.lock().acquainted();
+    for peer in known.into_iter().sample(&mut rand::rng(), GREETINGS_PER_ROUND) {
         core.spawn_greeting(peer);
     }
 }

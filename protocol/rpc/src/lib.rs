@@ -30,7 +30,7 @@ mod wire {
 pub use client::Client;
 pub use dht::{DhtEntry, DhtPeer};
 pub use error::{ApiError, RpcError};
-pub use peers::{CardRow, PeerRow, PeerState};
+pub use peers::{CardRow, PathKind, PeerRow, PeerState};
 pub use server::{NodeApi, serve};
 pub use socket::{Socket, SocketError, locate};
 pub use status::{DiskRow, NodeStatus};

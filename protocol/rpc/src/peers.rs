@@ -25,6 +25,8 @@ pub struct PeerRow {
     pub addresses: Vec<PeerAddress>,
     /// The other end of the connection in use.
     pub path: Option<PeerAddress>,
+    /// How that connection came about.
+    pub path_kind: Option<PathKind>,
     /// The round trip of the last ping, in whole microseconds.
     pub round_trip: Option<Duration>,
     /// How long ago it was heard of first-hand, in whole seconds.
@@ -52,6 +54,47 @@ pub struct CardRow {
     pub agent: String,
     /// Whether it keeps shards.
     pub stores: bool,
+}
+
+/// How a connection came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathKind {
+    /// One side dialled the other.
+    Direct,
+    /// Both dialled at once, through their NATs, after they had met through a relay.
+    Punched,
+    /// A third peer carries it.
+    Relayed,
+}
+
+impl fmt::Display for PathKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Direct => "direct",
+            Self::Punched => "punched",
+            Self::Relayed => "relayed",
+        })
+    }
+}
+
+impl PathKind {
+    const fn to_wire(self) -> wire::PathKind {
+        match self {
+            Self::Direct => wire::PathKind::Direct,
+            Self::Punched => wire::PathKind::Punched,
+            Self::Relayed => wire::PathKind::Relayed,
+        }
+    }
+
+    /// `None` for kinds that are not known here: a newer node may have more.
+    fn from_wire(kind: i32) -> Option<Self> {
+        match wire::PathKind::try_from(kind).ok()? {
+            wire::PathKind::Unspecified => None,
+            wire::PathKind::Direct => Some(Self::Direct),
+            wire::PathKind::Punched => Some(Self::Punched),
+            wire::PathKind::Relayed => Some(Self::Relayed),
+        }
+    }
 }
 
 /// How a peer stands.
@@ -118,6 +161,7 @@ impl PeerRow {
             heard_seconds: self.heard.map(|heard| heard.as_secs()),
             bytes_sent: self.bytes_sent,
             bytes_received: self.bytes_received,
+            path_kind: self.path_kind.map_or(wire::PathKind::Unspecified, PathKind::to_wire).into(),
         }
     }
 
@@ -135,6 +179,7 @@ impl PeerRow {
             heard: peer.heard_seconds.map(Duration::from_secs),
             bytes_sent: peer.bytes_sent,
             bytes_received: peer.bytes_received,
+            path_kind: PathKind::from_wire(peer.path_kind),
         })
     }
 }

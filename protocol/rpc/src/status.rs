@@ -30,6 +30,8 @@ pub struct NodeStatus {
     pub process: u32,
     /// Its failure domain; empty when it has none to tell.
     pub zone: String,
+    /// Whether others can dial it: `public`, `hidden` behind a NAT or firewall, or `unknown`.
+    pub reach: String,
 }
 
 /// One data directory of a node.
@@ -64,6 +66,7 @@ impl NodeStatus {
             peers_known: self.peers_known,
             process: self.process,
             zone: self.zone,
+            reach: self.reach,
         }
     }
 
@@ -79,6 +82,7 @@ impl NodeStatus {
             peers_known: status.peers_known,
             process: status.process,
             zone: status.zone,
+            reach: status.reach,
         })
     }
 }

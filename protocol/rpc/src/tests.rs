@@ -9,8 +9,8 @@ use storgo_protocol::{ContentId, NetworkId, PeerId};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    ApiError, CardRow, Client, DhtEntry, DhtPeer, DiskRow, NodeApi, NodeStatus, PeerRow, PeerState, RpcError, Socket,
-    locate, serve,
+    ApiError, CardRow, Client, DhtEntry, DhtPeer, DiskRow, NodeApi, NodeStatus, PathKind, PeerRow, PeerState, RpcError,
+    Socket, locate, serve,
 };
 
 #[derive(Debug)]
@@ -38,6 +38,7 @@ fn status() -> NodeStatus {
         peers_known: 2,
         process: 3,
         zone: "attic".into(),
+        reach: "hidden".into(),
     }
 }
 
@@ -58,6 +59,7 @@ fn peer() -> PeerRow {
         }),
         addresses: vec!["/ip4/127.0.0.1/udp/1/quic-v1".parse().unwrap()],
         path: Some("/ip4/127.0.0.1/tcp/9".parse().unwrap()),
+        path_kind: Some(PathKind::Punched),
         round_trip: Some(Duration::from_micros(6)),
         heard: Some(Duration::ZERO),
         bytes_sent: 7,

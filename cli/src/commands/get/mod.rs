@@ -17,7 +17,7 @@ use storgo_protocol::ContentId;
 use storgo_protocol::tree::TreePath;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::context::{Context, JoinArgs, Wanted as Start, leave};
+use crate::context::{Context, JoinArgs, Wanted as Start, hint_at_relays, leave};
 use crate::error::CliError;
 use crate::output::json_line;
 use crate::word::TreeWord;
@@ -77,6 +77,7 @@ pub(crate) async fn run(context: &Context, args: GetArgs) -> Result<(), CliError
         Err(error) => return leave(client, Err(error)).await,
     };
     let got = get(context, &client, &args, object, path, &target).await;
+    let got = got.map_err(|error| hint_at_relays(error, &client));
     client.close().await;
     match (got?, target) {
         (Got::Bytes(json), Target::File(_)) if context.output.json => json_line(&json),

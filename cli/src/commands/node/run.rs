@@ -64,6 +64,14 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     no_mdns: bool,
 
+    /// Does not carry connections of peers that cannot reach one another
+    #[arg(long)]
+    no_relay: bool,
+
+    /// Moves shards through relays too, where a peer cannot be reached otherwise
+    #[arg(long)]
+    relayed_bulk: bool,
+
     /// Reads settings from this TOML file; flags go before it
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -93,6 +101,8 @@ impl RunArgs {
         config.mesh.data_port = self.data_port.or(config.mesh.data_port);
         config.mesh.bootstrap.extend(self.bootstrap.iter().map(ToString::to_string));
         config.mesh.mdns &= !self.no_mdns;
+        config.mesh.relay &= !self.no_relay;
+        config.mesh.relayed_bulk |= self.relayed_bulk;
         config.mesh.zone = self.zone.unwrap_or(config.mesh.zone);
         config.network = self.network.unwrap_or(config.network);
         if !self.disk.is_empty() {

@@ -32,6 +32,7 @@ fn text(status: &NodeStatus) -> String {
         format!("up        {}", amounts::time(status.uptime)),
         format!("peers     {} connected, {} known", status.peers_connected, status.peers_known),
     ];
+    lines.push(format!("reach     {}", status.reach));
     if !status.zone.is_empty() {
         lines.push(format!("zone      {}", status.zone));
     }
@@ -66,6 +67,7 @@ struct StatusJson {
     process: u32,
     uptime_seconds: u64,
     zone: String,
+    reach: String,
     addresses: Vec<String>,
     peers_connected: u32,
     peers_known: u32,
@@ -92,6 +94,7 @@ impl StatusJson {
             process: status.process,
             uptime_seconds: status.uptime.as_secs(),
             zone: status.zone.clone(),
+            reach: status.reach.clone(),
             addresses: status.addresses.iter().map(ToString::to_string).collect(),
             peers_connected: status.peers_connected,
             peers_known: status.peers_known,

@@ -6,6 +6,7 @@ use storgo_protocol::limits::PEER_ADDRESSES_MAX;
 use storgo_protocol::message::PeerCard;
 use storgo_protocol::{PeerAddress, PeerId};
 
+use super::path::Path;
 use crate::names;
 
 /// All that is remembered of one peer.
@@ -14,7 +15,8 @@ pub(super) struct Row {
     pub(super) addresses: Vec<PeerAddress>,
     pub(super) card: Option<PeerCard>,
     pub(super) first_hand: bool,
-    pub(super) paths: Vec<PeerAddress>,
+    /// The best first.
+    pub(super) paths: Vec<Path>,
     pub(super) welcomed: bool,
     pub(super) refusal: Option<String>,
     pub(super) heard: Option<Instant>,

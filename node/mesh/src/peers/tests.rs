@@ -33,7 +33,7 @@ fn card(seed: u8, addresses: &[&str]) -> PeerCard {
 fn table_of(count: u8, path: &str, now: Instant) -> PeerTable {
     let mut table = PeerTable::new(peer(0));
     for seed in 1..=count {
-        table.set_paths(peer(seed), vec![address(path)]);
+        table.set_paths(peer(seed), vec![address(path).into()]);
         table.hear_from(card(seed, &["/ip4/127.0.0.1/tcp/1", "/ip4/10.0.0.1/tcp/1", "/ip4/8.8.8.8/tcp/1"]), now);
     }
     table
@@ -50,7 +50,7 @@ fn an_address_is_told_only_as_far_as_it_reaches() {
     }
     // A peer without an address that may be told is not told of.
     let mut table = PeerTable::new(peer(0));
-    table.set_paths(peer(1), vec![address("/ip4/127.0.0.1/tcp/9")]);
+    table.set_paths(peer(1), vec![address("/ip4/127.0.0.1/tcp/9").into()]);
     table.hear_from(card(1, &["/ip4/127.0.0.1/tcp/1"]), now);
     assert!(table.tell(peer(9), Scope::Public, now).is_empty());
 }
@@ -59,7 +59,7 @@ fn an_address_is_told_only_as_far_as_it_reaches() {
 fn the_widest_path_decides_what_a_caller_may_be_told() {
     let mut table = PeerTable::new(peer(0));
     assert_eq!(table.scope(peer(1)), Scope::Public);
-    table.set_paths(peer(1), vec![address("/ip4/127.0.0.1/tcp/9"), address("/ip4/192.168.0.1/tcp/9")]);
+    table.set_paths(peer(1), vec![address("/ip4/127.0.0.1/tcp/9").into(), address("/ip4/192.168.0.1/tcp/9").into()]);
     assert_eq!(table.scope(peer(1)), Scope::Private);
 }
 
@@ -73,7 +73,7 @@ fn hearsay_is_dialled_before_it_counts() {
     assert_eq!(table.candidates(now), [peer(1)]);
     assert!(matches!(table.standing(peer(1), now), Standing::Away(addresses) if addresses.len() == 1));
 
-    table.set_paths(peer(1), vec![address("/ip4/127.0.0.1/tcp/1")]);
+    table.set_paths(peer(1), vec![address("/ip4/127.0.0.1/tcp/1").into()]);
     assert_eq!(table.standing(peer(1), now), Standing::Greeting);
     assert!(!table.admits(peer(1)) && table.candidates(now).is_empty());
 
@@ -91,7 +91,7 @@ fn a_lost_connection_needs_a_new_hello() {
     let mut table = table_of(1, "/ip4/127.0.0.1/tcp/9", now);
     table.set_paths(peer(1), Vec::new());
     assert!(!table.admits(peer(1)) && table.answering(now).is_empty());
-    table.set_paths(peer(1), vec![address("/ip4/127.0.0.1/tcp/9")]);
+    table.set_paths(peer(1), vec![address("/ip4/127.0.0.1/tcp/9").into()]);
     assert_eq!(table.standing(peer(1), now), Standing::Greeting);
 }
 
@@ -109,7 +109,7 @@ fn failures_back_off_once_each_and_a_hello_forgives() {
     assert_eq!(table.candidates(later), [peer(1)]);
     table.failed(peer(1), "refused".to_owned(), later);
     assert!(table.candidates(later + Duration::from_secs(MESH_BACKOFF_SECONDS_MIN)).is_empty());
-    table.set_paths(peer(1), vec![address("/ip4/127.0.0.1/tcp/1")]);
+    table.set_paths(peer(1), vec![address("/ip4/127.0.0.1/tcp/1").into()]);
     table.hear_from(card(1, &[]), later);
     assert_eq!(table.standing(peer(1), later), Standing::Answering);
 }
@@ -191,4 +191,20 @@ fn a_full_table_forgets_who_is_not_linked() {
     }
     assert_eq!(table.rows(now).len(), PEER_TABLE_MAX);
     assert_eq!(table.answering(now).len(), 2);
+}
+
+#[test]
+fn a_relayed_peer_is_told_from_one_with_a_better_way() {
+    let (mut table, now) = (PeerTable::new(peer(0)), Instant::now());
+    let circuit = format!("/ip4/5.5.5.1/tcp/1/p2p/{}/p2p-circuit/p2p/{}", peer(2), peer(1));
+    let relayed = Path::from(address(&circuit));
+    assert_eq!(relayed.kind, PathKind::Relayed);
+    table.set_paths(peer(1), vec![relayed.clone()]);
+    assert!(table.only_relayed(peer(1)));
+    let punched = Path { kind: PathKind::Punched, address: address("/ip4/5.5.5.9/tcp/1") };
+    table.set_paths(peer(1), vec![relayed, punched]);
+    assert!(!table.only_relayed(peer(1)));
+    let row = table.rows(now).remove(0);
+    assert_eq!((row.path, row.path_kind), (Some(address("/ip4/5.5.5.9/tcp/1")), Some(PathKind::Punched)));
+    assert!(!table.only_relayed(peer(3)));
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use storgo_protocol::message::PeerCard;
 use storgo_protocol::{PeerAddress, PeerId};
 
+use super::path::PathKind;
 use super::row::Row;
 
 /// A peer as its table shows it to people.
@@ -20,6 +21,8 @@ pub struct PeerRow {
     pub state: PeerState,
     /// The other end of the connection in use.
     pub path: Option<PeerAddress>,
+    /// Of which kind that connection is.
+    pub path_kind: Option<PathKind>,
     /// The last round trip of a ping.
     pub round_trip: Option<Duration>,
     /// How long ago it was heard of first-hand.
@@ -62,7 +65,8 @@ pub(super) fn show(peer: PeerId, row: &Row, now: Instant) -> PeerRow {
         card: row.card.clone(),
         addresses: row.addresses.clone(),
         state,
-        path: row.paths.first().cloned(),
+        path: row.paths.first().map(|path| path.address.clone()),
+        path_kind: row.paths.first().map(|path| path.kind),
         round_trip: row.round_trip,
         heard: row.heard.map(|at| now.saturating_duration_since(at)),
         bytes_sent: row.bytes_sent,

@@ -86,6 +86,12 @@ pub enum PeerError {
         #[source]
         source: DecodeError,
     },
+    /// The peer is reached through a relay only, and bulk was not to go that way.
+    #[error("peer {peer} is reached only through a relay, and bulk through relays is off")]
+    Relayed {
+        /// The peer.
+        peer: PeerId,
+    },
     /// This side is shutting down.
     #[error("the network was stopped")]
     Stopped,

@@ -8,7 +8,7 @@
 //!
 //! Nothing of it has a name outside: a namespace lives as long as the process that holds it, which ends when its
 //! standard input does, and a TAP device as long as its open file. So nothing is left behind, however a test ends. It
-//! needs root, `/dev/net/tun`, iproute2 and util-linux; where one is missing, tests say so and are skipped.
+//! needs root, `/dev/net/tun`, iproute2, iptables and util-linux; where one is missing, tests say so and are skipped.
 
 mod frame;
 mod space;
@@ -52,7 +52,7 @@ impl Net {
         if !rustix::process::geteuid().is_root() {
             return Err(io::Error::other("they need root"));
         }
-        for tool in ["ip", "nsenter", "unshare"] {
+        for tool in ["ip", "iptables", "nsenter", "unshare"] {
             let found = Command::new(tool).arg("--version").output();
             found.map_err(|error| io::Error::other(format!("{tool}: {error}")))?;
         }

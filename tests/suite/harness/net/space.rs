@@ -81,10 +81,16 @@ impl Space {
         self.run(&["ip", "route", "add", "default", "via", gateway]);
     }
 
-    /// Makes it a router that hides everything behind `eth0` under the address of `eth1`.
-    pub fn masquerade(&self) {
+    /// Makes it a router that hides everything behind `eth0` under the address of `eth1`, drops what nobody asked for,
+    /// and draws a new port for each connection if `draw_ports`.
+    pub fn masquerade(&self, draw_ports: bool) {
         self.run(&["sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward"]);
-        self.run(&["iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "eth1", "-j", "MASQUERADE"]);
+        let mut hide = vec!["iptables", "-t", "nat", "-A", "POSTROUTING", "-o", "eth1", "-j", "MASQUERADE"];
+        if draw_ports {
+            hide.push("--random-fully");
+        }
+        self.run(&hide);
+        self.run(&["iptables", "-A", "INPUT", "-i", "eth1", "-j", "DROP"]);
     }
 }
 
