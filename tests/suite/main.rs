@@ -19,6 +19,7 @@
 //!   lan         peers and clients without any address find one another by mDNS, in network namespaces
 //!   networks    loss, delay, one-way cuts and flipped bits, between processes in network namespaces
 //!   nat         hidden peers are reached through relays, and directly where their NATs allow it
+//!   foreign     another implementation of libp2p meets the hash table
 //!   demo        the demo, whole, refused, and killed
 //!   words       the help, and what the documents say to type
 //!   tidy        what a reader relies on: the map of crates, paths, module heads
@@ -47,6 +48,7 @@ mod chaos;
 mod demo;
 mod disks;
 mod exit_codes;
+mod foreign;
 mod kills;
 mod lan;
 mod lasting;
