@@ -64,7 +64,8 @@ impl fmt::Debug for RawChunk {
 /// Xia et al., "The Design of Fast Content-Defined Chunking for Data Deduplication Based Storage Systems" (2020); the
 /// gear table is changed by a seed from the secret.
 pub struct Chunker {
-    gear: Option<Gear>,
+    // Boxed: its tables would travel with every future that holds a chunker.
+    gear: Option<Box<Gear>>,
     buffer: BytesMut,
     offset: u64,
 }
@@ -74,7 +75,7 @@ impl Chunker {
     #[must_use]
     pub fn new(chunking: Chunking, secret: &ConvergenceSecret) -> Self {
         let gear = match chunking {
-            Chunking::ContentDefined => Some(Gear::new(secret.gear_seed())),
+            Chunking::ContentDefined => Some(Box::new(Gear::new(secret.gear_seed()))),
             Chunking::Fixed => None,
         };
         Self { gear, buffer: BytesMut::new(), offset: 0 }
