@@ -7,6 +7,7 @@
 mod known;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use storgo_pipeline::{Candidate, assign, choose, rank};
@@ -24,6 +25,7 @@ use crate::miss::Miss;
 pub(crate) struct Pool {
     // Held only for look-ups, never across an await.
     known: Mutex<Known>,
+    node_bytes: AtomicU64,
 }
 
 /// Where the shards of a stripe go that have no place yet.
@@ -36,7 +38,17 @@ impl Pool {
             return Err(ObjectError::NoPeers);
         }
         let known = Known { cards, caught: caught.iter().copied().collect(), ..Known::default() };
-        Ok(Self { known: Mutex::new(known) })
+        Ok(Self { known: Mutex::new(known), node_bytes: AtomicU64::new(0) })
+    }
+
+    /// Notes bytes of roots, layout or index that came.
+    pub(crate) fn count_node_bytes(&self, bytes: u64) {
+        self.node_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes of roots, layout and index that came so far.
+    pub(crate) fn node_bytes(&self) -> u64 {
+        self.node_bytes.load(Ordering::Relaxed)
     }
 
     /// The peers that can be asked.

@@ -114,21 +114,23 @@ impl Remote {
         }
     }
 
-    /// `bytes` bytes of a shard from `first` on, verified against its stripe id.
+    /// `bytes` bytes of a shard from `first` on, verified against its stripe id; and how many came, proof included.
     pub(crate) async fn pull_range(
         &self,
         peer: PeerId,
         shard: ShardAddress,
         first: u32,
         bytes: u32,
-    ) -> Result<(StripeHeader, Bytes), Miss> {
+    ) -> Result<(Bytes, u64), Miss> {
         match self.ask(peer, Request::PullRange { shard, first, bytes }).await? {
             Answer::Shard { header, payload } if header.id() == shard.stripe => {
                 let range = first as usize..(first as usize).saturating_add(bytes as usize);
                 let slice = header
                     .shard(shard.index)
                     .and_then(|id| decode_slice(id, header.shard_bytes(), &range, &payload).ok());
-                slice.map(|bytes| (header, bytes)).ok_or_else(|| self.lied(peer, "a wrong range of a shard"))
+                slice
+                    .map(|bytes| (bytes, payload.len() as u64))
+                    .ok_or_else(|| self.lied(peer, "a wrong range of a shard"))
             }
             _ => Err(self.lied(peer, "a shard of another stripe")),
         }

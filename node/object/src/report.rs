@@ -77,8 +77,10 @@ pub struct GetReport {
     pub chunks_resumed: u64,
     /// Shards that came and did not verify, that a peer found damaged, or that it claimed and could not give.
     pub shards_bad: u64,
-    /// Payload bytes that came.
+    /// Bytes of shards that came for the object's bytes, proofs of ranges included.
     pub bytes_pulled: u64,
+    /// Bytes of the root, the layout and the index that came since the object was opened.
+    pub bytes_of_nodes: u64,
     /// Peers that gave wrong bytes, or said what is not so.
     pub peers_caught: Vec<PeerId>,
 }

@@ -310,6 +310,7 @@ async fn ranges_give_just_their_bytes_and_pull_little() {
         assert_eq!(sink.bytes, bytes[whole], "{range:?}");
         if range.end - range.start == 65_536 {
             assert!(report.bytes_pulled <= 2 * (128 * 1024 + 64) + 64 * 1024, "{report:?}");
+            assert!((1024..256 * 1024).contains(&report.bytes_of_nodes), "root and layout led there: {report:?}");
         }
     }
     let outside = lab.engine.get(&object, 0..9_000_001, &mut Collect::default(), &Progress::default()).await;

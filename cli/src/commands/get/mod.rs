@@ -156,6 +156,7 @@ pub(crate) struct GetJson {
     pub(crate) bytes_pulled: u64,
     /// Peers that gave wrong bytes, or said what is not so.
     pub(crate) peers_caught: Vec<String>,
+    pub(crate) bytes_of_nodes: u64,
     pub(crate) seconds: f64,
 }
 
@@ -171,6 +172,7 @@ impl GetJson {
             shards_bad: report.shards_bad,
             bytes_pulled: report.bytes_pulled,
             peers_caught: report.peers_caught.iter().map(ToString::to_string).collect(),
+            bytes_of_nodes: report.bytes_of_nodes,
             seconds: took.as_secs_f64(),
         }
     }

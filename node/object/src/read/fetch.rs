@@ -24,7 +24,7 @@ pub(crate) struct Fetched<T> {
     pub(crate) decoded: bool,
     /// Shards that were damaged.
     pub(crate) bad: u64,
-    /// Payload bytes that came.
+    /// Payload bytes that came, proofs included.
     pub(crate) pulled: u64,
 }
 
@@ -83,11 +83,12 @@ impl Fetcher {
             .into_iter()
             .map(|(number, range)| async move { self.pull_range(stripe, number, range).await.ok_or(NotSoon) });
         let Ok(parts) = try_join_all(pulls).await else { return Ok(None) };
-        let mut joined = BytesMut::with_capacity(sealed.len());
-        for part in parts {
+        let (mut joined, mut pulled) = (BytesMut::with_capacity(sealed.len()), 0);
+        for (part, came) in parts {
             joined.extend_from_slice(&part);
+            pulled += came;
         }
-        let (reference, pulled) = (reference.clone(), joined.len() as u64);
+        let reference = reference.clone();
         let opened = tokio::task::spawn_blocking(move || open_segments(&reference, segments, joined)).await;
         match opened.map_err(|died| ObjectError::Internal(Box::new(died)))? {
             Ok(value) => Ok(Some(Fetched { value, decoded: false, bad: 0, pulled })),
@@ -95,8 +96,8 @@ impl Fetcher {
         }
     }
 
-    /// A range of one data shard from the first holder that gives it in time.
-    async fn pull_range(&self, stripe: &Located, number: usize, range: Range<usize>) -> Option<Bytes> {
+    /// A range of one data shard from the first holder that gives it in time, and how many bytes came for it.
+    async fn pull_range(&self, stripe: &Located, number: usize, range: Range<usize>) -> Option<(Bytes, u64)> {
         let index = ShardIndex::new(number)?;
         let shard = ShardAddress { stripe: stripe.entry.stripe, index };
         let (first, bytes) = (u32::try_from(range.start).ok()?, u32::try_from(range.len()).ok()?);
@@ -109,7 +110,7 @@ impl Fetcher {
             }
             let patience = self.remote.pace().pull_patience(range.len());
             match timeout(patience, self.remote.pull_range(peer, shard, first, bytes)).await {
-                Ok(Ok((_, slice))) => return Some(slice),
+                Ok(Ok(slice)) => return Some(slice),
                 Ok(Err(miss)) => self.note(peer, &miss),
                 Err(_) => self.pool.late(peer),
             }

@@ -71,6 +71,7 @@ impl Engine {
                 }
             }
         }
+        delivery.report.bytes_of_nodes = object.pool.node_bytes();
         Ok(GetReport { peers_caught: object.pool.lied(), ..delivery.report })
     }
 }

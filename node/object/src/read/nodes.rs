@@ -132,7 +132,10 @@ async fn first_good(remote: &Remote, pool: &Pool, node: NodeId, peers: Vec<PeerI
             Some((peer, answer)) = flying.next() => {
                 pending.remove(&peer);
                 match answer {
-                    Ok(bytes) => return Some(bytes),
+                    Ok(bytes) => {
+                        pool.count_node_bytes(bytes.len() as u64);
+                        return Some(bytes);
+                    }
                     Err(miss) => note(pool, peer, &miss),
                 }
                 late = false;

@@ -110,7 +110,9 @@ impl<'a> PieceWalk<'a> {
         let parent = child.clone();
         let open = move |header: &_, shards: &[_]| open_index_node(height, &parent, join(header, shards)?);
         let sealed = child.chunk.sealed_bytes as usize;
-        Ok(self.fetcher.fetch(&stripe, Some(sealed), "an index node", open).await?.value)
+        let fetched = self.fetcher.fetch(&stripe, Some(sealed), "an index node", open).await?;
+        pool.count_node_bytes(fetched.pulled);
+        Ok(fetched.value)
     }
 
     /// The layout's entry for a chunk of the index: the two must agree.
