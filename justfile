@@ -38,6 +38,18 @@ bench-trees:
     cargo build --release
     tests/bench/trees.sh
 
+# Fails if the pipeline takes a quarter more CPU time than the kept baseline says.
+gate *ARGS:
+    tests/bench/gate.sh {{ ARGS }}
+
+# What six peers take: big files, small files, idling. Some minutes; see the head of the script.
+bench-network *ARGS:
+    tests/bench/network.sh {{ ARGS }}
+
+# 8 GiB through six peers, with bounds on memory and on what a range costs. Some minutes, and 30 GB of disk.
+big *ARGS:
+    tests/bench/big.sh {{ ARGS }}
+
 # Fuzzes one decoder until stopped; needs nightly and cargo-fuzz. Targets: ls protocol/fuzz/fuzz_targets
 fuzz TARGET *ARGS:
     cargo +nightly fuzz run --fuzz-dir protocol/fuzz {{ TARGET }} {{ ARGS }}
