@@ -1,6 +1,7 @@
 //! Puts a directory: one object, read in one pass.
 
 mod contents;
+mod measure;
 mod pipe;
 mod report;
 mod walk;
@@ -33,7 +34,20 @@ pub async fn put_tree(
     let root = path.to_owned();
     let packing = spawn_blocking(move || walk::pack(&root, writer));
     let options = PutOptions { kind: ObjectKind::Tree, ..options.clone() };
-    let put = engine.put(&mut reader, &options, progress).await;
+    let measured = path.to_owned();
+    let measuring = spawn_blocking(move || measure::measure(&measured));
+    let put = {
+        let mut putting = std::pin::pin!(engine.put(&mut reader, &options, progress));
+        tokio::select! {
+            // First, since it begins by saying that nobody knows the total.
+            biased;
+            put = &mut putting => put,
+            total = measuring => {
+                progress.set_total(total.unwrap_or(0));
+                putting.await
+            }
+        }
+    };
     // Whoever still writes learns that nobody reads.
     drop(reader);
     let packed = packing.await.map_err(|died| NodeError::Died { part: "the walk", reason: died.to_string() })?;
