@@ -23,7 +23,11 @@ async fn what_is_whole_is_not_fetched_again_and_nothing_partial_has_its_name() {
     let ticket = lab.put(&source).await.put.ticket;
     let whole = seen(&source);
     let mut cut_off = 0;
-    for requests in [6, 9, 12, 15, 18, 24, 30] {
+    // How far a run comes depends on which answers come first, so several places are tried.
+    for requests in 5..60 {
+        if cut_off == 2 {
+            break;
+        }
         lab.network.peers().into_iter().for_each(|peer| lab.network.set_fault(peer, Fault::DownAfter(requests)));
         let got = lab.get(&ticket, "", &target).await;
         lab.network.peers().into_iter().for_each(|peer| lab.network.set_fault(peer, Fault::None));
@@ -55,7 +59,7 @@ async fn what_is_whole_is_not_fetched_again_and_nothing_partial_has_its_name() {
         assert!(!scratch.path().join("target.storgo-part").try_exists().unwrap());
         fs::remove_dir_all(&target).unwrap();
     }
-    assert!(cut_off >= 2, "only {cut_off} runs were cut off with files left");
+    assert_eq!(cut_off, 2, "runs that were cut off with files left");
 }
 
 #[tokio::test(flavor = "multi_thread")]
