@@ -28,8 +28,8 @@ fn whatever_was_acknowledged_outlives_kill_9() {
         let count = 1 + lab.bytes.below(2 * MIB);
         let bytes = lab.bytes.take(count);
         let file = lab.file("file", &bytes).display().to_string();
-        // After so many more files somewhere it happens; a put of this size makes up to a few dozen.
-        let (victim, after) = (lab.bytes.below(PEERS), lab.bytes.below(30));
+        // After so many more files somewhere it happens; a put of this size makes some ten to thirty.
+        let (victim, after) = (lab.bytes.below(PEERS), lab.bytes.below(20));
         let (before, via) = (files(&lab), lab.nodes[(victim + 1) % PEERS].address().to_owned());
         let put = ["put", &file, "--json", "--via", &via, "--redundancy", "erasure:4+2"];
         let mut put = writer.start(&put);
@@ -50,8 +50,11 @@ fn whatever_was_acknowledged_outlives_kill_9() {
     }
     println!("{kills} kills, {under_load} of them under load, {} puts acknowledged", ledger.len());
     assert!(ledger.len() * 2 >= kills && under_load * 4 >= kills, "too little happened to say anything");
-    // Not only readable: each shard that was acknowledged is where it was said to be.
+    // Not only readable: as wide as was said. A shard whose acknowledgement died with its node may come on top.
     for (put, _) in &ledger {
-        assert_eq!(lab.stat(&reader, &put.ticket)["width"], put.report["width"], "{}", put.ticket);
+        let (now, then) = (&lab.stat(&reader, &put.ticket)["width"], &put.report["width"]);
+        for measure in ["shards", "domains", "survives"] {
+            assert!(now[measure].as_u64() >= then[measure].as_u64(), "{now} where {then} was acknowledged");
+        }
     }
 }

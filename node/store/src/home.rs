@@ -168,9 +168,12 @@ mod tests {
         let bytes = encode(id);
         assert_eq!((decode(&bytes), bytes.len()), (Some(id), FILE_BYTES));
         for at in 0..bytes.len() {
-            let mut bad = bytes.clone();
-            bad[at] ^= 0x10;
-            assert_eq!((decode(&bad), decode(&bytes[..at])), (None, None));
+            for by in 1..=u8::MAX {
+                let mut bad = bytes.clone();
+                bad[at] ^= by;
+                assert_eq!(decode(&bad), None, "byte {at} by {by:#04x}");
+            }
+            assert_eq!(decode(&bytes[..at]), None);
         }
     }
 }

@@ -107,9 +107,12 @@ mod tests {
         let bytes = known.encode();
         assert_eq!(KnownDisks::decode(&bytes), Some(known));
         for at in 0..bytes.len() {
-            let mut bad = bytes.clone();
-            bad[at] ^= 0x10;
-            assert_eq!((KnownDisks::decode(&bad), KnownDisks::decode(&bytes[..at])), (None, None));
+            for by in 1..=u8::MAX {
+                let mut bad = bytes.clone();
+                bad[at] ^= by;
+                assert_eq!(KnownDisks::decode(&bad), None, "byte {at} by {by:#04x}");
+            }
+            assert_eq!(KnownDisks::decode(&bytes[..at]), None);
         }
     }
 

@@ -15,6 +15,7 @@
 pub mod disk;
 
 mod config;
+mod shard_store;
 mod store;
 
 mod item;

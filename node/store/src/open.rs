@@ -115,13 +115,12 @@ fn open_volumes(
             Err(error) => (DiskId([0; 16]), None, Some(format!("opening it failed: {error}"))),
         };
         let volume = Volume::new(Slot(slot), id, path.clone(), Arc::clone(disk), share, file);
-        match fence {
-            Some(reason) => volume.fence(reason),
-            None => {
-                known.0.insert(path.clone(), id);
-                if let Err(error) = volume.count_quarantined() {
-                    volume.fence(format!("counting what was set aside failed: {error}"));
-                }
+        if let Some(reason) = fence {
+            volume.fence(reason);
+        } else {
+            known.0.insert(path.clone(), id);
+            if let Err(error) = volume.count_quarantined() {
+                volume.fence(format!("counting what was set aside failed: {error}"));
             }
         }
         volumes.push(Arc::new(volume));

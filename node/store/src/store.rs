@@ -1,6 +1,6 @@
-//! The store as others see it: [`ShardStore`] over the disks of one node.
+//! The store of one node: opened, closed, and how its work is handed out.
 //!
-//! The asynchronous half. It hands blocking work to [`Core`] on blocking tasks, what is to be durable to the disks'
+//! The asynchronous half, on which the answers of [`crate::shard_store`] stand. It hands blocking work to [`Core`] on blocking tasks, what is to be durable to the disks'
 //! committers, and waits for their word.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -8,27 +8,22 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use async_trait::async_trait;
-use bytes::Bytes;
 use parking_lot::Mutex;
-use storgo_object::ports::{Holdings, Lease, Random, Scrutiny, ShardStore, StoreError, StoreStatus};
-use storgo_protocol::limits::{COMMIT_QUEUE_MAX, DISK_JOBS_MAX, NODE_BYTES_MAX, NODE_COPIES_MAX};
-use storgo_protocol::{
-    ContentId, LayoutRecord, NodeId, ShardAddress, ShardFileHead, ShardIndex, ShardSet, StripeHeader, StripeId,
-};
+use storgo_object::ports::{Lease, Random, StoreError};
+use storgo_protocol::limits::{COMMIT_QUEUE_MAX, DISK_JOBS_MAX};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::commit::{Commit, Committer, Request};
 use crate::config::StoreConfig;
-use crate::core::{Core, Prepared, merge};
+use crate::core::{Core, Prepared};
 use crate::disk::{Disk, OsDisk};
 use crate::item::Item;
 use crate::leases::LeaseRecord;
+use crate::marker;
 use crate::open::{self, IndexKind};
 use crate::place::Slot;
 use crate::read::{self, Fault};
 use crate::volume::Volume;
-use crate::{marker, published};
 
 /// Shards, nodes and layout records on the data directories of one node.
 #[derive(Debug)]
@@ -41,7 +36,7 @@ pub struct Store {
     committers: Mutex<Vec<JoinHandle<()>>>,
     jobs: Arc<Semaphore>,
     /// Layout records are read, merged and written back: one at a time.
-    records_turn: tokio::sync::Mutex<()>,
+    pub(crate) records_turn: tokio::sync::Mutex<()>,
 }
 
 impl Store {
@@ -50,7 +45,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Unavailable`] or [`StoreError::Io`] if no data directory or no index can be opened. A directory
-    /// that fails beside others is fenced instead, which [`ShardStore::status`] shows.
+    /// that fails beside others is fenced instead, which [`status`](storgo_object::ports::ShardStore::status) shows.
     pub async fn open(config: StoreConfig, random: Arc<dyn Random>) -> Result<Arc<Self>, StoreError> {
         Self::open_with(config, Arc::new(OsDisk::default()), random, IndexKind::Sled).await
     }
@@ -133,7 +128,7 @@ impl Store {
     }
 
     /// Runs blocking work, at most [`DISK_JOBS_MAX`] at once.
-    async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         job: impl FnOnce(&Core) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -153,14 +148,14 @@ impl Store {
     }
 
     /// Has a disk's committer look at an item that was found wrong, and waits until that is done.
-    async fn inspect(&self, slot: Slot, item: Item) -> Result<(), StoreError> {
+    pub(crate) async fn inspect(&self, slot: Slot, item: Item) -> Result<(), StoreError> {
         let (done, answer) = oneshot::channel();
         self.queue(slot)?.send(Request::Inspect(item, done)).await.map_err(stopped)?;
         answer.await.map_err(stopped)
     }
 
     /// The disks on which `look` finds an item right; the others forget it.
-    async fn sound(
+    pub(crate) async fn sound(
         &self,
         item: Item,
         look: fn(&Volume, Item, u64) -> Result<(), Fault>,
@@ -181,7 +176,7 @@ impl Store {
     }
 
     /// Hands prepared files and their lease to the committers and waits for all of them.
-    async fn commit(&self, item: Item, prepared: Vec<Prepared>, lease: &Lease) -> Result<(), StoreError> {
+    pub(crate) async fn commit(&self, item: Item, prepared: Vec<Prepared>, lease: &Lease) -> Result<(), StoreError> {
         let mut answers = Vec::with_capacity(prepared.len());
         let mut refused = Ok(());
         for part in prepared {
@@ -197,7 +192,7 @@ impl Store {
         refused
     }
 
-    async fn submit(
+    pub(crate) async fn submit(
         &self,
         item: Item,
         part: Prepared,
@@ -226,7 +221,7 @@ impl Store {
     }
 
     /// Reads an item from the first disk that gives it right.
-    async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         item: Item,
         read: impl Fn(&Volume) -> Result<T, Fault> + Send + 'static,
@@ -253,175 +248,6 @@ impl Store {
     }
 }
 
-#[async_trait]
-impl ShardStore for Store {
-    async fn has(&self, stripes: &[StripeId], nodes: &[NodeId], scrutiny: Scrutiny) -> Result<Holdings, StoreError> {
-        let mut holdings = Holdings::default();
-        for &stripe in stripes {
-            let named = self.run(move |core| Ok(core.catalog.shards(stripe)?)).await?;
-            let mut held = ShardSet::EMPTY;
-            for (item, slot) in named {
-                let Item::Shard(shard) = item else { continue };
-                let there = match scrutiny {
-                    Scrutiny::Indexed => self.core.good(slot).is_some(),
-                    Scrutiny::Verified => held.contains(shard.index) || !self.sound(item, verify).await?.is_empty(),
-                };
-                if there {
-                    held.insert(shard.index);
-                }
-            }
-            holdings.shards.push(held);
-        }
-        for &node in nodes {
-            let look = if scrutiny == Scrutiny::Verified { verify } else { trust };
-            let copies = self.sound(Item::Node(node), look).await?.len();
-            holdings.nodes.push(u32::try_from(copies).unwrap_or(u32::MAX));
-        }
-        Ok(holdings)
-    }
-
-    async fn renew(&self, shards: &[ShardAddress], lease: &Lease) -> Result<Vec<bool>, StoreError> {
-        let (mut held, mut answers) = (Vec::with_capacity(shards.len()), Vec::new());
-        for &shard in shards {
-            let item = Item::Shard(shard);
-            let sound = self.sound(item, glance).await?;
-            held.push(!sound.is_empty());
-            for (volume, bytes) in sound {
-                let part = Prepared { volume, files: Vec::new(), place: None, bytes };
-                answers.push(self.submit(item, part, lease).await?);
-            }
-        }
-        for answer in answers {
-            answer.await.map_err(stopped)??;
-        }
-        Ok(held)
-    }
-
-    async fn push(
-        &self,
-        header: &StripeHeader,
-        index: ShardIndex,
-        payload: Bytes,
-        lease: &Lease,
-    ) -> Result<(), StoreError> {
-        let head = ShardFileHead::new(header.clone(), index).ok_or(StoreError::Mismatch { what: "shard index" })?;
-        let item = Item::Shard(head.address());
-        // What is there already was read and compared: nothing the pusher sends could say more.
-        let mut sound = self.sound(item, verify).await?;
-        let kept = sound.pop();
-        let stage = move |core: &Core| match kept {
-            Some((volume, bytes)) if head.header().verifies(index, &payload) => {
-                Ok(Prepared { volume, files: Vec::new(), place: None, bytes })
-            }
-            Some(_) => Err(StoreError::Mismatch { what: "shard" }),
-            None => core.stage_shard(&head, &payload),
-        };
-        let prepared = self.run(stage).await?;
-        self.commit(item, vec![prepared], lease).await
-    }
-
-    async fn pull(&self, shard: ShardAddress) -> Result<(StripeHeader, Bytes), StoreError> {
-        self.read(Item::Shard(shard), move |volume| read::shard(&*volume.disk, &volume.path, shard)).await
-    }
-
-    async fn pull_range(
-        &self,
-        shard: ShardAddress,
-        first: u32,
-        bytes: u32,
-    ) -> Result<(StripeHeader, Bytes), StoreError> {
-        let range = first as usize..(first as usize).saturating_add(bytes as usize);
-        self.read(Item::Shard(shard), move |volume| read::range(&*volume.disk, &volume.path, shard, &range)).await
-    }
-
-    async fn push_node(
-        &self,
-        node: NodeId,
-        payload: Bytes,
-        copies: u8,
-        publish: bool,
-        lease: &Lease,
-    ) -> Result<(), StoreError> {
-        if payload.len() > NODE_BYTES_MAX || NodeId::of(&payload) != node {
-            return Err(StoreError::Mismatch { what: "node" });
-        }
-        let copies = usize::from(copies).min(NODE_COPIES_MAX);
-        let sound = self.sound(Item::Node(node), verify).await?;
-        let prepared = self.run(move |core| core.stage_node(node, &payload, copies, publish, sound)).await?;
-        self.commit(Item::Node(node), prepared, lease).await
-    }
-
-    async fn pull_node(&self, node: NodeId) -> Result<Bytes, StoreError> {
-        self.read(Item::Node(node), move |volume| read::node(&*volume.disk, &volume.path, node)).await
-    }
-
-    async fn push_record(&self, record: &LayoutRecord, lease: &Lease) -> Result<(), StoreError> {
-        let node = NodeId::from(record.content);
-        let _turn = self.records_turn.lock().await;
-        let holders: Vec<_> = self.sound(Item::Node(node), glance).await?.into_iter().map(|(at, _)| at).collect();
-        if holders.is_empty() {
-            return Err(StoreError::NotFound);
-        }
-        let record = record.clone();
-        let prepared = self.run(move |_| Core::stage_record(&record, holders)).await?;
-        self.commit(Item::Records(node), prepared, lease).await
-    }
-
-    async fn pull_records(&self, content: ContentId) -> Result<Vec<LayoutRecord>, StoreError> {
-        let node = NodeId::from(content);
-        let (found, wrong) = self
-            .run(move |core| {
-                let (mut found, mut wrong, mut failed) = (Vec::new(), Vec::new(), Ok(()));
-                for (volume, _) in core.holders(Item::Records(node))? {
-                    match read::records(&*volume.disk, &volume.path, node) {
-                        Ok((records, whole)) => {
-                            if !whole {
-                                tracing::warn!(disk = %volume.path.display(), %node, "layout records are damaged");
-                            }
-                            found.extend(records);
-                        }
-                        Err(Fault::Failed(source)) => {
-                            let disk = volume.path.clone();
-                            failed = Err(StoreError::Io { what: "reading layout records", disk, source });
-                        }
-                        Err(_) => wrong.push(volume.slot),
-                    }
-                }
-                // That none could be read does not say that there are none.
-                if found.is_empty() {
-                    failed?;
-                }
-                Ok((merge(found.into_iter()), wrong))
-            })
-            .await?;
-        for slot in wrong {
-            self.inspect(slot, Item::Records(node)).await?;
-        }
-        Ok(found)
-    }
-
-    async fn published(&self, after: Option<NodeId>, max: usize) -> Result<Vec<NodeId>, StoreError> {
-        self.run(move |core| published::page(core, after, max)).await
-    }
-
-    fn status(&self) -> StoreStatus {
-        StoreStatus { disks: self.core.volumes.iter().map(|volume| volume.status()).collect() }
-    }
-}
-
-fn verify(volume: &Volume, item: Item, _: u64) -> Result<(), Fault> {
-    read::verify(&*volume.disk, &volume.path, item)
-}
-
-fn glance(volume: &Volume, item: Item, bytes: u64) -> Result<(), Fault> {
-    read::glance(&*volume.disk, &volume.path, item, bytes)
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "it stands where a look at the file could fail")]
-fn trust(_: &Volume, _: Item, _: u64) -> Result<(), Fault> {
-    Ok(())
-}
-
 /// Starts a committer. Should it panic (sled may, over a damaged file), its disk is given up, and whoever waits is told.
 pub(crate) fn spawn(committer: Committer, requests: mpsc::Receiver<Request>) -> Result<JoinHandle<()>, StoreError> {
     let (volume, disk) = (Arc::clone(&committer.volume), committer.volume.path.clone());
@@ -436,6 +262,6 @@ pub(crate) fn spawn(committer: Committer, requests: mpsc::Receiver<Request>) -> 
 }
 
 /// The other side of a queue or a task is gone.
-fn stopped(error: impl std::error::Error) -> StoreError {
+pub(crate) fn stopped(error: impl std::error::Error) -> StoreError {
     StoreError::Unavailable { reason: format!("the store is stopped: {error}") }
 }

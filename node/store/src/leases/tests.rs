@@ -64,13 +64,13 @@ fn a_torn_end_is_cut_and_written_over() {
 fn damage_costs_the_record_it_touches_and_no_other() {
     let leases: Vec<_> = (0..4).map(lease).collect();
     let disk = made(&leases);
-    for at in 0..LeaseRecord::BYTES {
+    for (at, by) in (0..LeaseRecord::BYTES).flat_map(|at| (1..=u8::MAX).map(move |by| (at, by))) {
         let at = 8 + LeaseRecord::BYTES + at;
-        disk.tamper(Path::new("/leases"), |bytes| bytes[at] ^= 0x20).unwrap();
+        disk.tamper(Path::new("/leases"), |bytes| bytes[at] ^= by).unwrap();
         let (_, (found, replay)) = replayed(&disk);
-        assert_eq!(replay, Replay { good: 3, damaged: 1, torn: 0 }, "byte {at}");
+        assert_eq!(replay, Replay { good: 3, damaged: 1, torn: 0 }, "byte {at} by {by:#04x}");
         assert_eq!(found, [lease(0), lease(2), lease(3)]);
-        disk.tamper(Path::new("/leases"), |bytes| bytes[at] ^= 0x20).unwrap();
+        disk.tamper(Path::new("/leases"), |bytes| bytes[at] ^= by).unwrap();
     }
 }
 

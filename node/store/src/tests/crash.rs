@@ -11,11 +11,44 @@ use crate::disk::Disk as _;
 use crate::disk::sim::{Fault, SimDisk};
 use crate::item::Item;
 
-const SEEDS: u64 = 5;
+/// Seeds of a call, so that no two calls have the same.
+fn seeds(call: u64) -> Vec<u64> {
+    (5 * call..5 * call + 5).collect()
+}
 
 /// For the many calls of a start: once everything that was not synced is dropped, once a mix that no other call has.
-const fn start_seeds(call: u64) -> [u64; 2] {
-    [4 * call, 4 * call + 2]
+fn start_seeds(call: u64) -> Vec<u64> {
+    vec![4 * call, 4 * call + 2]
+}
+
+/// Does `work` on disks like `base` and cuts the power at each of its calls in turn, with each of the call's seeds; the
+/// work says itself from where on calls count. `check` sees what is there when the power is back. Gives how many
+/// calls there are.
+async fn cut_at_each_call<T>(
+    base: &SimDisk,
+    seeds: impl Fn(u64) -> Vec<u64>,
+    work: impl AsyncFn(&SimDisk, &dyn Fn()) -> T,
+    check: impl AsyncFn(&SimDisk, T),
+) -> u64 {
+    for call in 1.. {
+        for seed in seeds(call) {
+            let disk = base.fork();
+            let done = work(&disk, &|| disk.plan(call, Fault::PowerLoss)).await;
+            let Some(met) = disk.faulted() else { return call - 1 };
+            println!("power lost at call {call} {met:?}, seed {seed}");
+            disk.restart(seed);
+            check(&disk, done).await;
+        }
+    }
+    unreachable!("some call is the last")
+}
+
+/// Starts and stops a store, of which the power may take any part.
+async fn start_and_stop(disk: &SimDisk, count: &dyn Fn()) {
+    count();
+    if let Ok(store) = simulated(disk, 1).await {
+        drop(store.close().await);
+    }
 }
 
 /// What a put leaves on a node, and how far it was acknowledged.
@@ -91,54 +124,38 @@ async fn started(disks: usize) -> SimDisk {
 
 #[tokio::test]
 async fn a_put_is_there_as_far_as_it_was_acknowledged() {
-    let base = started(2).await;
-    let (mut call, mut acknowledged) = (0, 0);
-    for seed in 0.. {
-        let disk = base.fork();
-        let store = simulated(&disk, 2).await.unwrap();
-        call += u64::from(seed % SEEDS == 0);
-        disk.plan(call, Fault::PowerLoss);
+    let acknowledged = std::cell::Cell::new(0);
+    let work = async |disk: &SimDisk, count: &dyn Fn()| {
+        let store = simulated(disk, 2).await.unwrap();
+        count();
         let mut put = Put::new();
         let done = put.run(&store).await;
         drop(store.close().await);
-        drop(store);
-        if disk.faulted().is_none() {
-            done.unwrap();
-            break;
-        }
-        println!("power lost at call {call} {:?}, seed {seed}", disk.faulted());
-        disk.restart(seed);
-        let store = simulated(&disk, 2).await.unwrap();
-        check_tidy(&disk, 2);
+        assert!(done.is_ok() || disk.faulted().is_some(), "{done:?}");
+        put
+    };
+    let check = async |disk: &SimDisk, mut put: Put| {
+        let store = simulated(disk, 2).await.unwrap();
+        check_tidy(disk, 2);
         put.check(&store).await;
-        acknowledged += put.shards.len();
+        acknowledged.set(acknowledged.get() + put.shards.len());
         // It goes on from there.
         put.run(&store).await.unwrap();
         put.check(&store).await;
-    }
-    assert!(call > 60 && acknowledged > 100, "{call} calls, {acknowledged} acknowledged");
+    };
+    let calls = cut_at_each_call(&started(2).await, seeds, work, check).await;
+    assert!(calls > 60 && acknowledged.get() > 100, "{calls} calls, {acknowledged:?} acknowledged");
 }
 
 #[tokio::test]
 async fn a_first_start_is_taken_up_again() {
-    let mut reached = 0;
-    'calls: for call in 1.. {
-        for seed in start_seeds(call) {
-            let disk = SimDisk::new();
-            disk.plan(call, Fault::PowerLoss);
-            if let Ok(store) = simulated(&disk, 1).await {
-                drop(store.close().await);
-            }
-            let Some(met) = disk.faulted() else { break 'calls };
-            println!("power lost at call {call} {met:?}, seed {seed}");
-            disk.restart(seed);
-            let store = simulated(&disk, 1).await.unwrap();
-            check_tidy(&disk, 1);
-            Stripe::new(1, "replicate:1", 100).push_all(&store, 1).await;
-        }
-        reached = call;
-    }
-    assert!(reached > 500, "{reached}");
+    let check = async |disk: &SimDisk, ()| {
+        let store = simulated(disk, 1).await.unwrap();
+        check_tidy(disk, 1);
+        Stripe::new(1, "replicate:1", 100).push_all(&store, 1).await;
+    };
+    let calls = cut_at_each_call(&SimDisk::new(), start_seeds, start_and_stop, check).await;
+    assert!(calls > 500, "{calls}");
 }
 
 /// A store on one disk that holds a put, with one byte of one shard changed.
@@ -162,27 +179,22 @@ async fn with_damage(at: impl Fn(&mut Vec<u8>)) -> (SimDisk, Put) {
 #[tokio::test]
 async fn a_quarantine_loses_nothing_else_and_serves_nothing_wrong() {
     let (base, put) = with_damage(|bytes| *bytes.last_mut().unwrap() ^= 1).await;
-    let mut call = 0;
-    for seed in 0.. {
-        let disk = base.fork();
-        let store = simulated(&disk, 1).await.unwrap();
-        call += u64::from(seed % SEEDS == 0);
-        disk.plan(call, Fault::PowerLoss);
+    let work = async |disk: &SimDisk, count: &dyn Fn()| {
+        let store = simulated(disk, 1).await.unwrap();
+        count();
         assert!(store.pull(put.stripe.address(0)).await.is_err());
         drop(store.close().await);
-        if disk.faulted().is_none() {
-            break;
-        }
-        println!("power lost at call {call} {:?}, seed {seed}", disk.faulted());
-        disk.restart(seed);
-        let store = simulated(&disk, 1).await.unwrap();
+    };
+    let check = async |disk: &SimDisk, ()| {
+        let store = simulated(disk, 1).await.unwrap();
         let again = store.pull(put.stripe.address(0)).await;
         assert!(matches!(again, Err(StoreError::Corrupt { .. } | StoreError::NotFound)), "{again:?}");
         put.check(&store).await;
         put.stripe.push(&store, 0, 1).await.unwrap();
         assert!(put.stripe.is_given(&store, 0).await);
-    }
-    assert!(call > 8, "{call}");
+    };
+    let calls = cut_at_each_call(&base, seeds, work, check).await;
+    assert!(calls > 8, "{calls}");
 }
 
 #[tokio::test]
@@ -191,27 +203,16 @@ async fn a_rebuild_is_taken_up_again() {
     // What a push that died leaves behind.
     base.create(Path::new("/disk0/tmp/12")).unwrap().write_at(0, b"half").unwrap();
     base.sync_dir(Path::new("/disk0/tmp")).unwrap();
-    let mut reached = 0;
-    'calls: for call in 1.. {
-        for seed in start_seeds(call) {
-            let disk = base.fork();
-            disk.plan(call, Fault::PowerLoss);
-            if let Ok(store) = simulated(&disk, 1).await {
-                drop(store.close().await);
-            }
-            let Some(met) = disk.faulted() else { break 'calls };
-            println!("power lost at call {call} {met:?}, seed {seed}");
-            disk.restart(seed);
-            let store = simulated(&disk, 1).await.unwrap();
-            check_tidy(&disk, 1);
-            assert!(!put.stripe.is_given(&store, 0).await);
-            put.check(&store).await;
-            // A rename between two directories that was not synced may leave the damaged file in neither.
-            assert!(store.status().disks[0].quarantined <= 1);
-        }
-        reached = call;
-    }
-    assert!(reached > 500, "{reached}");
+    let check = async |disk: &SimDisk, ()| {
+        let store = simulated(disk, 1).await.unwrap();
+        check_tidy(disk, 1);
+        assert!(!put.stripe.is_given(&store, 0).await);
+        put.check(&store).await;
+        // A rename between two directories that was not synced may leave the damaged file in neither.
+        assert!(store.status().disks[0].quarantined <= 1);
+    };
+    let calls = cut_at_each_call(&base, start_seeds, start_and_stop, check).await;
+    assert!(calls > 500, "{calls}");
 }
 
 /// What a reader or a start set aside stays aside, and stays to be looked at.
@@ -250,24 +251,20 @@ async fn layout_records_are_the_old_or_the_new_never_half_of_one() {
     store.push_node(node, bytes, 1, false, &lease(1)).await.unwrap();
     store.push_record(&first, &lease(1)).await.unwrap();
     store.close().await.unwrap();
-    let mut reached = 0;
-    'calls: for call in 1.. {
-        for seed in 0..24 {
-            let disk = base.fork();
-            let store = simulated(&disk, 1).await.unwrap();
-            disk.plan(call, Fault::PowerLoss);
-            let acknowledged = store.push_record(&record(node, 9, 2), &lease(1)).await.is_ok();
-            drop(store.close().await);
-            let Some(met) = disk.faulted() else { break 'calls };
-            println!("power lost at call {call} {met:?}, seed {seed}");
-            disk.restart(seed);
-            let store = simulated(&disk, 1).await.unwrap();
-            let records = store.pull_records(first.content).await.unwrap();
-            assert!(records.len() == 1 && records[0].number > u64::from(acknowledged), "{records:?}");
-        }
-        reached = call;
-    }
-    assert!(reached > 8, "{reached}");
+    let work = async |disk: &SimDisk, count: &dyn Fn()| {
+        let store = simulated(disk, 1).await.unwrap();
+        count();
+        let acknowledged = store.push_record(&record(node, 9, 2), &lease(1)).await.is_ok();
+        drop(store.close().await);
+        acknowledged
+    };
+    let check = async |disk: &SimDisk, acknowledged| {
+        let store = simulated(disk, 1).await.unwrap();
+        let records = store.pull_records(first.content).await.unwrap();
+        assert!(records.len() == 1 && records[0].number > u64::from(acknowledged), "{records:?}");
+    };
+    let calls = cut_at_each_call(&base, |_| (0..24).collect(), work, check).await;
+    assert!(calls > 8, "{calls}");
 }
 
 /// The sign of a clean stop never stands beside an index that is in use.

@@ -3,10 +3,12 @@
 use std::path::{Path, PathBuf};
 
 use storgo_object::ports::{Scrutiny, ShardStore as _, StoreError};
+use storgo_protocol::limits::QUARANTINE_FILES_MAX;
 use storgo_protocol::slice::decode_slice;
 use storgo_protocol::{ShardFileHead, ShardSet};
 
 use super::rig::{Stripe, lease, root, simulated};
+use crate::disk::Disk as _;
 use crate::disk::sim::SimDisk;
 use crate::item::Item;
 use crate::read;
@@ -103,4 +105,32 @@ async fn a_verified_look_finds_what_an_indexed_one_does_not() {
     store.push_node(node, bytes, 2, false, &lease(1)).await.unwrap();
     assert_eq!(store.has(&[], &[node], Scrutiny::Verified).await.unwrap().nodes, [2]);
     assert_eq!(store.published(None, 5).await.unwrap(), [node]);
+}
+
+/// A disk that decays everywhere keeps some of it for whoever asks why; the rest stays, is not held, and can be put
+/// again in its place.
+#[tokio::test]
+async fn what_is_set_aside_is_bounded() {
+    let disk = SimDisk::new();
+    let store = simulated(&disk, 1).await.unwrap();
+    let count = QUARANTINE_FILES_MAX + 5;
+    let stripes: Vec<_> = (0..count).map(|seed| Stripe::new(seed, "replicate:1", 10)).collect();
+    for stripe in &stripes {
+        stripe.push_all(&store, 1).await;
+        disk.tamper(&path(stripe), |bytes| *bytes.last_mut().unwrap() ^= 1).unwrap();
+        assert!(matches!(store.pull(stripe.address(0)).await, Err(StoreError::Corrupt { .. })));
+    }
+    let status = store.status().disks.remove(0);
+    assert_eq!((status.shards, status.quarantined), (0, QUARANTINE_FILES_MAX));
+    assert_eq!(disk.list(Path::new("/disk0/quarantine")).unwrap().len() as u64, QUARANTINE_FILES_MAX);
+    let last = stripes.last().unwrap();
+    assert!(disk.contents(&path(last)).is_some(), "it stays where it is");
+    assert!(!last.is_given(&store, 0).await);
+    // Whether a start believes the head or a reader finds it again, nothing more is set aside.
+    drop(store);
+    let store = simulated(&disk, 1).await.unwrap();
+    assert!(matches!(store.pull(last.address(0)).await, Err(StoreError::Corrupt { .. })));
+    assert_eq!(store.status().disks[0].quarantined, QUARANTINE_FILES_MAX);
+    last.push_all(&store, 1).await;
+    assert!(last.is_given(&store, 0).await);
 }

@@ -8,3 +8,4 @@ mod real;
 mod rig;
 mod rounds;
 mod slow;
+mod starts;

@@ -10,7 +10,7 @@ use super::rig::{Stripe, simulated};
 use crate::Store;
 use crate::disk::sim::SimDisk;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Lets others run until `found`.
 async fn until(what: &str, mut found: impl FnMut() -> bool) {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::disk::Disk as _;
 
 fn written(disk: &SimDisk, path: &str, bytes: &[u8]) -> Box<dyn DiskFile> {
     let file = disk.create(Path::new(path)).unwrap();
