@@ -17,18 +17,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use storgo_object::ports::StoreError;
-use storgo_protocol::limits::{COMMIT_BATCH_MAX, LEASES_SUPERSEDED_MAX, SYNC_EACH_MAX};
+use storgo_protocol::limits::{COMMIT_BATCH_MAX, SYNC_EACH_MAX};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::catalog::Catalog;
 use crate::disk::DiskFile;
 use crate::index::IndexError;
 use crate::item::Item;
-use crate::leases::{AppendError, LeaseLog, LeaseRecord};
+use crate::leases::{LeaseLog, LeaseRecord};
 use crate::placing::PlaceHold;
 use crate::quota::{QuotaHold, Quotas};
-use crate::read::{self, Fault};
-use crate::volume::{QUARANTINE, Reservation, Temporary, Volume, lacks_descriptors};
+use crate::volume::{Reservation, Temporary, Volume};
+
+mod compact;
+mod inspect;
 
 /// A file that was written under a temporary name, not synced.
 #[derive(Debug)]
@@ -212,83 +214,6 @@ impl Committer {
             Failure::Index(error) => {
                 self.volume.fence(format!("{error}; the index is rebuilt at the next start"));
                 error.into()
-            }
-        }
-    }
-
-    /// Between a reader's look and now a push may have put a good file in place, so the file is read again here, where
-    /// no rename can come between.
-    fn inspect(&mut self, item: Item) {
-        if !self.volume.is_good() {
-            return;
-        }
-        let outcome = match read::verify(&*self.volume.disk, &self.volume.path, item) {
-            Ok(()) | Err(Fault::Outside) => Ok(()),
-            Err(Fault::Missing) => {
-                tracing::warn!(disk = %self.volume.path.display(), ?item, "a file is gone");
-                self.volume.note_gone();
-                self.forget(item)
-            }
-            Err(Fault::Failed(error)) => {
-                tracing::warn!(disk = %self.volume.path.display(), ?item, %error, "a file could not be read");
-                Ok(())
-            }
-            Err(fault @ (Fault::Damaged | Fault::Lost(_))) => {
-                let aside = self.volume.may_quarantine();
-                tracing::warn!(disk = %self.volume.path.display(), ?item, ?fault, aside, "a file is damaged");
-                let moved = if aside { self.quarantine(item) } else { Ok(()) };
-                moved.and_then(|()| self.forget(item))
-            }
-        };
-        if let Err(failure) = outcome {
-            drop(self.give_up(failure));
-        }
-    }
-
-    fn quarantine(&self, item: Item) -> Result<(), Failure> {
-        let (disk, root) = (&self.volume.disk, &self.volume.path);
-        let kept = root.join(QUARANTINE);
-        let moved = disk
-            .rename(&root.join(item.path()), &kept.join(item.name()))
-            .and_then(|()| self.volume.sync_dir(&kept))
-            .and_then(|()| self.volume.sync_dir(&root.join(item.directory())))
-            .and_then(|()| self.volume.count_quarantined());
-        moved.map_err(|error| Failure::Disk("quarantining a file", error))
-    }
-
-    fn forget(&mut self, item: Item) -> Result<(), Failure> {
-        let slot = self.volume.slot;
-        let Some(bytes) = self.catalog.file(item, slot).map_err(Failure::Index)? else { return Ok(()) };
-        for lease in self.catalog.remove(item, slot).map_err(Failure::Index)? {
-            self.quotas.subtract(lease.owner, lease.bytes);
-            self.live_leases = self.live_leases.saturating_sub(1);
-        }
-        self.volume.count_out(item, bytes);
-        Ok(())
-    }
-
-    /// Rewrites the lease log once most of it is superseded.
-    fn compact(&mut self) {
-        if self.log.records() <= 2 * self.live_leases + LEASES_SUPERSEDED_MAX || !self.volume.is_good() {
-            return;
-        }
-        let (volume, catalog) = (&self.volume, &self.catalog);
-        // The index may be wrong, and a lease that is dropped is gone: what it does not name is looked for.
-        let mut is_held = |item: Item| match catalog.file(item, volume.slot) {
-            Ok(Some(_)) => Ok(true),
-            Ok(None) | Err(_) => match volume.disk.open(&volume.path.join(item.path())) {
-                Ok(_) => Ok(true),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-                Err(error) => Err(error),
-            },
-        };
-        let tmp = volume.tmp_path();
-        match self.log.rewrite(&*volume.disk, &tmp, &mut is_held) {
-            Ok(()) => self.live_leases = self.log.records(),
-            // The old log still stands; it is tried again after the next round.
-            Err(AppendError::Write(error)) if is_full(&error) || lacks_descriptors(&error) => volume.discard(&tmp),
-            Err(AppendError::Write(error) | AppendError::Sync(error)) => {
-                drop(self.give_up(Failure::Disk("rewriting the lease log", error)));
             }
         }
     }

@@ -19,6 +19,10 @@ use crate::disk::{Disk, DiskFile};
 use crate::item::Item;
 use crate::place::{DiskId, Slot};
 
+mod holds;
+
+pub(crate) use holds::{Reservation, Temporary, Waiting};
+
 /// The directory of files that are not yet in place.
 pub(crate) const TMP: &str = "tmp";
 
@@ -58,58 +62,6 @@ struct State {
     waiting: Option<Instant>,
 }
 
-/// The committer waits for the disk until this is dropped.
-#[derive(Debug)]
-pub(crate) struct Waiting<'a>(&'a Volume);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        let waited = self.0.state.lock().waiting.take().map(|since| since.elapsed());
-        if let Some(waited) = waited.filter(|&waited| waited >= STALL) {
-            tracing::warn!(disk = %self.0.path.display(), ?waited, "the disk answers again");
-        }
-        self.0.told_slow.store(false, Ordering::Relaxed);
-    }
-}
-
-/// Room that nobody else is given; it is free again when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Reservation {
-    volume: Arc<Volume>,
-    bytes: u64,
-}
-
-impl Drop for Reservation {
-    fn drop(&mut self) {
-        self.volume.state.lock().reserved_bytes -= self.bytes;
-    }
-}
-
-/// A file under a temporary name. It is taken away when this is dropped, unless it was given its name.
-#[derive(Debug)]
-pub(crate) struct Temporary {
-    volume: Arc<Volume>,
-    path: PathBuf,
-    in_place: bool,
-}
-
-impl Temporary {
-    /// Gives the file its name.
-    pub(crate) fn rename(&mut self, target: &Path) -> io::Result<()> {
-        self.volume.disk.rename(&self.path, target)?;
-        self.in_place = true;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if !self.in_place && self.volume.is_good() {
-            self.volume.discard(&self.path);
-        }
-    }
-}
-
 impl Volume {
     /// Makes everything on the volume's file system durable, names too. The file was opened at the start, so a failed
     /// write-back of any file since then is told.
@@ -129,7 +81,7 @@ impl Volume {
     /// Says that the disk is waited for, so that nobody else has to find out that it is slow.
     pub(crate) fn wait(&self) -> Waiting<'_> {
         self.state.lock().waiting = Some(Instant::now());
-        Waiting(self)
+        Waiting::of(self)
     }
 
     /// How long the disk has not answered, if that is too long. Says so once.
@@ -209,7 +161,7 @@ impl Volume {
     pub(crate) fn create(self: &Arc<Self>) -> io::Result<(Box<dyn DiskFile>, Temporary)> {
         let path = self.tmp_path();
         let file = self.disk.create(&path)?;
-        Ok((file, Temporary { volume: Arc::clone(self), path, in_place: false }))
+        Ok((file, Temporary::new(self, path)))
     }
 
     /// Takes a temporary file away. What stays is taken away at the next start.
@@ -240,7 +192,7 @@ impl Volume {
         }
         state.reserved_bytes += bytes;
         drop(state);
-        Ok(Reservation { volume: Arc::clone(self), bytes })
+        Ok(Reservation::of(self, bytes))
     }
 
     pub(crate) fn set_tally(&self, tally: Tally) {

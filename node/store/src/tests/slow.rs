@@ -43,7 +43,7 @@ async fn a_disk_that_does_not_answer_acknowledges_nothing_and_holds_nobody_else_
 
     // What comes now is done by the others.
     for seed in 100..130 {
-        push(&store, seed).await.unwrap();
+        tokio::time::timeout(PATIENCE / 4, push(&store, seed)).await.expect("it does not wait").unwrap();
     }
     assert_eq!(early.iter().filter(|push| !push.is_finished()).count(), held, "nothing there was acknowledged");
     // Should the power go now, all that was acknowledged is there.
