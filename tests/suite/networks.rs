@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::{Corruption, Field, MIB, Put, Weather, assert_same};
 
-const LINK_BITS_PER_SECOND: u64 = 100_000_000;
+const LINK_BITS_PER_SECOND: u32 = 100_000_000;
 
 /// Puts and gets a file over six nodes in this weather, with a new user each time. Who is slow to answer may be left
 /// out; how widely it stands is told.
@@ -37,7 +37,7 @@ fn packets_may_be_late_and_overtake_one_another() {
     field.net.set_all(Weather { delay, jitter, ..Weather::default() });
     let start = Instant::now();
     there_and_back(&mut field, "alice", 4 * MIB);
-    assert!(start.elapsed() > 4 * (delay - jitter), "nothing was delayed");
+    assert!(start.elapsed() > 4 * delay, "nothing was delayed");
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn a_wire_that_carries_one_way_only_is_a_wire_that_is_cut() {
 #[test]
 fn a_put_that_was_cut_off_says_so_and_finishes_when_run_again() {
     let Some(mut field) = Field::new(6) else { return };
-    field.net.limit(field.client_port, LINK_BITS_PER_SECOND);
+    field.net.limit(field.client_port, LINK_BITS_PER_SECOND.into());
     let bytes = field.lab.bytes.take(24 * MIB);
     let file = field.lab.file("file", &bytes).display().to_string();
     let home = field.lab.home("alice").inside(&field.client);
@@ -112,16 +112,17 @@ fn a_put_keeps_most_of_a_long_link_full() {
     let Some(mut field) = Field::new(6) else { return };
     let bytes = field.lab.bytes.take(48 * MIB);
     let file = field.lab.file("file", &bytes).display().to_string();
-    field.net.limit(field.client_port, LINK_BITS_PER_SECOND);
+    field.net.limit(field.client_port, LINK_BITS_PER_SECOND.into());
     // There and back: 100 ms.
     field.net.set_all(Weather { delay: Duration::from_millis(50), ..Weather::default() });
     let home = field.lab.home("alice").inside(&field.client);
     let via = field.lab.via();
     let before = field.net.sent(field.client_port);
     let put = Put::of(&home.run(&["put", &file, "--json", "--via", &via]).ok());
-    let bits = (field.net.sent(field.client_port) - before) as f64 * 8.0;
+    let sent = u32::try_from(field.net.sent(field.client_port) - before).expect("far less than 4 GiB");
+    let bits = f64::from(sent) * 8.0;
     let seconds = put.report["seconds"].as_f64().expect("a put says how long it took");
-    let share = bits / seconds / LINK_BITS_PER_SECOND as f64;
+    let share = bits / seconds / f64::from(LINK_BITS_PER_SECOND);
     println!("{:.1} MB on the wire in {seconds:.1} s: {:.0} % of the link", bits / 8e6, share * 100.0);
     assert!(share >= 0.6, "a put kept {:.0} % of a link of 100 Mbit/s at 100 ms", share * 100.0);
 }

@@ -50,10 +50,10 @@ fn payload(frame: &[u8]) -> Option<(usize, usize, usize)> {
     let is_ip4 = frame.get(12..14)? == [8, 0];
     let ip = frame.get(ETHERNET..)?;
     let segment = ETHERNET + usize::from(ip.first()? & 15) * 4;
-    match ip.get(9)? {
+    match *ip.get(9)? {
         _ if !is_ip4 => None,
-        &TCP => Some((segment, usize::from(frame.get(segment + 12)? >> 4) * 4, 16)),
-        &UDP => Some((segment, 8, 6)),
+        TCP => Some((segment, usize::from(frame.get(segment + 12)? >> 4) * 4, 16)),
+        UDP => Some((segment, 8, 6)),
         _ => None,
     }
     .filter(|(segment, head, _)| segment + head <= frame.len())
@@ -63,13 +63,20 @@ fn word_at(frame: &[u8], at: usize) -> u16 {
     u16::from_be_bytes([frame[at], frame.get(at + 1).copied().unwrap_or(0)])
 }
 
+/// A sum of words with its carries added in, as often as it takes.
+fn folded(mut total: u32) -> u16 {
+    loop {
+        match u16::try_from(total) {
+            Ok(sum) => return sum,
+            Err(_) => total = (total & 0xffff) + (total >> 16),
+        }
+    }
+}
+
 /// RFC 1624: the checksum after one word changed.
 fn updated(sum: u16, before: u16, after: u16) -> u16 {
-    let mut total = u32::from(!sum) + u32::from(!before) + u32::from(after);
-    while total > 0xffff {
-        total = (total & 0xffff) + (total >> 16);
-    }
-    !(total as u16)
+    let total = u32::from(!sum) + u32::from(!before) + u32::from(after);
+    !folded(total)
 }
 
 #[cfg(test)]
@@ -79,11 +86,7 @@ mod tests {
     /// The checksum of a whole segment, with the pseudo head left out: a change must leave it as it was.
     fn sum(segment: &[u8]) -> u16 {
         let words = segment.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
-        let mut total: u32 = words.sum();
-        while total > 0xffff {
-            total = (total & 0xffff) + (total >> 16);
-        }
-        total as u16
+        folded(words.sum())
     }
 
     #[test]
