@@ -5,7 +5,7 @@ import json
 import os
 import sys
 
-from lab import GIB, MIB, Failed, Lab, random_file, same, say
+from lab import GIB, MIB, Failed, Lab, clean_up_when_told_to_stop, random_file, same, say
 
 PEERS = 6
 CODE = "erasure:4+2"
@@ -79,6 +79,7 @@ def main():
     parser.add_argument("--storgo", required=True, help="the program")
     parser.add_argument("--mib", type=int, default=8192, help="MiB of the file")
     arguments = parser.parse_args()
+    clean_up_when_told_to_stop()
     size, bounds = arguments.mib * MIB, Bounds()
     try:
         with Lab(arguments.storgo, PEERS) as lab:

@@ -24,6 +24,11 @@ class Failed(Exception):
     """What was to be measured did not happen."""
 
 
+def clean_up_when_told_to_stop():
+    """Lets SIGTERM unwind as Ctrl-C does, so that nodes end and directories go."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 def say(text):
     """Remarks go to standard error: results alone go to standard output."""
     print(text, file=sys.stderr, flush=True)

@@ -7,7 +7,20 @@ import subprocess
 import sys
 import time
 
-from lab import GIB, MIB, Failed, Lab, connections, cpu_seconds, median, memory_mib, random_file, same, say
+from lab import (
+    GIB,
+    MIB,
+    Failed,
+    Lab,
+    clean_up_when_told_to_stop,
+    connections,
+    cpu_seconds,
+    median,
+    memory_mib,
+    random_file,
+    same,
+    say,
+)
 
 PEERS = 6
 CODE = "erasure:4+2"
@@ -211,6 +224,7 @@ def main():
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--only", choices=("big", "small", "idle"), help="one part alone")
     arguments = parser.parse_args()
+    clean_up_when_told_to_stop()
     size = arguments.mib * MIB
     result = {"machine": machine(), "date": time.strftime("%Y-%m-%d"), "size_mib": arguments.mib, "others": {}}
     load = os.getloadavg()[0]

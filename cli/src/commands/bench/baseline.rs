@@ -10,8 +10,8 @@ use super::pace::Pace;
 use super::report::CodecReport;
 use crate::error::{CliError, Exit};
 
-/// How much slower than the baseline a figure may be. Six runs of one build, with 17 processes waiting for two cores,
-/// lay within 13 % of their medians; to hash every byte twice more than needed costs a third.
+/// How much slower than the baseline a figure may be. Runs of one build, with 17 to 25 processes waiting for two cores,
+/// lay within 13 % of their medians, once 20 %; to hash every byte twice more than needed costs a third.
 const SLOWER_PERCENT_MAX: f64 = 25.0;
 
 /// One figure beside its baseline.
