@@ -7,4 +7,5 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 [ -n "${STORGO:-}" ] || cargo build --release -p storgo >&2
+export PYTHONDONTWRITEBYTECODE=1
 exec python3 tests/bench/big.py --storgo "${STORGO:-target/release/storgo}" "$@"

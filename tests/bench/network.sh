@@ -13,5 +13,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 if [ -z "${STORGO:-}" ] || [ -z "${SMALL_FILES:-}" ]; then
     cargo build --release -p storgo -p storgo-examples >&2
 fi
+export PYTHONDONTWRITEBYTECODE=1
 exec python3 tests/bench/network.py \
     --storgo "${STORGO:-target/release/storgo}" --small-files "${SMALL_FILES:-target/release/small_files}" "$@"
