@@ -1,10 +1,14 @@
 //! The whole system as its users meet it: real processes of the real binary, on loopback, in one temporary directory.
 //!
 //! ```text
+//!   evil        a peer over real connections that lies, dawdles or floods as it is told
 //!   harness     Lab (nodes as processes) ◄── Home (a user: storgo put, get, …) ── Output (code, stdout, stderr)
 //!
 //!   reading     what was put comes back, with losses, in parts, and past peers that hang
 //!   writing     put from anything, twice at once, past dying peers; what cannot be stored is not acknowledged
+//!   liars       a get past one and two liars of six: the right bytes, soon, and the liars named
+//!   floods      whoever exceeds a bound is cut off while others are served
+//!   bounds      each bound of `limits.rs` has a test that exceeds it
 //!   mending     repair after deaths and damage, by an owner and by a carer who cannot read
 //!   resuming    an interrupted put or get goes on where it was
 //!   lasting     what a node keeps through kill -9, lost disks and a full disk; how it stops
@@ -41,17 +45,21 @@
 #![allow(clippy::disallowed_methods, reason = "files of a test are scratch; `tidy` sees that nothing sleeps")]
 #![allow(clippy::missing_panics_doc, clippy::must_use_candidate, reason = "helpers of tests assert, and say so")]
 
+mod evil;
 mod harness;
 
 mod asking;
+mod bounds;
 mod chaos;
 mod demo;
 mod disks;
 mod exit_codes;
+mod floods;
 mod foreign;
 mod kills;
 mod lan;
 mod lasting;
+mod liars;
 mod mending;
 mod nat;
 mod networks;

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use libp2p::connection_limits::ConnectionLimits;
 use libp2p::identity::Keypair;
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
@@ -87,12 +88,7 @@ impl Behaviour {
             .with_agent_version(protocols.agent.clone())
             .with_hide_listen_addrs(true);
         Ok(Self {
-            connections: connection_limits::Behaviour::new(
-                connection_limits::ConnectionLimits::default()
-                    .with_max_pending_incoming(Some(MESH_PENDING_CONNECTIONS_MAX))
-                    .with_max_established_incoming(Some(MESH_INBOUND_CONNECTIONS_MAX))
-                    .with_max_established_per_peer(Some(MESH_CONNECTIONS_PER_PEER_MAX)),
-            ),
+            connections: connection_limits::Behaviour::new(connections()),
             memory: memory_connection_limits::Behaviour::with_max_percentage(
                 f64::from(MESH_MEMORY_PERCENT_MAX) / 100.0,
             ),
@@ -128,6 +124,14 @@ fn relay_server(me: libp2p::PeerId) -> relay::Behaviour {
     relay
 }
 
+/// How many connections others may have opened.
+fn connections() -> ConnectionLimits {
+    ConnectionLimits::default()
+        .with_max_pending_incoming(Some(MESH_PENDING_CONNECTIONS_MAX))
+        .with_max_established_incoming(Some(MESH_INBOUND_CONNECTIONS_MAX))
+        .with_max_established_per_peer(Some(MESH_CONNECTIONS_PER_PEER_MAX))
+}
+
 fn dht(me: libp2p::PeerId, network: NetworkId, serves: bool) -> Result<kad::Behaviour<ProviderStore>, MeshError> {
     let protocol = StreamProtocol::try_from_owned(kad_protocol(network)).map_err(MeshError::setup)?;
     let mut config = kad::Config::new(protocol);
@@ -141,4 +145,42 @@ fn dht(me: libp2p::PeerId, network: NetworkId, serves: bool) -> Result<kad::Beha
     let mut kad = kad::Behaviour::with_config(me, ProviderStore::new(me), config);
     kad.set_mode(Some(if serves { kad::Mode::Server } else { kad::Mode::Client }));
     Ok(kad)
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::core::transport::PortUse;
+    use libp2p::core::{ConnectedPoint, Endpoint};
+    use libp2p::swarm::behaviour::{ConnectionEstablished, FromSwarm};
+    use libp2p::swarm::{ConnectionId, dial_opts::DialOpts};
+    use libp2p::{Multiaddr, PeerId};
+
+    use super::*;
+
+    #[test]
+    fn no_more_connections_are_let_in_than_there_is_room_for() {
+        let mut limits = connection_limits::Behaviour::new(connections());
+        let here: Multiaddr = "/ip4/127.0.0.1/tcp/1".parse().unwrap();
+        let endpoint = ConnectedPoint::Listener { local_addr: here.clone(), send_back_addr: here.clone() };
+        // A connection id is only to be had from a dial.
+        let fresh = || -> ConnectionId { DialOpts::unknown_peer_id().address(here.clone()).build().connection_id() };
+        for _ in 0..MESH_INBOUND_CONNECTIONS_MAX {
+            let (connection_id, peer_id) = (fresh(), PeerId::random());
+            assert!(limits.handle_established_inbound_connection(connection_id, peer_id, &here, &here).is_ok());
+            limits.on_swarm_event(FromSwarm::ConnectionEstablished(ConnectionEstablished {
+                peer_id,
+                connection_id,
+                endpoint: &endpoint,
+                failed_addresses: &[],
+                other_established: 0,
+            }));
+        }
+        let one_more = limits.handle_established_inbound_connection(fresh(), PeerId::random(), &here, &here);
+        assert!(one_more.is_err());
+        // This side may still dial out.
+        let role = (Endpoint::Dialer, PortUse::Reuse);
+        assert!(
+            limits.handle_established_outbound_connection(fresh(), PeerId::random(), &here, role.0, role.1).is_ok()
+        );
+    }
 }

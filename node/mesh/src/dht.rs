@@ -189,6 +189,8 @@ fn settle<T>(reply: oneshot::Sender<T>, value: T) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
@@ -199,5 +201,45 @@ mod tests {
         let lan = named(&["/ip4/127.0.0.1/tcp/1", "/ip4/10.0.0.1/tcp/1"]);
         assert_eq!(narrower(lan.iter()), named(&["/ip4/127.0.0.1/tcp/1"]));
         assert!(narrower(named(&["/ip4/127.0.0.1/tcp/1"]).iter()).is_empty());
+    }
+
+    fn kad() -> Kad {
+        let me = libp2p::PeerId::random();
+        let protocol = libp2p::StreamProtocol::new("/test/kad/1");
+        kad::Behaviour::with_config(me, ProviderStore::new(me), kad::Config::new(protocol))
+    }
+
+    fn strangers(count: usize) -> HashSet<libp2p::PeerId> {
+        (0..count).map(|_| libp2p::identity::Keypair::generate_ed25519().public().to_peer_id()).collect()
+    }
+
+    #[test]
+    fn a_flood_of_providers_is_cut_at_its_bound() {
+        let (mut kad, mut queries) = (kad(), Queries::default());
+        let (reply, mut answer) = oneshot::channel();
+        let node = NodeId::from_bytes([1; 32]);
+        queries.find_providers(Some(&mut kad), node, reply, Instant::now());
+        let id = *queries.pending.keys().next().unwrap();
+        for last in [false, false, true] {
+            let providers = strangers(DHT_PROVIDERS_MAX);
+            let found = GetProvidersOk::FoundProviders { key: node.provider_key().into(), providers };
+            queries.progress(id, QueryResult::GetProviders(Ok(found)), last);
+        }
+        assert_eq!(answer.try_recv().unwrap().unwrap().len(), DHT_PROVIDERS_MAX);
+    }
+
+    #[test]
+    fn queries_are_few_at_once_and_given_up_in_time() {
+        let (mut kad, mut queries, now) = (kad(), Queries::default(), Instant::now());
+        let mut ask = |queries: &mut Queries| {
+            let (reply, answer) = oneshot::channel();
+            queries.find_providers(Some(&mut kad), NodeId::from_bytes([1; 32]), reply, now);
+            answer
+        };
+        let mut waiting: Vec<_> = (0..DHT_QUERIES_MAX).map(|_| ask(&mut queries)).collect();
+        assert!(matches!(ask(&mut queries).try_recv(), Ok(Err(MeshError::Busy))));
+        assert!(waiting[0].try_recv().is_err(), "it is under way");
+        queries.expire(now + Duration::from_secs(DHT_QUERY_SECONDS_MAX + 2));
+        assert!(waiting.iter_mut().all(|answer| answer.try_recv().is_ok()) && queries.pending.is_empty());
     }
 }

@@ -161,3 +161,72 @@ impl Leave {
 fn permits(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(PERMIT_BYTES)).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use storgo_protocol::limits::FRAME_PAYLOAD_BYTES_MAX;
+
+    use super::*;
+
+    const SMALL: FrameLengths = FrameLengths { head: 10, payload: 0 };
+    const LARGE: FrameLengths = FrameLengths { head: 10, payload: FRAME_PAYLOAD_BYTES_MAX };
+
+    fn peers(gate: &Gate, count: usize) -> Vec<PeerId> {
+        let peers: Vec<PeerId> = (0..count).map(|n| PeerId::from_bytes([u8::try_from(n).unwrap(); 32])).collect();
+        assert!(peers.iter().all(|peer| gate.stream_opened(*peer)));
+        peers
+    }
+
+    /// As many leaves as are given at once, up to `count`.
+    async fn enter(gate: &Gate, peer: PeerId, lengths: FrameLengths, count: usize) -> Vec<Leave> {
+        let leaves = futures::future::join_all((0..count).map(|_| gate.enter(peer, lengths))).await;
+        leaves.into_iter().flatten().collect()
+    }
+
+    #[tokio::test]
+    async fn one_peer_has_no_more_requests_than_its_share_and_others_are_let_in() {
+        let gate = Gate::new();
+        let two = peers(&gate, 2);
+        let own = enter(&gate, two[0], SMALL, MESH_REQUESTS_PER_PEER_MAX + 3).await;
+        assert_eq!(own.len(), MESH_REQUESTS_PER_PEER_MAX);
+        assert_eq!(enter(&gate, two[1], SMALL, 1).await.len(), 1);
+        drop(own);
+        assert_eq!(enter(&gate, two[0], SMALL, 1).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn one_peer_promises_no_more_bytes_than_its_share_and_others_are_let_in() {
+        let gate = Gate::new();
+        let two = peers(&gate, 2);
+        let mut own = enter(&gate, two[0], LARGE, 16).await;
+        assert_eq!(own.len(), MESH_REQUEST_BYTES_PER_PEER_MAX / FRAME_PAYLOAD_BYTES_MAX);
+        assert!(!gate.reserve(&mut own[0], FRAME_PAYLOAD_BYTES_MAX).await, "an answer counts too");
+        let mut other = enter(&gate, two[1], LARGE, 1).await;
+        assert!(gate.reserve(&mut other[0], FRAME_PAYLOAD_BYTES_MAX).await);
+        other[0].shrink(0);
+        drop(own);
+        assert_eq!(enter(&gate, two[0], LARGE, 1).await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn all_together_have_no_more_than_there_is() {
+        let gate = Gate::new();
+        let many = peers(&gate, 2 * MESH_REQUESTS_MAX / MESH_REQUESTS_PER_PEER_MAX);
+        let all = many.iter().map(|peer| enter(&gate, *peer, SMALL, MESH_REQUESTS_PER_PEER_MAX));
+        let leaves: usize = futures::future::join_all(all).await.iter().map(Vec::len).sum();
+        assert_eq!(leaves, MESH_REQUESTS_MAX);
+        let all = many.iter().map(|peer| enter(&gate, *peer, LARGE, 3));
+        let held = futures::future::join_all(all).await;
+        assert_eq!(held.iter().map(Vec::len).sum::<usize>(), MESH_REQUEST_BYTES_MAX / FRAME_PAYLOAD_BYTES_MAX);
+    }
+
+    #[test]
+    fn streams_are_counted_by_peer_and_forgotten_with_the_last() {
+        let gate = Gate::new();
+        let peer = PeerId::from_bytes([1; 32]);
+        assert!((0..MESH_INBOUND_STREAMS_PER_PEER_MAX).all(|_| gate.stream_opened(peer)));
+        assert!(!gate.stream_opened(peer) && gate.stream_opened(PeerId::from_bytes([2; 32])));
+        (0..MESH_INBOUND_STREAMS_PER_PEER_MAX).for_each(|_| gate.stream_closed(peer));
+        assert!(!gate.peers.lock().contains_key(&peer));
+    }
+}

@@ -139,4 +139,19 @@ mod tests {
         assert_eq!(providers.len(), DHT_PROVIDERS_PER_KEY_MAX);
         assert_eq!(providers.iter().filter(|record| record.provider == first).count(), 1);
     }
+
+    #[test]
+    fn a_store_takes_as_many_keys_as_its_bound_and_few_addresses_of_each_provider() {
+        let [me, other] = [PeerId::random(), PeerId::random()];
+        let mut store = ProviderStore::new(me);
+        let address: libp2p::Multiaddr = "/ip4/192.0.2.1/tcp/1".parse().unwrap();
+        let addresses = vec![address; 5 * PEER_ADDRESSES_MAX];
+        store.add_provider(ProviderRecord { addresses, ..record(0, other, None) }).unwrap();
+        assert_eq!(store.providers(&vec![0].into())[0].addresses.len(), PEER_ADDRESSES_MAX);
+        let keys = u32::try_from(DHT_PROVIDED_KEYS_MAX).unwrap();
+        let numbered = |n: u32| ProviderRecord { key: n.to_le_bytes().to_vec().into(), ..record(0, other, None) };
+        (1..keys).for_each(|n| store.add_provider(numbered(n)).unwrap());
+        assert!(matches!(store.add_provider(numbered(keys)), Err(Error::MaxProvidedKeys)));
+        assert!(matches!(store.put(Record::new(vec![1], vec![1])), Err(Error::MaxRecords)), "values are not kept");
+    }
 }

@@ -136,3 +136,26 @@ impl HelloAnswer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_welcome_that_names_more_peers_than_its_bound_is_refused() {
+        let peer = wire::PeerCard { peer: vec![1; 32].into(), ..wire::PeerCard::default() };
+        let decoded = |count: usize| {
+            let welcome = wire::Welcome {
+                network: vec![2; 32].into(),
+                version: 1,
+                card: Some(peer.clone()),
+                peers: vec![peer.clone(); count],
+                observed_address: Bytes::new(),
+            };
+            let answer = Some(wire::hello_answer::Answer::Welcome(welcome));
+            HelloAnswer::decode(&wire::HelloAnswer { answer }.encode_to_vec())
+        };
+        assert!(decoded(HELLO_PEERS_MAX).is_ok());
+        assert!(matches!(decoded(HELLO_PEERS_MAX + 1), Err(DecodeError::TooMany { max: HELLO_PEERS_MAX, .. })));
+    }
+}

@@ -27,6 +27,7 @@ mod samples;
 mod strategies;
 mod targets;
 
+mod bounds;
 mod corpus;
 mod golden;
 mod messages;

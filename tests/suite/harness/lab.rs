@@ -114,6 +114,22 @@ impl Lab {
         self.directory.path()
     }
 
+    /// The network's name.
+    pub fn network(&self) -> &str {
+        &self.network
+    }
+
+    /// Waits until each running node has admitted this peer, which is none of the lab's.
+    pub fn meet_also(&self, peer: &str) {
+        for node in self.running() {
+            until(&format!("{} knows {peer}", node.name), || {
+                let rows = self.ask(node, &["peer", "ls"]).json();
+                let rows = rows.as_array()?;
+                rows.iter().any(|row| row["peer"] == peer && row["state"] == "answering").then_some(())
+            });
+        }
+    }
+
     /// A user.
     pub fn home(&self, name: &str) -> Home {
         Home::new(self.directory.path().join("homes").join(name), self.directory.path())

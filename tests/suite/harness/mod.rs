@@ -6,6 +6,7 @@ mod bytes;
 mod field;
 mod home;
 mod lab;
+mod memory;
 mod net;
 mod node;
 mod process;
@@ -16,11 +17,12 @@ pub use bytes::{KIB, MIB, assert_same};
 pub use field::Field;
 pub use home::Home;
 pub use lab::{Lab, Put};
+pub use memory::peak_bytes;
 pub use net::{Corruption, Net, Segment, Space, Weather};
 pub use node::{Node, NodeOptions, Site};
 pub use process::Signal;
 pub use shards::{files_below, shard_files};
-pub use wait::until;
+pub use wait::{PATIENCE, until};
 
 /// The program under test.
 pub const STORGO: &str = env!("CARGO_BIN_EXE_storgo");

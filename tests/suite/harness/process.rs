@@ -93,6 +93,11 @@ impl Running {
         stdin.write_all(bytes).unwrap_or_else(|error| panic!("{} does not take its input: {error}", self.line));
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
     }

@@ -399,3 +399,21 @@ async fn a_stopped_mesh_says_so() {
     assert!(matches!(client.ask(node.me(), push(1, 10)).await, Err(PeerError::Stopped)));
     assert!(matches!(client.dht_routing_table().await, Err(MeshError::Stopped)));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_address_that_swallows_packets_holds_up_no_command() {
+    let network = network();
+    let node = node(network, &[]).await;
+    // A listener whose queue is full takes no more connections and refuses none.
+    let hole = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = hole.local_addr().unwrap().port();
+    let gone = format!("/ip4/127.0.0.1/tcp/{port}/p2p/{}", identity().id()).parse().unwrap();
+    let client = client(Some(network), &node.listen_addresses()).await;
+    assert_eq!(client.answering(1).await.len(), 1);
+    client.add_address(&gone).unwrap();
+    let start = std::time::Instant::now();
+    let linger = Duration::from_millis(200);
+    let cards = client.answering_soon(9, linger).await;
+    assert_eq!(cards.iter().map(|card| card.peer).collect::<Vec<_>>(), [node.me()]);
+    assert!(start.elapsed() >= linger && start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}

@@ -38,6 +38,8 @@ pub enum Fault {
     DiesInAnswers,
     /// What it answers is no message.
     Nonsense,
+    /// It is honest, and takes this long for each answer.
+    Slow(Duration),
     /// It claims to hold every shard.
     ClaimsShards,
     /// It claims to hold every node.
@@ -247,6 +249,7 @@ impl Peers for FakePeers {
         match fault {
             Fault::Down | Fault::DropNext => return Err(unreachable()),
             Fault::Silent => node.silence().await,
+            Fault::Slow(by) => tokio::time::sleep(by).await,
             Fault::Busy(_) => return Ok(Answer::Refused(Refusal::new(RefusalKind::Busy, "busy"))),
             _ => {}
         }

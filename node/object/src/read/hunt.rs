@@ -11,11 +11,22 @@ use storgo_protocol::{PeerId, ShardAddress, ShardIndex, ShardSet, StripeHeader};
 use tokio::time::{Duration, Instant, sleep_until};
 
 use super::fetcher::Fetcher;
-use super::locate::{Located, locate_wide};
+use super::locate::{Located, locate_wide, survey};
 use crate::miss::Miss;
 
 /// A pull that came to an end.
 type Pulled = (PeerId, ShardIndex, Result<(StripeHeader, Bytes), Miss>);
+
+/// How far a stripe was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// With the peers that were found to hold it.
+    Located,
+    /// With everyone who answered soon.
+    Wide,
+    /// With everyone.
+    Whole,
+}
 
 /// The shards of one stripe being gathered.
 pub(super) struct Hunt<'a> {
@@ -25,8 +36,8 @@ pub(super) struct Hunt<'a> {
     shard_bytes: Option<usize>,
     /// (shard, holder) pairs not tried yet, in the order in which they are worth it.
     untried: VecDeque<(ShardIndex, PeerId)>,
-    /// Whether everyone within reach was asked for the stripe.
-    widened: bool,
+    /// How far the stripe was looked for.
+    reach: Reach,
     flying: FuturesUnordered<BoxFuture<'a, Pulled>>,
     /// Since when a pull is waited for that is not late yet.
     awaited: Vec<(PeerId, ShardIndex, Instant)>,
@@ -46,7 +57,7 @@ impl<'a> Hunt<'a> {
             stripe,
             shard_bytes,
             untried: VecDeque::new(),
-            widened: false,
+            reach: Reach::Located,
             flying: FuturesUnordered::new(),
             awaited: Vec::new(),
             overdue: 0,
@@ -76,15 +87,26 @@ impl<'a> Hunt<'a> {
         }
     }
 
-    /// Asks everyone who answers by now for the stripe, once: who was passed over because others claimed to hold it
-    /// all, who failed before and is back, and who was not known. False if that was done already.
+    /// Asks everyone who answers by now for the stripe: who was passed over because others claimed to hold it all, who
+    /// failed before and is back, and who was not known. The first time without those who are late, the second time
+    /// until each has answered or failed: nothing is given up for want of patience. False if that was done already.
     pub(super) async fn widen(&mut self) -> bool {
-        if std::mem::replace(&mut self.widened, true) {
-            return false;
-        }
         let Fetcher { peers, remote, pool, code } = self.fetcher;
-        pool.refresh(peers.answering(PEER_TABLE_MAX).await, &peers.distrusted());
-        for located in locate_wide(remote, pool, vec![self.stripe.entry], *code).await {
+        let entries = vec![self.stripe.entry];
+        let found = match self.reach {
+            Reach::Located => {
+                pool.refresh(peers.answering(PEER_TABLE_MAX).await, &peers.distrusted());
+                self.reach = Reach::Wide;
+                locate_wide(remote, pool, entries, *code).await
+            }
+            Reach::Wide => {
+                pool.refresh(peers.answering(PEER_TABLE_MAX).await, &peers.distrusted());
+                self.reach = Reach::Whole;
+                survey(remote, pool, entries, false).await
+            }
+            Reach::Whole => return false,
+        };
+        for located in found {
             self.plan(&located.holders);
         }
         true

@@ -132,9 +132,13 @@ impl<'a> Search<'a> {
         self.pending.iter().all(late) && self.readable()
     }
 
-    /// Whether enough shards of each stripe were found.
+    /// Whether enough shards of each stripe were found, with peers that were not caught at a lie.
     fn readable(&self) -> bool {
-        self.located.iter().all(|stripe| stripe.shards().len() >= self.code.data())
+        let honest = |peer: PeerId| self.pool.standing(peer) != Standing::Caught;
+        self.located.iter().all(|stripe| {
+            let held = stripe.holders.iter().filter(|(peer, _)| honest(*peer)).map(|(_, set)| *set);
+            held.collect::<ShardSet>().len() >= self.code.data()
+        })
     }
 
     /// Who is to be asked about which stripes: those ranked within `window` for a stripe that is not wholly found yet.

@@ -74,3 +74,41 @@ impl Members {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use storgo_protocol::{ChunkId, Code, ContentId, LayoutEntry, PeerId};
+
+    use super::*;
+    use crate::ports::Lease;
+
+    #[test]
+    fn what_is_remembered_of_layouts_is_bounded() {
+        let shown = ShownLayouts::default();
+        let each = LayoutItems::ENTRIES_MAX;
+        let known = || shown.layouts.lock().values().map(|one| one.stripes.len() + one.nodes.len()).sum::<usize>();
+        let mut forgot = false;
+        for number in 0..=u32::try_from(SHOWN_IDS_MAX / each + 2).unwrap() {
+            let id = |n: usize| *blake3::hash(&[&number.to_le_bytes()[..], &n.to_le_bytes()].concat()).as_bytes();
+            let entry = |n| LayoutEntry { chunk: ChunkId::from_bytes(id(n)), stripe: StripeId::from_bytes(id(n)) };
+            let top = LayoutTop {
+                content: ContentId::from_bytes(id(0)),
+                node_copies: 1,
+                code: Code::new(1, 0).unwrap(),
+                extents: each as u64,
+                index_nodes: 0,
+                items: LayoutItems::Entries((0..each).map(entry).collect()),
+            };
+            let bytes = top.encode();
+            let layout = LayoutId::from_bytes(*NodeId::of(&bytes).as_bytes());
+            let lease = Lease { owner: PeerId::from_bytes([1; 32]), nonce: [0; 16], expiry: 0 };
+            let leave = Leave { lease, layout: Some(layout) };
+            let before = known();
+            shown.show(&leave, &bytes).unwrap();
+            assert!(shown.check_stripe(&leave, StripeId::from_bytes(id(1))).is_ok());
+            assert!(known() <= SHOWN_IDS_MAX + each + 2, "{}", known());
+            forgot |= known() < before;
+        }
+        assert!(forgot, "the bound was not met");
+    }
+}

@@ -167,6 +167,20 @@ async fn a_liar_is_asked_last_from_its_first_lie_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn slow_honest_peers_are_waited_for_before_anything_is_given_up() {
+    let bytes = random_bytes(3_000_000);
+    let (lab, ticket, _) = told(&bytes).await;
+    // With the liar caught, three prompt peers are left, and the fourth shard is with one of the slow ones.
+    let peers = lab.network.peers();
+    lab.network.set_fault(peers[0], Fault::Lies(Lie::WrongBytes));
+    let slow = Duration::from_millis(10 * storgo_protocol::limits::LATE_MS_MIN);
+    peers[1..3].iter().for_each(|peer| lab.network.set_fault(*peer, Fault::Slow(slow)));
+    let got = timed(&lab, &ticket).await;
+    assert!(got.bytes == bytes);
+    assert!(got.caught.iter().all(|peer| *peer == peers[0]), "slowness is no lie: {:?}", got.caught);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn more_liars_than_the_code_survives_are_a_clean_error() {
     let bytes = random_bytes(3_000_000);
     let (lab, ticket, _) = told(&bytes).await;

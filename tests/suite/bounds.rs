@@ -1,0 +1,319 @@
+//! Each bound of `limits.rs` has a test that exceeds it, by name; a bound without one fails here.
+//!
+//! It reads the sources and runs nothing. A constant that bounds nobody outside (a target, a pause, this program's own
+//! parallelism) says so, with the reason, and what holds it.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::tidy::root;
+
+/// What is behind a constant.
+enum Row {
+    /// It bounds what others send or cause: the file and name of a test in which it is exceeded, and how.
+    Bound(&'static str, &'static str, &'static str, &'static str),
+    /// It bounds nobody outside, for this reason.
+    Own(&'static str, &'static str),
+}
+
+use Row::{Bound, Own};
+
+const FORMATS: &str = "protocol/tests/formats/bounds.rs";
+const CARD: &str = "protocol/src/message/card.rs";
+const FLOODS: &str = "tests/suite/floods.rs";
+const GATE: &str = "node/mesh/src/gate.rs";
+const FRAME: &str = "node/mesh/src/frame_io.rs";
+const DHT: &str = "node/mesh/src/dht.rs";
+const PROVIDERS: &str = "node/mesh/src/provider_store.rs";
+const PEERS: &str = "node/mesh/src/peers/tests.rs";
+const PACE: &str = "node/object/src/pace.rs";
+const POOL: &str = "node/object/src/pool/tests.rs";
+const SERVE: &str = "node/object/src/serve/tests.rs";
+
+const STRIPE: &str = "a_stripe_beyond_its_bounds_is_refused";
+const INDEX: &str = "an_index_node_beyond_its_bounds_is_refused";
+const NODES: &str = "a_root_and_a_layout_beyond_their_bounds_are_refused";
+const WORDS: &str = "an_address_or_a_ticket_beyond_its_bounds_is_refused";
+const ANSWERS: &str = "an_answer_beyond_its_bounds_is_refused";
+const CUT_OFF: &str = "frames_and_messages_beyond_their_bounds_are_cut_off_at_once";
+const SHARES: &str = "one_peer_promises_no_more_bytes_than_its_share_and_others_are_let_in";
+const ALL: &str = "all_together_have_no_more_than_there_is";
+const TRICKLE: &str = "one_byte_a_second_is_cut_off_and_the_slowest_link_is_not";
+const PATIENCE: &str = "patience_follows_the_pace_between_its_bounds";
+const CAUGHT: &str = "who_was_caught_comes_last_until_it_is_forgiven_and_longer_the_next_time";
+
+const ROWS: &[Row] = &[
+    Bound(
+        "SEGMENT_BYTES",
+        "node/pipeline/src/pack/tests.rs",
+        "a_bomb_fills_no_more_than_its_segment",
+        "a frame of zstd that unpacks to more than a segment",
+    ),
+    Bound("CHUNK_BYTES_MAX", FORMATS, INDEX, "a chunk with one plain byte more"),
+    Bound("SEGMENTS_MAX", FORMATS, INDEX, "a chunk of one segment more"),
+    Own("TAG_BYTES", "a length that the cipher has; `a_segment_opens_at_its_place_alone` sees a changed tag refused"),
+    Own("PADDING_GRID_BYTES_MIN", "what is added on the way out; `lengths_are_padded_to_a_grid`"),
+    Own("PADDING_GRID_DIVISOR", "what is added on the way out; `lengths_are_padded_to_a_grid`"),
+    Bound("SEALED_BYTES_MAX", FORMATS, STRIPE, "a stripe of one sealed byte more"),
+    Own("CHUNK_AVERAGE_BYTES_MIN", "where a put cuts; no reader relies on it"),
+    Own("CHUNK_AVERAGE_BYTES_MAX", "where a put cuts; no reader relies on it"),
+    Own("CHUNK_GROWTH_BYTES", "where a put cuts; no reader relies on it"),
+    Own("CHUNK_READ_BYTES_MIN", "room that a put offers to its own source"),
+    Bound("STRIPE_SHARDS_MAX", FORMATS, STRIPE, "a header that lists one shard more"),
+    Bound("CODE_PARAMETER_BYTES_MAX", FORMATS, STRIPE, "parameters of one byte more"),
+    Bound(
+        "SHARD_BYTES_MAX",
+        FORMATS,
+        "a_slice_longer_than_any_is_refused_before_it_is_hashed",
+        "a slice of a shard of one byte more",
+    ),
+    Bound("STRIPE_HEADER_BYTES_MAX", FORMATS, STRIPE, "what exceeds it exceeds the count of shards or parameters"),
+    Own("VERIFY_GROUP_BYTES", "the granularity of a tree of hashes, the same for all"),
+    Bound(
+        "SLICE_BYTES_MAX",
+        FORMATS,
+        "a_slice_longer_than_any_is_refused_before_it_is_hashed",
+        "a slice of one byte more",
+    ),
+    Bound("NODE_BYTES_MAX", FORMATS, NODES, "a root and layouts of one byte more"),
+    Bound("INDEX_NODE_BYTES_MAX", FORMATS, INDEX, "a node of one byte more, and more items than it has room for"),
+    Bound("TREE_DEPTH_MAX", FORMATS, INDEX, "a node one level higher"),
+    Bound("OBJECT_BYTES_MAX", FORMATS, NODES, "a root and a layout of one byte more"),
+    Bound("NODE_COPIES_MAX", FORMATS, NODES, "a layout that wants one copy more"),
+    Own("EC_THRESHOLD_BYTES", "how a put chooses its code"),
+    Bound("LAYOUT_RECORDS_MAX", FORMATS, ANSWERS, "an answer with one record more"),
+    Bound("TICKET_ADDRESSES_MAX", FORMATS, WORDS, "a ticket with one address more"),
+    Bound("ADDRESS_BYTES_MAX", FORMATS, WORDS, "an address of one byte more"),
+    Bound("TICKET_CHARS_MAX", FORMATS, WORDS, "a word of one letter more"),
+    Bound("GRANT_SECONDS_MAX", SERVE, "every_other_grant_is_denied", "a grant that is valid for longer"),
+    Own("GRANT_SKEW_SECONDS_MAX", "an allowance on top of `GRANT_SECONDS_MAX`, tried with it"),
+    Bound("GRANTS_REMEMBERED_MAX", SERVE, "the_book_of_grants_is_bounded", "more grants than the book holds"),
+    Bound(
+        "SHOWN_IDS_MAX",
+        "node/object/src/serve/shown.rs",
+        "what_is_remembered_of_layouts_is_bounded",
+        "layouts with more ids than are remembered",
+    ),
+    Bound("FRAME_HEAD_BYTES_MAX", FLOODS, CUT_OFF, "a head of one byte more"),
+    Bound("FRAME_PAYLOAD_BYTES_MAX", FLOODS, CUT_OFF, "a payload of one byte more"),
+    Bound("IDS_PER_MESSAGE_MAX", FLOODS, CUT_OFF, "questions and offers of one id more"),
+    Bound(
+        "HELLO_PEERS_MAX",
+        "protocol/src/message/hello.rs",
+        "a_welcome_that_names_more_peers_than_its_bound_is_refused",
+        "a welcome that names one peer more",
+    ),
+    Bound(
+        "PEER_ADDRESSES_MAX",
+        CARD,
+        "too_many_or_too_long_addresses_are_refused_whatever_they_say",
+        "a card with one address more",
+    ),
+    Bound("ZONE_CHARS_MAX", CARD, "a_card_beyond_its_other_bounds_is_refused", "a zone of one letter more"),
+    Bound("AGENT_CHARS_MAX", CARD, "a_card_beyond_its_other_bounds_is_refused", "an agent of one letter more"),
+    Bound("REASON_CHARS_MAX", FORMATS, ANSWERS, "a refusal of one letter more"),
+    Bound("PEER_TABLE_MAX", PEERS, "a_full_table_forgets_who_is_not_linked", "one peer more than the table holds"),
+    Bound("DISKS_MAX", CARD, "a_card_beyond_its_other_bounds_is_refused", "a card with one disk more"),
+    Own("MESH_LINKS_TARGET", "how many peers a node dials by itself"),
+    Bound(
+        "MESH_INBOUND_CONNECTIONS_MAX",
+        "node/mesh/src/behaviour.rs",
+        "no_more_connections_are_let_in_than_there_is_room_for",
+        "one established connection more",
+    ),
+    Bound(
+        "MESH_PENDING_CONNECTIONS_MAX",
+        FLOODS,
+        "connections_that_never_shake_hands_are_few_at_once",
+        "one connection more that says nothing",
+    ),
+    Bound(
+        "MESH_CONNECTIONS_PER_PEER_MAX",
+        FLOODS,
+        "connections_beyond_a_peers_share_are_closed",
+        "twice as many connections of one peer",
+    ),
+    Own(
+        "MESH_MEMORY_PERCENT_MAX",
+        "what libp2p compares with the machine's memory; to exceed it is to fill the machine",
+    ),
+    Own("MESH_DIALS_MAX", "this side's own parallelism"),
+    Own("MESH_COMMANDS_MAX", "a queue of this side's own tasks, whose senders wait"),
+    Own(
+        "MESH_STREAMS_PER_PEER_MAX",
+        "this side's own streams; those of others have `MESH_INBOUND_STREAMS_PER_PEER_MAX`",
+    ),
+    Bound("MESH_INBOUND_STREAMS_PER_PEER_MAX", FLOODS, "streams_beyond_a_peers_share_are_dropped", "one stream more"),
+    Own(
+        "MESH_YAMUX_STREAMS_MAX",
+        "below it each peer's streams are counted by `MESH_INBOUND_STREAMS_PER_PEER_MAX`, which is met first",
+    ),
+    Bound("MESH_REQUESTS_MAX", GATE, ALL, "more requests of many peers"),
+    Bound("MESH_REQUEST_BYTES_MAX", GATE, ALL, "more bytes promised by many peers"),
+    Bound("MESH_REQUEST_BYTES_PER_PEER_MAX", GATE, SHARES, "more bytes promised by one peer"),
+    Bound(
+        "MESH_REQUESTS_PER_PEER_MAX",
+        GATE,
+        "one_peer_has_no_more_requests_than_its_share_and_others_are_let_in",
+        "more requests of one peer",
+    ),
+    Bound("MESH_PACE_BYTES_PER_SECOND_MIN", FRAME, TRICKLE, "one byte a second less, for ten minutes"),
+    Bound("MESH_PACE_SECONDS", FRAME, TRICKLE, "one byte a second for that long"),
+    Own("MESH_ATTEMPTS_MAX", "how often this side tries again"),
+    Own(
+        "MESH_EXCHANGE_SECONDS_MAX",
+        "ten minutes are too long for a test; who dawdles meets `MESH_PACE_BYTES_PER_SECOND_MIN` long before",
+    ),
+    Own("MESH_STREAM_IDLE_SECONDS_MAX", "when this side closes its own streams"),
+    Own(
+        "MESH_STREAM_ACCEPT_IDLE_SECONDS_MAX",
+        "an idle stream holds nothing but its count; `silence_ends_a_wait` holds the wait",
+    ),
+    Own("MESH_ADMISSION_SECONDS_MAX", "how long a caller waits for its own hello; it holds nothing meanwhile"),
+    Bound("MESH_TURN_SECONDS_MAX", GATE, ALL, "requests that never get their turn are refused"),
+    Bound("DISTRUST_SECONDS_MIN", PEERS, CAUGHT, "a lie, and the time after which it is forgiven"),
+    Bound("DISTRUST_SECONDS_MAX", PEERS, CAUGHT, "forty lies"),
+    Own(
+        "MESH_BACKOFF_SECONDS_MIN",
+        "a pause of this side's own dials; `failures_back_off_once_each_and_a_hello_forgives`",
+    ),
+    Own(
+        "MESH_BACKOFF_SECONDS_MAX",
+        "a pause of this side's own dials; `failures_back_off_once_each_and_a_hello_forgives`",
+    ),
+    Bound("DHT_QUERIES_MAX", DHT, "queries_are_few_at_once_and_given_up_in_time", "one query more"),
+    Bound("DHT_QUERY_SECONDS_MAX", DHT, "queries_are_few_at_once_and_given_up_in_time", "queries that nobody answers"),
+    Bound("DHT_PROVIDERS_MAX", DHT, "a_flood_of_providers_is_cut_at_its_bound", "three times as many providers"),
+    Bound(
+        "DHT_PROVIDED_KEYS_MAX",
+        PROVIDERS,
+        "a_store_takes_as_many_keys_as_its_bound_and_few_addresses_of_each_provider",
+        "one key more",
+    ),
+    Bound(
+        "DHT_PROVIDERS_PER_KEY_MAX",
+        PROVIDERS,
+        "providers_of_one_key_are_bounded_and_told_apart",
+        "a hundred providers of one key",
+    ),
+    Own("DHT_RENEWAL_SECONDS", "how often this side announces"),
+    Own("DHT_ANNOUNCEMENTS_PER_SECOND_MAX", "how fast this side announces"),
+    Own(
+        "DHT_ANNOUNCEMENTS_MAX",
+        "a queue of what was stored under grants; what does not fit is found by the next sweep",
+    ),
+    Own("DHT_ANNOUNCEMENTS_PARALLEL_MAX", "this side's own parallelism"),
+    Own("COMMIT_QUEUE_MAX", "filled by requests that `MESH_REQUESTS_MAX` bounds; its senders wait"),
+    Own("COMMIT_BATCH_MAX", "how a disk shares its syncs"),
+    Own("SYNC_EACH_MAX", "how a disk syncs"),
+    Own("DISK_JOBS_MAX", "this side's own parallelism"),
+    Bound(
+        "DISK_RESERVE_BYTES",
+        "node/store/src/tests/faults.rs",
+        "a_full_disk_is_refused_before_anything_is_written_and_read_on",
+        "a push into the reserve",
+    ),
+    Own("KNOWN_DISKS_BYTES_MAX", "a file of the node's own; `a_damaged_memory_is_forgotten_and_a_new_one_lasts`"),
+    Own("LEASES_SUPERSEDED_MAX", "when a log is rewritten; `a_lease_log_is_rewritten_when_most_of_it_is_superseded`"),
+    Own("LEASE_READ_BYTES", "how much is read at once"),
+    Own("PEER_BOOK_MAX", "a file of the user's own; `the_latest_come_first_and_the_oldest_go`"),
+    Own("SMALL_FILE_BYTES_MAX", "a file of the user's own"),
+    Own("DOWNLOAD_SYNC_BYTES", "how often a download is synced"),
+    Own("DOWNLOAD_ENTRIES_MAX", "a file of the user's own"),
+    Own("DOWNLOAD_READ_BYTES", "how much is read at once"),
+    Own("STOP_SECONDS_MAX", "how long a stopping node waits"),
+    Own("CHUNKS_ENCODING_MAX", "this side's own parallelism"),
+    Own("STRIPES_IN_FLIGHT_MAX", "this side's own parallelism"),
+    Bound(
+        "CHUNKS_IN_FLIGHT_MAX",
+        "node/object/src/tests/liars.rs",
+        "a_liar_is_asked_last_from_its_first_lie_on",
+        "lies while more chunks than that are to come",
+    ),
+    Own("RECENT_CHUNKS_MAX", "what a put remembers of its own source"),
+    Own("PIECES_LOCATED_AT_ONCE_MAX", "this side's own parallelism"),
+    Bound("PACE_SAMPLES_MAX", PACE, PATIENCE, "more answers than are remembered"),
+    Own("QUESTION_LATE_MS_START", "when this side asks one peer more"),
+    Own("PULL_LATE_MS_START", "when this side asks one peer more"),
+    Bound("LATE_MS_MIN", PACE, PATIENCE, "answers faster than that"),
+    Bound("LATE_MS_MAX", PACE, PATIENCE, "answers slower than that"),
+    Bound("LATE_SECONDS", POOL, "who_was_late_or_caught_comes_after_the_others", "a peer that was late longer ago"),
+    Bound(
+        "PUSH_LATE_MS_MIN",
+        "node/object/src/straggler.rs",
+        "a_straggler_is_given_up_when_another_can_take_its_part",
+        "a push that never ends",
+    ),
+    Bound(
+        "PEER_PAUSE_SECONDS_MIN",
+        POOL,
+        "a_peer_that_failed_is_tried_again_after_a_pause_that_grows",
+        "one failure and two",
+    ),
+    Bound(
+        "PEER_PAUSE_SECONDS_MAX",
+        POOL,
+        "a_peer_that_failed_is_tried_again_after_a_pause_that_grows",
+        "twenty failures",
+    ),
+    Own("PEERS_ASKED_FOR_RECORDS", "whom this side asks first"),
+    Own("LAYOUT_NODES_CACHED_MAX", "what this side remembers of an owner's layout"),
+    Own("NODES_SHOWN_MAX", "what a repair remembers having shown"),
+    Own("STRIPES_SURVEYED_AT_ONCE_MAX", "this side's own parallelism"),
+    Own("PEERS_DIALLED_FOR_PUT", "whom this side dials; `what_other_peers_hold_than_were_met_first_is_found`"),
+    Own("PEERS_DIALLED_FOR_GET", "whom this side dials; `what_other_peers_hold_than_were_met_first_is_found`"),
+    Own("LINGER_MS_FOR_PUT", "how long this side waits; `an_address_that_swallows_packets_holds_up_no_command`"),
+    Own("LINGER_MS_FOR_GET", "how long this side waits; `an_address_that_swallows_packets_holds_up_no_command`"),
+    Own("PLACES_REPORTED_MAX", "what a report tells"),
+    Own("BUSY_RETRIES_MAX", "how often this side asks a busy peer; `busy_peers_are_waited_for_and_not_passed_over`"),
+    Own("BUSY_WAIT_MS_MIN", "when this side asks again"),
+    Own("BUSY_WAIT_MS_MAX", "when this side asks again"),
+    Own("CARE_GRANT_SECONDS", "how long an owner lets others care"),
+];
+
+fn constants() -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join("protocol/src/limits.rs")).unwrap();
+    let names = text.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
+    names.map(str::to_owned).collect()
+}
+
+#[test]
+fn every_bound_has_a_row_and_every_row_a_bound() {
+    let named: Vec<&str> = ROWS.iter().map(|(Bound(name, ..) | Own(name, _))| *name).collect();
+    let rows: BTreeSet<String> = named.iter().map(|name| (*name).to_owned()).collect();
+    assert_eq!(rows.len(), named.len(), "a constant has two rows");
+    let constants = constants();
+    assert!(constants.len() > 80, "only {} constants were found", constants.len());
+    let without: Vec<_> = constants.difference(&rows).collect();
+    assert!(without.is_empty(), "these bounds have no test that exceeds them: {without:#?}");
+    let stale: Vec<_> = rows.difference(&constants).collect();
+    assert!(stale.is_empty(), "there are no such constants any more: {stale:#?}");
+}
+
+#[test]
+fn every_named_test_exists_and_every_exception_has_a_reason() {
+    for row in ROWS {
+        match row {
+            Bound(name, file, test, exceeded) => {
+                let text = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+                assert!(is_test(&text, test), "{name}: {file} has no test `{test}`");
+                assert!(!exceeded.is_empty(), "{name}: say what exceeds it");
+            }
+            Own(name, reason) => assert!(reason.len() > 15, "{name}: say why nobody outside can exceed it"),
+        }
+    }
+}
+
+/// Whether a function of this name stands in the text, right below an attribute that makes it a test.
+fn is_test(text: &str, name: &str) -> bool {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let at = lines.iter().position(|line| {
+        line.strip_prefix("async ")
+            .unwrap_or(line)
+            .strip_prefix("fn ")
+            .is_some_and(|rest| rest.starts_with(&format!("{name}(")))
+    });
+    at.is_some_and(|at| {
+        lines[..at].iter().rev().take_while(|line| line.starts_with("#[")).any(|line| line.contains("test"))
+    })
+}
