@@ -436,6 +436,13 @@ pub const CHUNKS_IN_FLIGHT_MAX: usize = 8;
 /// Chunks that one put remembers having placed, so that runs of equal ones are pushed once.
 pub const RECENT_CHUNKS_MAX: usize = 256;
 
+/// Shards in a row that peers did not have, after which a put takes what follows for new.
+pub const OFFERS_WANTED_IN_A_ROW: usize = 64;
+
+/// Of what seems new, every so many parts of a stripe are offered still; so many are pushed in vain at most, before a put
+/// notices that it came to what is there already.
+pub const OFFER_SAMPLE: usize = 16;
+
 /// Pieces of a get whose holders are asked for at once: one question to each peer for all of them.
 pub const PIECES_LOCATED_AT_ONCE_MAX: usize = 64;
 

@@ -231,6 +231,8 @@ const ROWS: &[Row] = &[
         "lies while more chunks than that are to come",
     ),
     Own("RECENT_CHUNKS_MAX", "what a put remembers of its own source"),
+    Own("OFFERS_WANTED_IN_A_ROW", "when this side pushes without asking first"),
+    Own("OFFER_SAMPLE", "how often this side asks then"),
     Own("PIECES_LOCATED_AT_ONCE_MAX", "this side's own parallelism"),
     Bound("PACE_SAMPLES_MAX", PACE, PATIENCE, "more answers than are remembered"),
     Own("QUESTION_LATE_MS_START", "when this side asks one peer more"),

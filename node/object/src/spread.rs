@@ -1,8 +1,10 @@
 //! Shards of one stripe onto peers: offer, push what is wanted, and go elsewhere when a peer fails.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use storgo_protocol::limits::{OFFER_SAMPLE, OFFERS_WANTED_IN_A_ROW};
 use storgo_protocol::{PeerId, ShardAddress, ShardIndex, ShardSet, StripeHeader};
 
 use crate::error::ObjectError;
@@ -18,6 +20,30 @@ pub(crate) struct Spreader {
     pub(crate) pool: Arc<Pool>,
     /// Refuses more than one shard of a stripe on a peer.
     pub(crate) strict: bool,
+    pub(crate) novelty: Novelty,
+}
+
+/// Whether what is put seems to be new to the peers. Then it is pushed without being offered, but for a sample: an offer
+/// is a question for each shard, and a push of what is there already is answered as well as one of what is not.
+#[derive(Debug, Default)]
+pub(crate) struct Novelty {
+    wanted_in_a_row: AtomicUsize,
+    turn: AtomicUsize,
+}
+
+impl Novelty {
+    fn offers(&self) -> bool {
+        self.wanted_in_a_row.load(Ordering::Relaxed) < OFFERS_WANTED_IN_A_ROW
+            || self.turn.fetch_add(1, Ordering::Relaxed).is_multiple_of(OFFER_SAMPLE)
+    }
+
+    fn answered(&self, have: &[bool]) {
+        if have.contains(&true) {
+            self.wanted_in_a_row.store(0, Ordering::Relaxed);
+        } else {
+            self.wanted_in_a_row.fetch_add(have.len(), Ordering::Relaxed);
+        }
+    }
 }
 
 /// Who holds a stripe in the end, and what that took.
@@ -112,7 +138,13 @@ impl Spreader {
     ) -> Result<(), Miss> {
         let addresses: Vec<_> =
             shards.iter().map(|(index, _)| ShardAddress { stripe: header.id(), index: *index }).collect();
-        let have = self.writer.offer(peer, &addresses, proof).await?;
+        let have = if self.novelty.offers() {
+            let have = self.writer.offer(peer, &addresses, proof).await?;
+            self.novelty.answered(&have);
+            have
+        } else {
+            vec![false; shards.len()]
+        };
         for (shard, have) in shards.iter().zip(have) {
             if have {
                 outcome.present += 1;
@@ -139,5 +171,23 @@ impl Spread {
             None if outcome.stored.is_empty() => {}
             None => self.held.push((peer, outcome.stored)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_new_is_offered_now_and_then_and_what_is_not_each_time() {
+        let novelty = Novelty::default();
+        for _ in 0..OFFERS_WANTED_IN_A_ROW {
+            assert!(novelty.offers());
+            novelty.answered(&[false]);
+        }
+        let offered = (0..10 * OFFER_SAMPLE).filter(|_| novelty.offers()).count();
+        assert_eq!(offered, 10);
+        novelty.answered(&[false, true]);
+        assert!((0..10 * OFFER_SAMPLE).all(|_| novelty.offers()), "the sample met what is there");
     }
 }

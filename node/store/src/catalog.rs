@@ -115,7 +115,8 @@ impl Catalog {
     pub(crate) fn add(&self, slot: Slot, files: &[(Item, u64)], leases: &[LeaseRecord]) -> Result<(), IndexError> {
         let files = files.iter().map(|&(item, bytes)| (file_key(item, slot), Some(bytes.to_le_bytes().to_vec())));
         let leases = leases.iter().map(|lease| (lease_key(lease.item, slot, lease.owner), Some(lease_value(lease))));
-        self.0.apply(files.chain(leases).collect())
+        // What others see as held is leased by then.
+        self.0.apply(leases.chain(files).collect())
     }
 
     /// Forgets an item on a slot with its leases, which are returned.

@@ -20,7 +20,7 @@ use crate::nodes::{Holders, NodeWriter};
 use crate::progress::Progress;
 use crate::read::{Located, RecordUse, newest_record};
 use crate::report::RepairReport;
-use crate::spread::Spreader;
+use crate::spread::{Novelty, Spreader};
 use crate::width::{NOTHING, WidthMeter};
 use crate::writer::{Proof, Writer};
 
@@ -42,7 +42,12 @@ impl Engine {
         let meter = || WidthMeter::new(subject.layout.top.code.data(), subject.pool.disks());
         let mut repair = Repair {
             engine: self,
-            spreader: Spreader { writer: Arc::clone(&writer), pool: Arc::clone(&pool), strict: false },
+            spreader: Spreader {
+                writer: Arc::clone(&writer),
+                pool: Arc::clone(&pool),
+                strict: false,
+                novelty: Novelty::default(),
+            },
             nodes: NodeWriter { writer, pool, copies },
             before: meter(),
             after: meter(),

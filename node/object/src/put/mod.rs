@@ -35,7 +35,7 @@ use crate::pool::Pool;
 use crate::progress::Progress;
 use crate::read::{RecordUse, newest_record};
 use crate::report::PutReport;
-use crate::spread::Spreader;
+use crate::spread::{Novelty, Spreader};
 use crate::width::WidthMeter;
 use crate::writer::{Proof, Writer};
 use encode::{Encoded, encode_chunk, encode_index_node};
@@ -87,7 +87,12 @@ impl Engine {
             return Err(ObjectError::TooFewPeers { have: pool.takers(), need: code.total() });
         }
         let writer = Arc::new(Writer::new(self.remote(), Granter::owner(self)));
-        let spreader = Spreader { writer: Arc::clone(&writer), pool: Arc::clone(&pool), strict: options.strict };
+        let spreader = Spreader {
+            writer: Arc::clone(&writer),
+            pool: Arc::clone(&pool),
+            strict: options.strict,
+            novelty: Novelty::default(),
+        };
         let nodes = NodeWriter { writer, pool: Arc::clone(&pool), copies: code.node_copies() };
         let placer = Placer::new(spreader);
         let put = Put { engine: self, pool, placer, nodes, secret, code, network };

@@ -47,7 +47,7 @@ pub(crate) trait Index: Send + Sync + fmt::Debug {
     /// The value of a key.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, IndexError>;
 
-    /// Makes all changes, or none.
+    /// Makes changes in their order. Others may see some of them before the rest; who fails in between is rebuilt.
     fn apply(&self, changes: Vec<Change>) -> Result<(), IndexError>;
 
     /// Visits the entries whose key starts with `prefix`, in ascending order, those up to `after` left out.

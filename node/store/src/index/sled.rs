@@ -53,14 +53,15 @@ impl Index for SledIndex {
     }
 
     fn apply(&self, changes: Vec<Change>) -> Result<(), IndexError> {
-        let mut batch = sled::Batch::default();
+        // Not as a batch: for each of those sled writes out its buffer and wakes every thread that it has, which was a
+        // quarter of what a node's CPU did during a put.
         for (key, value) in changes {
             match value {
-                Some(value) => batch.insert(key, value),
-                None => batch.remove(key),
-            }
+                Some(value) => self.db.insert(key, value)?,
+                None => self.db.remove(key)?,
+            };
         }
-        Ok(self.db.apply_batch(batch)?)
+        Ok(())
     }
 
     fn scan(&self, prefix: &[u8], after: Option<&[u8]>, visit: &mut Visit<'_>) -> Result<(), IndexError> {
