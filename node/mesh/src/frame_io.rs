@@ -93,8 +93,8 @@ where
     while left > 0 {
         let part = piece.split_at_mut(left.min(DISCARD_BYTES)).0;
         read_all(stream, part, silence).await?;
-        advance.moved(part.len(), Instant::now())?;
         left -= part.len();
+        advance.moved(part.len(), left, Instant::now())?;
     }
     Ok(())
 }
@@ -109,7 +109,7 @@ async fn write_all<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8], silence:
                 Poll::Ready(0) => return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero).into())),
                 Poll::Ready(written) => {
                     rest = rest.split_at_checked(written).map_or(&[], |(_, rest)| rest);
-                    watch.moved(written)?;
+                    watch.moved(written, rest.len())?;
                 }
                 Poll::Pending => return watch.poll(cx).map(Err),
             }
@@ -129,7 +129,7 @@ async fn read_all<S: AsyncRead + Unpin>(stream: &mut S, into: &mut [u8], silence
                 Poll::Ready(0) => return Poll::Ready(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())),
                 Poll::Ready(read) => {
                     filled += read;
-                    watch.moved(read)?;
+                    watch.moved(read, into.len() - filled)?;
                 }
                 Poll::Pending => return watch.poll(cx).map(Err),
             }
@@ -153,10 +153,10 @@ impl<'a> Watch<'a> {
         Self { silence, moved: now, advance: Advance::new(now), alarm }
     }
 
-    /// Notes that bytes moved; an error if they are too few for the time.
-    fn moved(&mut self, bytes: usize) -> Result<(), FrameError> {
+    /// Notes that bytes moved; an error if they are too few for the time, and others are to come.
+    fn moved(&mut self, bytes: usize, left: usize) -> Result<(), FrameError> {
         self.moved = Instant::now();
-        self.advance.moved(bytes, self.moved)
+        self.advance.moved(bytes, left, self.moved)
     }
 
     /// Ready when nothing has moved for too long.
@@ -183,11 +183,12 @@ impl Advance {
         Self { since: now, bytes: 0 }
     }
 
-    /// Counts bytes; an error if fewer came than the least pace asks for.
-    fn moved(&mut self, bytes: usize, now: Instant) -> Result<(), FrameError> {
+    /// Counts bytes; an error if fewer came than the least pace asks for, and some are left to come. What is complete
+    /// is welcome however long it took: a few bytes over a lossy link are fewer than any pace asks for.
+    fn moved(&mut self, bytes: usize, left: usize, now: Instant) -> Result<(), FrameError> {
         self.bytes += bytes;
         let span = Duration::from_secs(MESH_PACE_SECONDS);
-        if now.duration_since(self.since) < span {
+        if left == 0 || now.duration_since(self.since) < span {
             return Ok(());
         }
         let least = MESH_PACE_BYTES_PER_SECOND_MIN * usize::try_from(MESH_PACE_SECONDS).unwrap_or(usize::MAX);
@@ -243,12 +244,20 @@ mod tests {
         let start = Instant::now();
         let trickle = |bytes: usize, seconds: u64| {
             let mut advance = Advance::new(start);
-            (1..=seconds).try_for_each(|second| advance.moved(bytes, start + Duration::from_secs(second)))
+            (1..=seconds).try_for_each(|second| advance.moved(bytes, 1, start + Duration::from_secs(second)))
         };
         assert!(trickle(1, MESH_PACE_SECONDS - 1).is_ok());
         assert!(matches!(trickle(1, MESH_PACE_SECONDS), Err(FrameError::Slow(_))));
         assert!(matches!(trickle(MESH_PACE_BYTES_PER_SECOND_MIN - 1, 600), Err(FrameError::Slow(_))));
         assert!(trickle(MESH_PACE_BYTES_PER_SECOND_MIN, 600).is_ok());
+    }
+
+    #[test]
+    fn a_few_bytes_that_are_complete_are_no_trickle() {
+        let start = Instant::now();
+        let late = start + Duration::from_secs(MESH_PACE_SECONDS + 1);
+        assert!(Advance::new(start).moved(500, 0, late).is_ok());
+        assert!(matches!(Advance::new(start).moved(500, 1, late), Err(FrameError::Slow(_))));
     }
 
     #[tokio::test]
