@@ -14,13 +14,13 @@ use libp2p::{
 use storgo_protocol::NetworkId;
 use storgo_protocol::limits::{
     DHT_QUERY_SECONDS_MAX, DHT_RENEWAL_SECONDS, MESH_CONNECTIONS_PER_PEER_MAX, MESH_INBOUND_CONNECTIONS_MAX,
-    MESH_MEMORY_PERCENT_MAX, MESH_PENDING_CONNECTIONS_MAX, RELAY_CIRCUIT_BYTES_MAX, RELAY_CIRCUIT_SECONDS_MAX,
-    RELAY_CIRCUITS_MAX, RELAY_CIRCUITS_PER_PEER_MAX, RELAY_RESERVATIONS_MAX, RELAY_RESERVATIONS_PER_PEER_MAX,
+    MESH_MEMORY_PERCENT_MAX, MESH_PENDING_CONNECTIONS_MAX,
 };
 use storgo_protocol::message::kad_protocol;
 
 use crate::MeshError;
 use crate::provider_store::ProviderStore;
+use crate::relaying::{self, RelayBounds};
 use crate::scoped::Public;
 
 /// What identify calls the family of protocols spoken here.
@@ -99,29 +99,13 @@ impl Behaviour {
             mdns: mdns.into(),
             autonat: protocols.serves_dht.then(|| Public::new(autonat::v2::client::Behaviour::default())).into(),
             autonat_server: protocols.serves_dht.then(|| Public::new(autonat::v2::server::Behaviour::default())).into(),
-            relay: (protocols.serves_dht && protocols.relay).then(|| relay_server(me)).into(),
+            relay: (protocols.serves_dht && protocols.relay)
+                .then(|| relaying::server(me, &RelayBounds::default()))
+                .into(),
             relay_client,
             punch: Public::new(dcutr::Behaviour::new(me)),
         })
     }
-}
-
-fn relay_server(me: libp2p::PeerId) -> relay::Behaviour {
-    let mut relay = relay::Behaviour::new(
-        me,
-        relay::Config {
-            max_reservations: RELAY_RESERVATIONS_MAX,
-            max_reservations_per_peer: RELAY_RESERVATIONS_PER_PEER_MAX,
-            max_circuits: RELAY_CIRCUITS_MAX,
-            max_circuits_per_peer: RELAY_CIRCUITS_PER_PEER_MAX,
-            max_circuit_duration: Duration::from_secs(RELAY_CIRCUIT_SECONDS_MAX),
-            max_circuit_bytes: RELAY_CIRCUIT_BYTES_MAX,
-            ..relay::Config::default()
-        },
-    );
-    // Until others have dialled it: whoever cannot be reached is no relay.
-    relay.set_status(Some(relay::Status::Disable));
-    relay
 }
 
 /// How many connections others may have opened.

@@ -39,6 +39,7 @@ mod provider_store;
 mod publisher;
 
 mod nat;
+mod relaying;
 mod scoped;
 
 mod behaviour;
