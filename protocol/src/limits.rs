@@ -123,6 +123,9 @@ pub const FRAME_PAYLOAD_BYTES_MAX: usize = SLICE_BYTES_MAX;
 /// Stripes or nodes named in one `has` or `offer`.
 pub const IDS_PER_MESSAGE_MAX: usize = 512;
 
+/// Bytes of a `hello`, which is read of whoever connects: a card at its bounds, and room for what later versions say.
+pub const HELLO_BYTES_MAX: usize = 4 * KIB;
+
 /// Peers named in one answer to `hello`.
 pub const HELLO_PEERS_MAX: usize = 64;
 
@@ -523,6 +526,9 @@ const _: () = {
     assert!(SEALED_BYTES_MAX < u32::MAX as usize);
     assert!(STRIPE_SHARDS_MAX <= u32::BITS as usize);
     assert!(HELLO_PEERS_MAX * (PEER_ADDRESSES_MAX * ADDRESS_BYTES_MAX) / 2 <= FRAME_HEAD_BYTES_MAX);
+    assert!(
+        PEER_ADDRESSES_MAX * (ADDRESS_BYTES_MAX + 4) + 4 * (ZONE_CHARS_MAX + AGENT_CHARS_MAX) + KIB <= HELLO_BYTES_MAX
+    );
     assert!(MESH_STREAM_IDLE_SECONDS_MAX < MESH_STREAM_ACCEPT_IDLE_SECONDS_MAX);
     assert!(MESH_INBOUND_STREAMS_PER_PEER_MAX * 2 <= MESH_YAMUX_STREAMS_MAX);
     assert!(FRAME_PAYLOAD_BYTES_MAX * 4 <= MESH_REQUEST_BYTES_MAX);

@@ -42,15 +42,16 @@ impl Core {
 
     async fn ask_patiently(self: &Arc<Self>, peer: PeerId, request: Request) -> Result<Answer, PeerError> {
         let (wait, bulk) = (self.answer_wait(&request), is_bulk(&request));
+        let relayed = self.config.relayed_bulk || !burdens_relays(&request);
         let payload_max = request.answer_payload_max();
         let frame = request.encode();
-        self.connect(peer).await?;
+        self.link(peer, relayed).await?;
         let pool = self.pool(peer);
         let mut attempt = 0;
         loop {
             let turn = pool.turn(bulk).await.ok_or(PeerError::Stopped)?;
             // What was true before the turn came need not be true any more.
-            self.connect(peer).await?;
+            self.link(peer, relayed).await?;
             attempt += 1;
             match self.attempt(&pool, &turn, &frame, wait, payload_max).await {
                 Ok((wire, answer)) => {
@@ -75,7 +76,7 @@ impl Core {
                         return Err(PeerError::Broken { peer, source });
                     }
                     tracing::debug!(%peer, attempt, error = %source, "a stream was lost before its answer");
-                    pool.clear();
+                    pool.lost(turn, attempt, &source);
                     sleep(pause(attempt)).await;
                 }
             }
@@ -106,6 +107,10 @@ impl Core {
         answer.map(|answer| (wire, answer)).map_err(|error| Fault { error, answered: true })
     }
 
+    async fn link(&self, peer: PeerId, relayed: bool) -> Result<(), PeerError> {
+        if relayed { self.connect(peer).await } else { self.connect_directly(peer).await }
+    }
+
     fn pool(&self, peer: PeerId) -> Arc<Pool> {
         let mut pools = self.pools.lock();
         Arc::clone(pools.entry(peer).or_insert_with(|| Arc::new(Pool::new(peer, self.control.clone()))))
@@ -129,6 +134,11 @@ impl Core {
 /// Whether a request or its answer carries a shard: what is worth a data connection.
 const fn is_bulk(request: &Request) -> bool {
     matches!(request, Request::Push { .. } | Request::Pull { .. } | Request::PullRange { .. })
+}
+
+/// Whether a request carries shards or nodes, or asks for them: what a relay is not to be burdened with.
+const fn burdens_relays(request: &Request) -> bool {
+    is_bulk(request) || matches!(request, Request::PushNode { .. } | Request::PullNode { .. } | Request::Show { .. })
 }
 
 /// The pause before the next attempt, with a jitter so that callers who lost streams together do not come back so.

@@ -131,6 +131,14 @@ impl Core {
         self.changed.send_replace(());
     }
 
+    /// Closes streams and data connections that have been idle for too long at this time: whoever asks a peer no more
+    /// would keep them otherwise, and with them the connection.
+    pub(crate) fn sweep_pools(&self, now: Instant) {
+        for pool in self.pools.lock().values() {
+            pool.sweep(now);
+        }
+    }
+
     /// Notes that a peer cannot be used for now, for whatever reason.
     pub(crate) fn failed(&self, peer: PeerId, reason: String) {
         self.table.lock().failed(peer, reason, Instant::now());

@@ -29,7 +29,7 @@ use crate::nat::{Nat, Step};
 /// How long a connection without streams is kept: longer than the rounds of hello, so that a small mesh stays whole.
 const IDLE_CONNECTION: Duration = Duration::from_mins(2);
 
-/// How often expired queries are swept.
+/// How often expired queries and idle streams are swept.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The swarm and what is under way in it.
@@ -96,6 +96,7 @@ impl EventLoop {
                 },
                 _ = sweep.tick() => {
                     self.queries.expire(Instant::now());
+                    core.sweep_pools(Instant::now());
                     self.traverse(&core);
                 }
                 () = core.cancel.cancelled() => break,

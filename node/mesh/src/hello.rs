@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use futures::AsyncWriteExt as _;
 use libp2p::Stream;
-use storgo_protocol::limits::MESH_ATTEMPTS_MAX;
+use storgo_protocol::limits::{FRAME_HEAD_BYTES_MAX, HELLO_BYTES_MAX, MESH_ATTEMPTS_MAX};
 use storgo_protocol::message::{
     Frame, HELLO_PROTOCOL, Hello, HelloAnswer, MESSAGE_VERSION, Refusal, RefusalKind, Welcome,
 };
@@ -53,7 +53,7 @@ pub(crate) async fn greet(core: &Arc<Core>, peer: PeerId) {
 /// Answers a hello.
 pub(crate) async fn answer(core: &Arc<Core>, caller: PeerId, mut stream: Stream) -> Result<(), FrameError> {
     let silence = core.config.silence();
-    let hello = Hello::decode(&read_head(&mut stream, silence, silence).await?)?;
+    let hello = Hello::decode(&read_head(&mut stream, HELLO_BYTES_MAX, silence).await?)?;
     let answer = decide(core, caller, hello);
     let frame = Frame { head: answer.encode(), payload: bytes::Bytes::new() };
     write_frame(&mut stream, &frame, silence).await?;
@@ -86,14 +86,17 @@ async fn say_once(core: &Core, peer: PeerId, wait: Duration) -> Result<HelloAnsw
     let mut stream = pool::open(&mut core.control.clone(), peer, HELLO_PROTOCOL).await?;
     let frame = Frame { head: hello.encode(), payload: bytes::Bytes::new() };
     write_frame(&mut stream, &frame, wait).await?;
-    Ok(HelloAnswer::decode(&read_head(&mut stream, wait, wait).await?)?)
+    Ok(HelloAnswer::decode(&read_head(&mut stream, FRAME_HEAD_BYTES_MAX, wait).await?)?)
 }
 
-async fn read_head(stream: &mut Stream, wait: Duration, silence: Duration) -> Result<bytes::Bytes, FrameError> {
-    let lengths = read_lengths(stream, wait, silence).await?;
+async fn read_head(stream: &mut Stream, max: usize, silence: Duration) -> Result<bytes::Bytes, FrameError> {
+    let lengths = read_lengths(stream, silence, silence).await?;
     let lengths = lengths.ok_or_else(|| FrameError::Broken(std::io::ErrorKind::UnexpectedEof.into()))?;
     if lengths.payload > 0 {
         return Err(DecodeError::Trailing { bytes: lengths.payload }.into());
+    }
+    if lengths.head > max {
+        return Err(DecodeError::TooMany { count: lengths.head, max }.into());
     }
     Ok(read_rest(stream, lengths, silence).await?.head)
 }

@@ -202,9 +202,6 @@ impl Peers for Mesh {
     }
 
     async fn ask(&self, peer: PeerId, request: Request) -> Result<Answer, PeerError> {
-        if is_bulk(&request) && !self.core.config.relayed_bulk {
-            self.core.connect_directly(peer).await?;
-        }
         self.core.ask(peer, request).await
     }
 
@@ -226,19 +223,6 @@ impl Peers for Mesh {
     fn distrusted(&self) -> Vec<PeerId> {
         self.core.table.lock().distrusted(Instant::now())
     }
-}
-
-/// Whether a request carries shards or nodes, or asks for them: what a relay is not to be burdened with.
-const fn is_bulk(request: &Request) -> bool {
-    matches!(
-        request,
-        Request::Push { .. }
-            | Request::PushNode { .. }
-            | Request::Pull { .. }
-            | Request::PullRange { .. }
-            | Request::PullNode { .. }
-            | Request::Show { .. }
-    )
 }
 
 impl fmt::Debug for Mesh {

@@ -99,10 +99,19 @@ impl Pool {
         drop(turn);
     }
 
-    /// Forgets idle wires after one of them turned out dead.
-    pub(crate) fn clear(&self) {
-        self.streams.idle.lock().clear();
-        self.data.idle.lock().clear();
+    /// Forgets the idle wires of a lane after one turned out dead, for the `attempt`-th time of one request. From the
+    /// second time on the wire was a fresh one: a data port that takes connections and drops them is out of reach too.
+    pub(crate) fn lost(&self, turn: Turn, attempt: u32, error: &io::Error) {
+        self.lane(turn.bulk).idle.lock().clear();
+        if turn.bulk && attempt > 1 {
+            self.out_of_reach(error);
+        }
+    }
+
+    /// Closes what has been idle for too long at this time.
+    pub(crate) fn sweep(&self, now: Instant) {
+        self.streams.sweep(now);
+        self.data.sweep(now);
     }
 
     /// Counts bulk bytes; with enough of them the peer's data port is worth a try, which starts here.
@@ -168,6 +177,12 @@ impl Pool {
         self.streams.slots.close();
     }
 
+    /// Idle streams, and idle data connections.
+    #[cfg(test)]
+    pub(crate) fn idle(&self) -> [usize; 2] {
+        [&self.streams, &self.data].map(|lane| lane.idle.lock().len())
+    }
+
     fn lane(&self, bulk: bool) -> &Lane {
         if bulk { &self.data } else { &self.streams }
     }
@@ -179,11 +194,14 @@ impl Lane {
     }
 
     fn take(&self) -> Option<Wire> {
+        // The other side is about to close the oldest.
+        self.sweep(Instant::now());
+        self.idle.lock().pop().map(|(wire, _)| wire)
+    }
+
+    fn sweep(&self, now: Instant) {
         let idle_max = Duration::from_secs(MESH_STREAM_IDLE_SECONDS_MAX);
-        let mut idle = self.idle.lock();
-        // The oldest are at the front; the other side is about to close them.
-        idle.retain(|(_, since)| since.elapsed() < idle_max);
-        idle.pop().map(|(wire, _)| wire)
+        self.idle.lock().retain(|(_, since)| now.saturating_duration_since(*since) < idle_max);
     }
 }
 

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! A connection carries what a `shard` stream carries, one request and its answer at a time, at a third of the CPU time
-//! (ADR 6). It admits nobody: whoever connects must have been welcomed over libp2p before, and where this port cannot
+//! (ADR 0006). It admits nobody: whoever connects must have been welcomed over libp2p before, and where this port cannot
 //! be reached, streams do the work. Bytes come from frames and go to a socket; it knows no messages.
 
 use std::io;
@@ -23,6 +23,8 @@ mod port;
 mod tls;
 
 pub(crate) use port::open;
+#[cfg(test)]
+pub(crate) use port::{Room, accept};
 
 /// A connection of the data port, either side of it.
 pub(crate) type Connection = Compat<tokio_rustls::TlsStream<tls::Socket>>;
@@ -54,6 +56,12 @@ impl DataSide {
     /// Sets the port that others are told.
     pub(crate) fn tell(&self, port: u16) {
         self.port.store(port, Ordering::Relaxed);
+    }
+
+    /// Shakes hands with whoever connected, and hangs up.
+    #[cfg(test)]
+    pub(crate) async fn hang_up(&self, socket: TcpStream) {
+        drop(self.tls.accept(socket).await);
     }
 
     /// Connects to a peer; whoever else answers there is an error.

@@ -26,13 +26,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Listens on the addresses on which libp2p has TCP, and answers there until the mesh stops. Without a port it takes
 /// the one after libp2p's, or a free one if that is taken.
 pub(crate) async fn open(core: &Arc<Core>, serve: &Arc<dyn Serve>) -> Result<(), MeshError> {
-    let places = core.config.listen.iter().filter_map(|address| place(address));
-    let room = Arc::new(Room::new());
+    let room = Arc::new(Room::default());
     let mut open: Vec<SocketAddr> = Vec::new();
-    for place in places {
-        if open.iter().any(|at| at.ip() == place.ip()) {
-            continue;
-        }
+    for place in places(&core.config.listen) {
         let wanted = core.config.data_port.or_else(|| open.first().map(SocketAddr::port));
         let listener = bind(place, wanted).await?;
         let at = listener.local_addr().map_err(MeshError::setup)?;
@@ -45,19 +41,43 @@ pub(crate) async fn open(core: &Arc<Core>, serve: &Arc<dyn Serve>) -> Result<(),
     Ok(())
 }
 
-/// Room for connections: open ones, and those that still shake hands.
-struct Room {
+/// Room for connections: open ones, and those of them that still shake hands.
+pub(crate) struct Room {
     open: Arc<Semaphore>,
     pending: Arc<Semaphore>,
 }
 
+impl Default for Room {
+    fn default() -> Self {
+        Self::new(MESH_DATA_CONNECTIONS_MAX, MESH_PENDING_CONNECTIONS_MAX as usize)
+    }
+}
+
 impl Room {
-    fn new() -> Self {
-        Self {
-            open: Arc::new(Semaphore::new(MESH_DATA_CONNECTIONS_MAX)),
-            pending: Arc::new(Semaphore::new(MESH_PENDING_CONNECTIONS_MAX as usize)),
+    pub(crate) fn new(open: usize, pending: usize) -> Self {
+        Self { open: Arc::new(Semaphore::new(open)), pending: Arc::new(Semaphore::new(pending)) }
+    }
+
+    /// For how many more there is room, and for how many that shake hands.
+    #[cfg(test)]
+    pub(crate) fn left(&self) -> [usize; 2] {
+        [self.open.available_permits(), self.pending.available_permits()]
+    }
+}
+
+/// The TCP places among these addresses, without those that another takes too: a socket on all addresses takes each
+/// of them, and one on all of IPv6 takes IPv4 as well, unless the system is told otherwise.
+fn places(listen: &[String]) -> Vec<SocketAddr> {
+    let mut wanted: Vec<SocketAddr> = listen.iter().filter_map(|address| place(address)).collect();
+    wanted.sort_by_key(|place| (!place.ip().is_unspecified(), place.is_ipv4()));
+    let mut places: Vec<SocketAddr> = Vec::new();
+    for place in wanted {
+        let takes = |at: &SocketAddr| at.ip().is_unspecified() && (at.is_ipv6() || place.is_ipv4());
+        if !places.iter().any(|at| takes(at) || at.ip() == place.ip()) {
+            places.push(place);
         }
     }
+    places
 }
 
 /// The TCP place in a multiaddr, if it is one.
@@ -94,7 +114,8 @@ async fn bind(place: SocketAddr, wanted: Option<u16>) -> Result<TcpListener, Mes
     }
 }
 
-async fn accept(core: Arc<Core>, listener: TcpListener, serve: Arc<dyn Serve>, room: Arc<Room>) {
+/// Takes connections for as long as it is polled; those without room are dropped at once.
+pub(crate) async fn accept(core: Arc<Core>, listener: TcpListener, serve: Arc<dyn Serve>, room: Arc<Room>) {
     loop {
         match listener.accept().await {
             Ok((socket, from)) => start(&core, socket, from, &serve, &room),
@@ -146,4 +167,22 @@ async fn shake_hands(
         return Ok(None);
     };
     Ok(Some((counted, peer, stream.compat())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_place_is_taken_twice() {
+        let found = |listen: &[&str]| {
+            let listen: Vec<String> = listen.iter().map(|address| (*address).to_owned()).collect();
+            places(&listen).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let quic = "/ip4/0.0.0.0/udp/1/quic-v1";
+        assert_eq!(found(&["/ip4/0.0.0.0/tcp/1", quic]), ["0.0.0.0:1"]);
+        assert_eq!(found(&["/ip4/127.0.0.1/tcp/1", "/ip4/0.0.0.0/tcp/2", "/ip6/::/tcp/3"]), ["[::]:3"]);
+        assert_eq!(found(&["/ip6/::1/tcp/1", "/ip4/0.0.0.0/tcp/2"]), ["0.0.0.0:2", "[::1]:1"]);
+        assert_eq!(found(&["/ip4/10.0.0.1/tcp/1", "/ip4/10.0.0.2/tcp/1", "/ip4/10.0.0.1/tcp/2"]).len(), 2);
+    }
 }

@@ -10,8 +10,8 @@ use parking_lot::Mutex;
 use storgo_object::ports::{
     DiskState, DiskStatus, Holdings, Lease, Scrutiny, Serve, ShardStore, StoreError, StoreStatus,
 };
-use storgo_protocol::limits::FRAME_PAYLOAD_BYTES_MAX;
-use storgo_protocol::message::{Refusal, RefusalKind, SHARD_PROTOCOL};
+use storgo_protocol::limits::{FRAME_PAYLOAD_BYTES_MAX, HELLO_BYTES_MAX, PUNCH_WAIT_MS_MAX};
+use storgo_protocol::message::{HELLO_PROTOCOL, Refusal, RefusalKind, SHARD_PROTOCOL};
 use storgo_protocol::{
     ChunkId, Code, Identity, LayoutRecord, ShardAddress, ShardId, ShardIndex, ShardSet, StripeHeader, StripeId,
 };
@@ -416,4 +416,50 @@ async fn an_address_that_swallows_packets_holds_up_no_command() {
     let cards = client.answering_soon(9, linger).await;
     assert_eq!(cards.iter().map(|card| card.peer).collect::<Vec<_>>(), [node.me()]);
     assert!(start.elapsed() >= linger && start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bulk_waits_for_a_direct_way_and_then_is_refused() {
+    let network = network();
+    let node = node(network, &[]).await;
+    let client = client(Some(network), &node.listen_addresses()).await;
+    assert_eq!(client.answering(1).await.len(), 1);
+    let direct = client.peers()[0].path.clone().unwrap();
+    // What the event loop tells of a peer that is reached through a relay and no other way.
+    let relay = format!("{}/p2p/{}/p2p-circuit/p2p/{}", "/ip4/127.0.0.1/tcp/1", identity().id(), node.me());
+    let circuit: PeerAddress = relay.parse().unwrap();
+    client.core.set_paths(node.me(), vec![circuit.clone().into()]);
+    let start = std::time::Instant::now();
+    // Of the engine, and of the mesh's own tasks.
+    for asked in [client.ask(node.me(), push(1, 10)).await, client.core.ask(node.me(), push(1, 10)).await] {
+        assert!(matches!(asked, Err(PeerError::Relayed { .. })), "{asked:?}");
+    }
+    let [waited, most] = [start.elapsed(), Duration::from_millis(PUNCH_WAIT_MS_MAX)];
+    assert!(waited >= 2 * most && waited < 4 * most, "{waited:?}");
+    let small = client.ask(node.me(), Request::Has { stripes: vec![], nodes: vec![], verify: false });
+    assert!(matches!(small.await, Ok(Answer::Holds { .. })));
+    // A punched way comes up while somebody waits for it.
+    let bulk = push(1, 10);
+    let (pushed, ()) = tokio::join!(client.ask(node.me(), bulk), async {
+        client.core.set_paths(node.me(), vec![circuit.into(), direct.into()]);
+    });
+    assert_eq!(pushed.unwrap(), Answer::Stored);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hello_longer_than_any_is_cut_off_before_it_is_read() {
+    use futures::AsyncWriteExt as _;
+    let network = network();
+    let node = node(network, &[]).await;
+    let client = client(Some(network), &node.listen_addresses()).await;
+    assert_eq!(client.answering(1).await.len(), 1);
+    let mut stream = pool::open(&mut client.core.control.clone(), node.me(), HELLO_PROTOCOL).await.unwrap();
+    let length = u32::try_from(HELLO_BYTES_MAX + 1).unwrap();
+    stream.write_all(&[length.to_le_bytes(), [0; 4]].concat()).await.unwrap();
+    stream.flush().await.unwrap();
+    let start = std::time::Instant::now();
+    let next = read_lengths(&mut stream, DEADLINE, DEADLINE).await;
+    assert!(matches!(next, Ok(None) | Err(crate::frame_io::FrameError::Broken(_))), "{next:?}");
+    // Not for silence.
+    assert!(start.elapsed() < node.core.config.silence() / 2, "{:?}", start.elapsed());
 }
