@@ -29,6 +29,10 @@ const PEERS: &str = "node/mesh/src/peers/tests.rs";
 const PACE: &str = "node/object/src/pace.rs";
 const POOL: &str = "node/object/src/pool/tests.rs";
 const SERVE: &str = "node/object/src/serve/tests.rs";
+const DATA: &str = "node/mesh/src/mesh/tests/data.rs";
+const NAT: &str = "node/mesh/src/nat.rs";
+const RELAY: &str = "node/mesh/src/relaying/tests.rs";
+const TREE: &str = "protocol/src/tree/tests.rs";
 
 const STRIPE: &str = "a_stripe_beyond_its_bounds_is_refused";
 const INDEX: &str = "an_index_node_beyond_its_bounds_is_refused";
@@ -41,6 +45,9 @@ const ALL: &str = "all_together_have_no_more_than_there_is";
 const TRICKLE: &str = "one_byte_a_second_is_cut_off_and_the_slowest_link_is_not";
 const PATIENCE: &str = "patience_follows_the_pace_between_its_bounds";
 const CAUGHT: &str = "who_was_caught_comes_last_until_it_is_forgiven_and_longer_the_next_time";
+const PATH: &str = "a_path_is_no_longer_and_no_deeper_than_its_bounds";
+const ITEM: &str = "what_an_item_says_is_checked";
+const TABLE: &str = "a_table_out_of_order_or_bounds_is_refused";
 
 const ROWS: &[Row] = &[
     Bound(
@@ -59,6 +66,7 @@ const ROWS: &[Row] = &[
     Own("CHUNK_AVERAGE_BYTES_MAX", "where a put cuts; no reader relies on it"),
     Own("CHUNK_GROWTH_BYTES", "where a put cuts; no reader relies on it"),
     Own("CHUNK_READ_BYTES_MIN", "room that a put offers to its own source"),
+    Own("CHUNK_READ_BYTES_MAX", "room that a put offers to its own source"),
     Bound("STRIPE_SHARDS_MAX", FORMATS, STRIPE, "a header that lists one shard more"),
     Bound("CODE_PARAMETER_BYTES_MAX", FORMATS, STRIPE, "parameters of one byte more"),
     Bound(
@@ -97,6 +105,12 @@ const ROWS: &[Row] = &[
     Bound("FRAME_HEAD_BYTES_MAX", FLOODS, CUT_OFF, "a head of one byte more"),
     Bound("FRAME_PAYLOAD_BYTES_MAX", FLOODS, CUT_OFF, "a payload of one byte more"),
     Bound("IDS_PER_MESSAGE_MAX", FLOODS, CUT_OFF, "questions and offers of one id more"),
+    Bound(
+        "HELLO_BYTES_MAX",
+        "node/mesh/src/mesh/tests.rs",
+        "a_hello_longer_than_any_is_cut_off_before_it_is_read",
+        "a hello of one byte more",
+    ),
     Bound(
         "HELLO_PEERS_MAX",
         "protocol/src/message/hello.rs",
@@ -143,6 +157,23 @@ const ROWS: &[Row] = &[
         "MESH_STREAMS_PER_PEER_MAX",
         "this side's own streams; those of others have `MESH_INBOUND_STREAMS_PER_PEER_MAX`",
     ),
+    Bound(
+        "MESH_DATA_CONNECTIONS_PER_PEER_MAX",
+        DATA,
+        "a_pool_opens_few_data_connections_and_closes_them_when_they_are_idle",
+        "sixty-four pushes at once",
+    ),
+    Bound(
+        "MESH_DATA_CONNECTIONS_MAX",
+        DATA,
+        "data_connections_beyond_the_room_are_dropped_at_once_and_others_are_served",
+        "one connection more than a smaller room has",
+    ),
+    Own(
+        "MESH_DATA_AFTER_BYTES",
+        "when this side tries a peer's data port; `bulk_goes_over_the_data_port_once_it_is_worth_it`",
+    ),
+    Own("MESH_DATA_RETRY_SECONDS", "when this side tries a peer's data port again; until then streams do the work"),
     Bound("MESH_INBOUND_STREAMS_PER_PEER_MAX", FLOODS, "streams_beyond_a_peers_share_are_dropped", "one stream more"),
     Own(
         "MESH_YAMUX_STREAMS_MAX",
@@ -164,7 +195,12 @@ const ROWS: &[Row] = &[
         "MESH_EXCHANGE_SECONDS_MAX",
         "ten minutes are too long for a test; who dawdles meets `MESH_PACE_BYTES_PER_SECOND_MIN` long before",
     ),
-    Own("MESH_STREAM_IDLE_SECONDS_MAX", "when this side closes its own streams"),
+    Bound(
+        "MESH_STREAM_IDLE_SECONDS_MAX",
+        DATA,
+        "a_pool_opens_few_data_connections_and_closes_them_when_they_are_idle",
+        "streams and data connections that are idle for that long",
+    ),
     Own(
         "MESH_STREAM_ACCEPT_IDLE_SECONDS_MAX",
         "an idle stream holds nothing but its count; `silence_ends_a_wait` holds the wait",
@@ -203,10 +239,71 @@ const ROWS: &[Row] = &[
         "a queue of what was stored under grants; what does not fit is found by the next sweep",
     ),
     Own("DHT_ANNOUNCEMENTS_PARALLEL_MAX", "this side's own parallelism"),
+    Bound(
+        "RELAYS_MAX",
+        NAT,
+        "who_is_hidden_reserves_at_few_and_elsewhere_when_a_place_ends",
+        "more relays that offer a place",
+    ),
+    Bound("RELAY_CANDIDATES_MAX", NAT, "what_peers_say_is_bounded", "twice as many peers that say that they relay"),
+    Bound("REACH_TESTS_REMEMBERED_MAX", NAT, "what_peers_say_is_bounded", "twice as many addresses tested by peers"),
+    Bound(
+        "RELAY_RESERVATIONS_MAX",
+        RELAY,
+        "one_place_more_than_a_relay_has_is_refused",
+        "one place more at a relay with fewer",
+    ),
+    Bound(
+        "RELAY_RESERVATIONS_PER_PEER_MAX",
+        RELAY,
+        "one_place_more_than_a_peer_may_have_is_refused_and_others_get_theirs",
+        "one place more of one peer",
+    ),
+    Bound(
+        "RELAY_CIRCUITS_MAX",
+        RELAY,
+        "one_circuit_more_than_a_relay_carries_is_refused",
+        "one circuit more through a relay with fewer",
+    ),
+    Bound(
+        "RELAY_CIRCUITS_PER_PEER_MAX",
+        RELAY,
+        "one_circuit_more_than_a_peer_may_have_is_refused_and_others_get_theirs",
+        "one circuit more of one peer",
+    ),
+    Bound(
+        "RELAY_CIRCUIT_SECONDS_MAX",
+        RELAY,
+        "a_circuit_ends_after_its_time",
+        "a circuit that is left open, at a relay that closes them sooner",
+    ),
+    Bound(
+        "RELAY_CIRCUIT_BYTES_MAX",
+        RELAY,
+        "a_circuit_ends_after_its_bytes",
+        "sixteen times the bytes that a relay with a lower bound carries",
+    ),
+    Bound(
+        "PUNCH_WAIT_MS_MAX",
+        "node/mesh/src/mesh/tests.rs",
+        "bulk_waits_for_a_direct_way_and_then_is_refused",
+        "bulk for a peer that nothing but a relay leads to",
+    ),
     Own("COMMIT_QUEUE_MAX", "filled by requests that `MESH_REQUESTS_MAX` bounds; its senders wait"),
     Own("COMMIT_BATCH_MAX", "how a disk shares its syncs"),
     Own("SYNC_EACH_MAX", "how a disk syncs"),
     Own("DISK_JOBS_MAX", "this side's own parallelism"),
+    Own("DIRECT_BYTES_MIN", "how this side writes and reads its own files; `any_length_comes_back`"),
+    Own(
+        "DIRECT_BUFFER_BYTES",
+        "how this side writes and reads its own files; `any_length_comes_back` crosses its edges",
+    ),
+    Bound(
+        "DIRECT_BUFFERS_KEPT_MAX",
+        "node/store/src/disk/direct.rs",
+        "buffers_lie_on_blocks_and_are_used_again",
+        "twice as many buffers given back",
+    ),
     Bound(
         "DISK_RESERVE_BYTES",
         "node/store/src/tests/faults.rs",
@@ -214,6 +311,25 @@ const ROWS: &[Row] = &[
         "a push into the reserve",
     ),
     Own("KNOWN_DISKS_BYTES_MAX", "a file of the node's own; `a_damaged_memory_is_forgotten_and_a_new_one_lasts`"),
+    Bound(
+        "DISK_STALL_MS",
+        "node/store/src/tests/slow.rs",
+        "a_disk_that_does_not_answer_acknowledges_nothing_and_holds_nobody_else_up",
+        "a disk that does not answer",
+    ),
+    Bound(
+        "QUARANTINE_FILES_MAX",
+        "node/store/src/tests/damage.rs",
+        "what_is_set_aside_is_bounded",
+        "five damaged files more",
+    ),
+    Own("DESCRIPTORS_WANTED", "what a node asks of its own system; `a_low_soft_limit_is_raised_to_what_is_allowed`"),
+    Bound(
+        "LEASES_REWRITTEN_AT_ONCE",
+        "node/store/src/leases/tests.rs",
+        "a_long_log_is_rewritten_in_shares",
+        "a log with a quarter more records",
+    ),
     Own("LEASES_SUPERSEDED_MAX", "when a log is rewritten; `a_lease_log_is_rewritten_when_most_of_it_is_superseded`"),
     Own("LEASE_READ_BYTES", "how much is read at once"),
     Own("PEER_BOOK_MAX", "a file of the user's own; `the_latest_come_first_and_the_oldest_go`"),
@@ -222,6 +338,26 @@ const ROWS: &[Row] = &[
     Own("DOWNLOAD_ENTRIES_MAX", "a file of the user's own"),
     Own("DOWNLOAD_READ_BYTES", "how much is read at once"),
     Own("STOP_SECONDS_MAX", "how long a stopping node waits"),
+    Bound("TREE_NAME_BYTES_MAX", TREE, "names_that_lead_elsewhere_are_none", "a name of one byte more"),
+    Bound("TREE_PATH_BYTES_MAX", TREE, PATH, "a path of one byte more, and an item that makes one"),
+    Bound("TREE_LEVELS_MAX", TREE, PATH, "a path of one level more, and an item that makes one"),
+    Bound("TREE_LINK_BYTES_MAX", TREE, ITEM, "a target of one byte more"),
+    Bound("TREE_MODE_MAX", TREE, ITEM, "a mode of one more"),
+    Bound("TREE_PAGE_BYTES_MAX", TREE, TABLE, "a page of one byte more, and a table that speaks of one"),
+    Bound("TREE_TABLE_BYTES_MAX", TREE, TABLE, "a table of one byte more"),
+    Bound(
+        "TREE_ITEMS_MAX",
+        TREE,
+        "more_items_or_bytes_than_a_tree_may_have_are_refused",
+        "one item more, added and said",
+    ),
+    Own("TREE_TAIL_BYTES", "how much this side reads first; `in_a_large_tree_little_is_read`"),
+    Own("TREE_READ_AHEAD_BYTES", "how much this side reads at once of a catalogue whose pages are bounded"),
+    Own("TREE_SMALL_FILE_BYTES", "which of the user's own files are read whole"),
+    Own("TREE_BLOCK_BYTES", "a block of this side's own queue"),
+    Own("TREE_BLOCKS_MAX", "a queue of this side's own bytes, whose sender waits; `bytes_come_out_as_they_went_in`"),
+    Own("TREE_GAP_BYTES_MAX", "what this side fetches along; `runs_end_at_wide_gaps`"),
+    Own("TREE_PATHS_REPORTED_MAX", "what a report tells of the user's own files"),
     Own("CHUNKS_ENCODING_MAX", "this side's own parallelism"),
     Own("STRIPES_IN_FLIGHT_MAX", "this side's own parallelism"),
     Bound(
