@@ -161,7 +161,7 @@ const ROWS: &[Row] = &[
         "MESH_DATA_CONNECTIONS_PER_PEER_MAX",
         DATA,
         "a_pool_opens_few_data_connections_and_closes_them_when_they_are_idle",
-        "sixty-four pushes at once",
+        "three times as many pushes at once",
     ),
     Bound(
         "MESH_DATA_CONNECTIONS_MAX",

@@ -11,7 +11,7 @@ use std::time::Instant;
 use libp2p::Multiaddr;
 use parking_lot::Mutex;
 use storgo_object::ports::PeerError;
-use storgo_protocol::limits::{AGENT_CHARS_MAX, ZONE_CHARS_MAX};
+use storgo_protocol::limits::{AGENT_CHARS_MAX, REACH_TESTS_REMEMBERED_MAX, ZONE_CHARS_MAX};
 use storgo_protocol::message::PeerCard;
 use storgo_protocol::{NetworkId, NodeId, PeerAddress, PeerId, Scope};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -71,9 +71,12 @@ impl Listening {
         self.addresses.extend(address);
     }
 
-    /// Notes an address at which others have dialled this side, though nothing here listens on it by that name.
+    /// Notes an address at which others have dialled this side, though nothing here listens on it by that name. Which
+    /// ones there are to try is what peers claim to see, and that they got through is their word too.
     pub(crate) fn proven(&mut self, address: Option<PeerAddress>) {
-        self.addresses.extend(address.filter(|address| !self.addresses.contains(address)));
+        if self.addresses.len() < REACH_TESTS_REMEMBERED_MAX {
+            self.addresses.extend(address.filter(|address| !self.addresses.contains(address)));
+        }
     }
 
     pub(crate) fn closed(&mut self, addresses: &[Multiaddr], me: PeerId) {
@@ -175,5 +178,20 @@ impl Core {
 
     pub(crate) fn unreachable(peer: PeerId, reason: impl Into<String>) -> PeerError {
         PeerError::Unreachable { peer, reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_peers_claim_to_have_dialled_is_bounded() {
+        let mut listening = Listening::default();
+        let address = |port: usize| format!("/ip4/5.5.5.5/tcp/{port}").parse().ok();
+        listening.opened("one", address(1));
+        (0..2 * REACH_TESTS_REMEMBERED_MAX).for_each(|port| listening.proven(address(port)));
+        assert_eq!(listening.addresses().len(), REACH_TESTS_REMEMBERED_MAX);
+        assert_eq!(listening.addresses().first(), address(1).as_ref());
     }
 }

@@ -177,6 +177,14 @@ impl Pool {
         self.streams.slots.close();
     }
 
+    /// Makes idle wires older than they are.
+    #[cfg(test)]
+    pub(crate) fn age(&self, by: Duration) {
+        for lane in [&self.streams, &self.data] {
+            lane.idle.lock().iter_mut().for_each(|(_, since)| *since -= by);
+        }
+    }
+
     /// Idle streams, and idle data connections.
     #[cfg(test)]
     pub(crate) fn idle(&self) -> [usize; 2] {
