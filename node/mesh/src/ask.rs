@@ -76,7 +76,8 @@ impl Core {
                         return Err(PeerError::Broken { peer, source });
                     }
                     tracing::debug!(%peer, attempt, error = %source, "a stream was lost before its answer");
-                    pool.lost(turn, attempt, &source);
+                    pool.lost(&turn, attempt, &source);
+                    drop(turn);
                     sleep(pause(attempt)).await;
                 }
             }

@@ -101,7 +101,7 @@ impl Pool {
 
     /// Forgets the idle wires of a lane after one turned out dead, for the `attempt`-th time of one request. From the
     /// second time on the wire was a fresh one: a data port that takes connections and drops them is out of reach too.
-    pub(crate) fn lost(&self, turn: Turn, attempt: u32, error: &io::Error) {
+    pub(crate) fn lost(&self, turn: &Turn, attempt: u32, error: &io::Error) {
         self.lane(turn.bulk).idle.lock().clear();
         if turn.bulk && attempt > 1 {
             self.out_of_reach(error);
