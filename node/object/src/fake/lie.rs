@@ -104,7 +104,7 @@ impl Liar {
             }
             (Lie::StaleLayout, Answer::Records { records }) => Answer::Records { records: self.first_record(records) },
             (lie, Answer::Shard { header, payload }) => self.shard(lie, request, header, payload),
-            (lie, Answer::Node { payload }) => Answer::Node { payload: changed(lie, payload) },
+            (lie, Answer::Node { payload }) => Answer::Node { payload: changed(lie, &payload) },
             (_, honest) => honest,
         }
     }
@@ -121,7 +121,7 @@ impl Liar {
             (Lie::OtherStripe, Some((header, payload))) => {
                 Answer::Shard { header: header.clone(), payload: payload.clone() }
             }
-            _ => Answer::Shard { header, payload: changed(lie, payload) },
+            _ => Answer::Shard { header, payload: changed(lie, &payload) },
         }
     }
 
@@ -135,7 +135,7 @@ impl Liar {
     }
 }
 
-fn changed(lie: Lie, payload: Bytes) -> Bytes {
+fn changed(lie: Lie, payload: &Bytes) -> Bytes {
     let mut bytes = payload.to_vec();
     match lie {
         Lie::WrongBytes | Lie::OthersShard | Lie::OtherStripe => {

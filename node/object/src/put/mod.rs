@@ -96,7 +96,8 @@ impl Engine {
         let nodes = NodeWriter { writer, pool: Arc::clone(&pool), copies: code.node_copies() };
         let placer = Placer::new(spreader);
         let put = Put { engine: self, pool, placer, nodes, secret, code, network };
-        put.run(source, options, progress).await
+        // Many stripes in flight make a future too large to be moved about.
+        Box::pin(put.run(source, options, progress)).await
     }
 
     fn put_secret(&self, options: &PutOptions) -> ConvergenceSecret {

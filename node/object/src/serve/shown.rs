@@ -101,8 +101,8 @@ mod tests {
             };
             let bytes = top.encode();
             let layout = LayoutId::from_bytes(*NodeId::of(&bytes).as_bytes());
-            let lease = Lease { owner: PeerId::from_bytes([1; 32]), nonce: [0; 16], expiry: 0 };
-            let leave = Leave { lease, layout: Some(layout) };
+            let owner = PeerId::from_bytes([1; 32]);
+            let leave = Leave { lease: Lease { owner, nonce: [0; 16], expiry: 0 }, layout: Some(layout) };
             let before = known();
             shown.show(&leave, &bytes).unwrap();
             assert!(shown.check_stripe(&leave, StripeId::from_bytes(id(1))).is_ok());
