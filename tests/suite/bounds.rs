@@ -433,8 +433,8 @@ fn every_named_test_exists_and_every_exception_has_a_reason() {
     for row in ROWS {
         match row {
             Bound(name, file, test, exceeded) => {
-                let text = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
-                assert!(is_test(&text, test), "{name}: {file} has no test `{test}`");
+                let source = fs::read_to_string(root().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+                assert!(is_test(&source, test), "{name}: {file} has no test `{test}`");
                 assert!(!exceeded.is_empty(), "{name}: say what exceeds it");
             }
             Own(name, reason) => assert!(reason.len() > 15, "{name}: say why nobody outside can exceed it"),

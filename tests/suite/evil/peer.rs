@@ -82,7 +82,7 @@ impl EvilPeer {
 
     /// Announces in the DHT that it holds an object's root.
     pub fn claim_root(&self, content: ContentId) {
-        self.tell(Command::Provide(vec![NodeId::from(content).provider_key().to_vec()]));
+        self.tell(Command::Provide(vec![NodeId::from(content).provider_key()]));
     }
 
     /// Announces that it holds `count` things which nobody has, and puts as many records.

@@ -103,13 +103,13 @@ impl Liar {
                 Answer::Refused(Refusal::new(RefusalKind::NotFound, "not held here"))
             }
             (Lie::StaleLayout, Answer::Records { records }) => Answer::Records { records: self.first_record(records) },
-            (lie, Answer::Shard { header, payload }) => self.shard(lie, request, header, payload),
+            (lie, Answer::Shard { header, payload }) => self.shard(lie, request, header, &payload),
             (lie, Answer::Node { payload }) => Answer::Node { payload: changed(lie, &payload) },
             (_, honest) => honest,
         }
     }
 
-    fn shard(&self, lie: Lie, request: &Request, header: StripeHeader, payload: Bytes) -> Answer {
+    fn shard(&self, lie: Lie, request: &Request, header: StripeHeader, payload: &Bytes) -> Answer {
         let memory = self.memory.lock();
         let other = memory.shards.iter().find(|(kept, _)| *kept != header);
         match (lie, other) {
@@ -121,7 +121,7 @@ impl Liar {
             (Lie::OtherStripe, Some((header, payload))) => {
                 Answer::Shard { header: header.clone(), payload: payload.clone() }
             }
-            _ => Answer::Shard { header, payload: changed(lie, &payload) },
+            _ => Answer::Shard { header, payload: changed(lie, payload) },
         }
     }
 
