@@ -62,7 +62,7 @@ impl Mesh {
         *self.core.reach.lock()
     }
 
-    /// Waits until each bootstrap address was tried once, and gives what those met that did not welcome.
+    /// Waits until one bootstrap address answered or all were given up, and gives what those met that did not welcome.
     pub async fn joined(&self) -> Vec<String> {
         let mut first_round = self.core.first_round.subscribe();
         if first_round.wait_for(|done| *done).await.is_err() {

@@ -129,8 +129,8 @@ impl Mesh {
     /// Waits for the first welcome, which names the network.
     async fn learn_network(&self) -> Result<NetworkId, MeshError> {
         let core = &self.core;
-        // After the addresses that were given, whoever mDNS finds.
-        let wait = core.config.dial_timeout() * 4;
+        // Each round through the addresses that were given is a dial and a hello; then come those whom mDNS finds.
+        let wait = core.config.dial_timeout() * 8;
         let mut changed = core.changed.subscribe();
         let learned = timeout(wait, async {
             loop {

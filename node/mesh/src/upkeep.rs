@@ -20,13 +20,34 @@ use crate::names;
 /// Peers that are greeted anew in each round: cards change slowly, and newcomers greet by themselves.
 const GREETINGS_PER_ROUND: usize = 3;
 
+/// Rounds through the bootstrap addresses that a client makes at most, when all that it meets is silence.
+const CLIENT_ROUNDS_MAX: u32 = 3;
+
 /// How often a node says at most that nobody answers it.
 const ALONE_WORD_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Tries each bootstrap address once, at the same time; a client leaves it at that and dials on demand.
+/// Tries the bootstrap addresses. A client, once one answered or all failed, leaves it at that and dials on demand.
 pub(crate) async fn join(core: Arc<Core>, bootstrap: Vec<PeerAddress>) {
-    let tries = stream::iter(bootstrap.clone()).for_each_concurrent(MESH_DIALS_MAX, |address| {
-        let core = Arc::clone(&core);
+    let rounds = if core.stores() { 1 } else { CLIENT_ROUNDS_MAX };
+    for _ in 0..rounds {
+        let start = Instant::now();
+        join_round(&core, &bootstrap).await;
+        // What failed at once would fail again; silence may have been a few packets that were lost.
+        if core.answering() > 0 || start.elapsed() < core.config.dial_timeout() {
+            break;
+        }
+    }
+    core.first_round.send_replace(true);
+    if core.stores() {
+        keep(&core, &bootstrap).await;
+    }
+}
+
+/// Tries each bootstrap address once, at the same time.
+async fn join_round(core: &Arc<Core>, bootstrap: &[PeerAddress]) {
+    core.tried.lock().clear();
+    let tries = stream::iter(bootstrap.to_vec()).for_each_concurrent(MESH_DIALS_MAX, |address| {
+        let core = Arc::clone(core);
         async move {
             if let Err(reason) = join_through(&core, &address).await {
                 // A client tries whom it met before: that some are gone is common, and if all are its caller says so.
@@ -40,10 +61,6 @@ pub(crate) async fn join(core: Arc<Core>, bootstrap: Vec<PeerAddress>) {
         }
     });
     tries.await;
-    core.first_round.send_replace(true);
-    if core.stores() {
-        keep(&core, &bootstrap).await;
-    }
 }
 
 /// Keeps a node linked for as long as it runs.

@@ -15,6 +15,7 @@ use storgo_protocol::message::{HELLO_PROTOCOL, Refusal, RefusalKind, SHARD_PROTO
 use storgo_protocol::{
     ChunkId, Code, Identity, LayoutRecord, ShardAddress, ShardId, ShardIndex, ShardSet, StripeHeader, StripeId,
 };
+use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::*;
@@ -221,6 +222,44 @@ async fn another_network_refuses_with_its_reason() {
     assert!(matches!(stranger.peers().as_slice(), [PeerRow { state: PeerState::Refused(_), .. }]));
     let asked = stranger.ask(node.me(), push(1, 10)).await;
     assert!(matches!(asked, Err(PeerError::Unreachable { .. })), "{asked:?}");
+}
+
+/// A way to the node that loses all that is said on the first `lost` connections.
+async fn lossy_way(node: &Mesh, lost: usize) -> PeerAddress {
+    let way = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = way.local_addr().unwrap().port();
+    let (near, target) = (node.me(), node.listen_addresses()[0].to_string());
+    let target: u16 = target.split('/').nth(4).unwrap().parse().unwrap();
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((mut here, _)) = way.accept().await {
+            if held.len() < lost {
+                held.push(here);
+                continue;
+            }
+            tokio::spawn(async move {
+                let mut there = TcpStream::connect(("127.0.0.1", target)).await?;
+                tokio::io::copy_bidirectional(&mut here, &mut there).await
+            });
+        }
+    });
+    format!("/ip4/127.0.0.1/tcp/{port}/p2p/{near}").parse().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_asks_again_where_it_met_silence() {
+    let network = network();
+    let node = node(network, &[]).await;
+    let patience = MeshConfig { dial_timeout_ms: 2000, listen: Vec::new(), ..config(&[]) };
+    for network in [None, Some(network)] {
+        let bootstrap = vec![lossy_way(&node, 1).await.to_string()];
+        let client = start(network, Role::Client, MeshConfig { bootstrap, ..patience.clone() }).await.unwrap();
+        assert_eq!(client.answering(1).await.len(), 1);
+        assert_eq!(client.joined().await, Vec::<String>::new());
+    }
+    let bootstrap = vec![lossy_way(&node, usize::MAX).await.to_string()];
+    let lost = start(None, Role::Client, MeshConfig { bootstrap, dial_timeout_ms: 300, ..patience }).await;
+    assert!(matches!(lost, Err(MeshError::NotJoined { ref tried }) if tried.len() == 1), "{lost:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

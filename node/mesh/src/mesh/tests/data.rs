@@ -6,7 +6,6 @@ use storgo_protocol::limits::{
     MESH_PENDING_CONNECTIONS_MAX, MESH_STREAM_IDLE_SECONDS_MAX,
 };
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::data::{DataSide, Room, Route, accept};
