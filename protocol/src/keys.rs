@@ -7,6 +7,8 @@ use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use crate::ChunkId;
+
 /// Declares a 32-byte secret.
 macro_rules! secret32 {
     ($(#[$doc:meta])* $name:ident) => {
@@ -72,7 +74,7 @@ impl Cipher {
 pub const CHUNK_FORMAT: u8 = 1;
 
 impl ConvergenceSecret {
-    /// The key of a chunk whose packed form (segment count, each length and flag, packed bytes) hashes to `packed`.
+    /// The key of a chunk whose packed hash is `packed`: segment count, each length and flag, hash of the packed bytes.
     #[must_use]
     pub fn chunk_key(&self, cipher: Cipher, packed: &blake3::Hash) -> ChunkKey {
         ChunkKey(self.derive(b"chunk", cipher, packed))
@@ -103,6 +105,23 @@ impl ConvergenceSecret {
 }
 
 impl ChunkKey {
+    /// The name of the chunk of `sealed_bytes` that this key seals and whose packed hash is `packed`: the BLAKE3 of
+    /// `"storgo v1 chunk"`, format (u8), sealed length (u32), key and packed hash.
+    ///
+    /// Key and packed form determine every sealed byte, so the name commits to all of them without a hash over them;
+    /// who lacks the key learns nothing from it.
+    #[must_use]
+    pub fn chunk_id(&self, sealed_bytes: u32, packed: &blake3::Hash) -> ChunkId {
+        let name = blake3::Hasher::new()
+            .update(b"storgo v1 chunk")
+            .update(&[CHUNK_FORMAT])
+            .update(&sealed_bytes.to_le_bytes())
+            .update(&self.0)
+            .update(packed.as_bytes())
+            .finalize();
+        ChunkId::from_bytes(*name.as_bytes())
+    }
+
     /// Fills `padding` with bytes that look random to whoever lacks the key, so that a padded length tells nothing.
     pub fn fill_padding(&self, padding: &mut [u8]) {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);

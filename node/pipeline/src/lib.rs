@@ -4,14 +4,14 @@
 //! ```text
 //!   bytes ─► Chunker ─► RawChunk ─pack─► PackedChunk ─seal─► SealedChunk ─code─► Stripe ─► peers (place)
 //!                          ▲                                     │  │
-//!                          └── open_chunk ◄─ VerifiedChunk ◄─────┼──┼── join ◄──────────── peers
+//!                          └── open_chunk ◄── JoinedChunk ◄──────┼──┼── join ◄──────────── peers
 //!                                                                │  └─► ChunkRef ─► Extent ─► IndexBuilder ─► seal_root
 //!                                                                └────► LayoutEntry ─► LayoutBuilder
 //! ```
 //!
 //! The types make the order. Each step consumes what the one before made, and no other function makes it, so what was
-//! not sealed cannot be coded and what was not coded cannot be placed. The way back is as strict: only bytes that hash
-//! to a chunk's id are a [`VerifiedChunk`], and only such a one is opened.
+//! not sealed cannot be coded and what was not coded cannot be placed. The way back is as strict: the bytes of a
+//! [`JoinedChunk`] are reached only by opening it, which gives none that were not verified.
 
 #![cfg_attr(
     test,
@@ -59,6 +59,6 @@ pub use open::{open_chunk, open_segments, sealed_range, segments_of};
 pub use pack::PackedChunk;
 pub use place::{Candidate, Share, assign, choose, rank};
 pub use root::{open_root, seal_root};
-pub use seal::{SealedChunk, chunk_id, padded_bytes};
-pub use stripe::{Stripe, VerifiedChunk, join, rebuild};
+pub use seal::{SealedChunk, padded_bytes};
+pub use stripe::{JoinedChunk, Stripe, join, rebuild};
 pub use walk::{IndexPosition, IndexStep, index_seek, index_steps, open_index_node};

@@ -1,7 +1,8 @@
 //! Packs a chunk: cuts it into segments and compresses those that gain by it.
 //!
-//! The way back, one segment at a time, stands here too. What comes out depends on the plaintext alone, so equal chunks get equal keys and are stored once. It knows nothing
-//! of keys. Stored segments stay where they are in the plaintext; only compressed ones take new memory.
+//! The way back, one segment at a time, stands here too. What comes out depends on the plaintext alone, so equal chunks
+//! get equal keys and are stored once. It knows nothing of keys. Stored segments stay where they are in the plaintext;
+//! only compressed ones take new memory.
 
 use std::fmt;
 
@@ -54,13 +55,13 @@ impl RawChunk {
                 None => Part { bytes: plain.slice_ref(segment), compressed: false },
             });
         }
-        let hash = hash_of(&parts, &plain);
+        let hash = packed_hash(parts.iter().map(Part::segment), &content_hash(&parts, &plain));
         Ok(PackedChunk { parts, plain_bytes: plain.len(), hash })
     }
 }
 
 impl PackedChunk {
-    /// The BLAKE3 of segment count (u32), each length and flag (u32), and the packed bytes: what keys derive from.
+    /// The packed hash: what keys and names derive from.
     #[must_use]
     pub const fn hash(&self) -> &blake3::Hash {
         &self.hash
@@ -96,20 +97,29 @@ impl fmt::Debug for PackedChunk {
     }
 }
 
+/// The packed hash of a chunk: the BLAKE3 of segment count (u32), each length and flag (u32), and the BLAKE3 of the packed
+/// bytes (`content`).
 #[expect(clippy::cast_possible_truncation, reason = "a chunk has at most SEGMENTS_MAX")]
-fn hash_of(parts: &[Part], plain: &[u8]) -> blake3::Hash {
+pub(crate) fn packed_hash(
+    segments: impl ExactSizeIterator<Item = PackedSegment>,
+    content: &blake3::Hash,
+) -> blake3::Hash {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(&(parts.len() as u32).to_le_bytes());
-    for part in parts {
-        hasher.update(&part.segment().to_u32().to_le_bytes());
+    hasher.update(&(segments.len() as u32).to_le_bytes());
+    for segment in segments {
+        hasher.update(&segment.to_u32().to_le_bytes());
     }
-    if parts.iter().any(|part| part.compressed) {
-        for part in parts {
-            hasher.update(&part.bytes);
-        }
-    } else {
-        // The parts stand side by side in the plaintext, and one long update fills the hash's lanes best.
-        hasher.update(plain);
+    hasher.update(content.as_bytes()).finalize()
+}
+
+fn content_hash(parts: &[Part], plain: &[u8]) -> blake3::Hash {
+    if parts.iter().all(|part| !part.compressed) {
+        // The parts stand side by side in the plaintext, and one long run fills the hash's lanes best.
+        return blake3::hash(plain);
+    }
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(&part.bytes);
     }
     hasher.finalize()
 }

@@ -1,7 +1,7 @@
 //! Bytes and secrets for tests: the same in every run.
 
 use bytes::Bytes;
-use storgo_protocol::{Code, ConvergenceSecret};
+use storgo_protocol::{ChunkId, Code, ConvergenceSecret, ShardId, ShardIndex, StripeHeader};
 
 use crate::chunker::RawChunk;
 use crate::seal::SealedChunk;
@@ -42,4 +42,11 @@ pub(crate) fn mixed_bytes(seed: u64, count: usize) -> Vec<u8> {
 
 pub(crate) fn sealed(plain: &[u8]) -> SealedChunk {
     RawChunk::new(Bytes::copy_from_slice(plain)).unwrap().pack().unwrap().seal(&secret()).unwrap()
+}
+
+/// A stripe of one shard that says that these are the sealed bytes of a chunk.
+pub(crate) fn alone(id: ChunkId, sealed: &[u8]) -> (StripeHeader, [(ShardIndex, Bytes); 1]) {
+    let shard = ShardId::from_bytes(*blake3::hash(sealed).as_bytes());
+    let header = StripeHeader::new(id, sealed.len(), code(1, 0), &[shard]).unwrap();
+    (header, [(ShardIndex::new(0).unwrap(), Bytes::copy_from_slice(sealed))])
 }

@@ -1,14 +1,13 @@
 //! Seals a packed chunk and names it.
 //!
 //! The one copy that a stored byte takes is here: from the plaintext into the sealed buffer, where it is encrypted in
-//! place and stays until it is a shard on the wire. It knows nothing of codes.
+//! place and stays until it is a shard on the wire. Nothing is hashed: key and name come from the packed hash. It knows
+//! nothing of codes.
 
 use std::fmt;
 
-use storgo_protocol::limits::{
-    PADDING_GRID_BYTES_MIN, PADDING_GRID_DIVISOR, SEGMENT_BYTES, STRIPE_SHARDS_MAX, TAG_BYTES,
-};
-use storgo_protocol::{CHUNK_FORMAT, ChunkId, ChunkRef, Cipher, ConvergenceSecret};
+use storgo_protocol::limits::{PADDING_GRID_BYTES_MIN, PADDING_GRID_DIVISOR, STRIPE_SHARDS_MAX, TAG_BYTES};
+use storgo_protocol::{ChunkRef, Cipher, ConvergenceSecret};
 
 use crate::error::PipelineError;
 use crate::pack::PackedChunk;
@@ -44,19 +43,17 @@ impl PackedChunk {
         let unpadded: usize = self.parts().iter().map(|part| part.bytes.len() + TAG_BYTES).sum();
         let total = padded_bytes(unpadded);
         let mut sealed = Vec::with_capacity(total + STRIPE_SHARDS_MAX);
-        let mut namer = Namer::default();
         for (number, part) in self.parts().iter().enumerate() {
             let start = sealed.len();
             sealed.extend_from_slice(&part.bytes);
             let place = sealed.get_mut(start..).unwrap_or_default();
             let tag = cipher.seal(number, part.compressed, place).map_err(PipelineError::internal("sealing"))?;
             sealed.extend_from_slice(&tag);
-            namer.follow(&sealed);
         }
         sealed.resize(total, 0);
         key.fill_padding(sealed.get_mut(unpadded..).unwrap_or_default());
         let reference = ChunkRef {
-            id: namer.finish(&sealed),
+            id: key.chunk_id(total as u32, self.hash()),
             key,
             sealed_bytes: total as u32,
             plain_bytes: self.plain_bytes() as u32,
@@ -87,46 +84,6 @@ impl SealedChunk {
 impl fmt::Debug for SealedChunk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SealedChunk").field("reference", &self.reference).finish_non_exhaustive()
-    }
-}
-
-/// The name of a chunk with these sealed bytes: the BLAKE3 of `"storgo v1 chunk"`, format (u8), sealed length (u32) and
-/// the BLAKE3 of the sealed bytes.
-#[must_use]
-pub fn chunk_id(sealed: &[u8]) -> ChunkId {
-    Namer::default().finish(sealed)
-}
-
-/// Names a chunk while it is being sealed: hashes each run of bytes while the caches still hold it.
-#[derive(Default)]
-struct Namer {
-    hasher: blake3::Hasher,
-    hashed_bytes: usize,
-}
-
-impl Namer {
-    /// Takes in what has been sealed so far. Whole runs only: a hash that stops inside its tree's blocks goes on
-    /// slowly.
-    fn follow(&mut self, sealed: &[u8]) {
-        let whole = sealed.len() - sealed.len() % SEGMENT_BYTES;
-        self.take(sealed.get(..whole).unwrap_or_default());
-    }
-
-    fn take(&mut self, sealed: &[u8]) {
-        self.hasher.update(sealed.get(self.hashed_bytes..).unwrap_or_default());
-        self.hashed_bytes = sealed.len().max(self.hashed_bytes);
-    }
-
-    /// The name, now that all is sealed.
-    fn finish(mut self, sealed: &[u8]) -> ChunkId {
-        self.take(sealed);
-        let name = blake3::Hasher::new()
-            .update(b"storgo v1 chunk")
-            .update(&[CHUNK_FORMAT])
-            .update(&u32::try_from(sealed.len()).unwrap_or(u32::MAX).to_le_bytes())
-            .update(self.hasher.finalize().as_bytes())
-            .finalize();
-        ChunkId::from_bytes(*name.as_bytes())
     }
 }
 

@@ -10,7 +10,7 @@ use storgo_protocol::{ChunkId, ChunkRef, Code, ShardId, ShardIndex, ShardSet, St
 
 use crate::coder;
 use crate::error::PipelineError;
-use crate::seal::{SealedChunk, chunk_id};
+use crate::seal::SealedChunk;
 
 /// One coding of one chunk: the only thing that can be placed.
 ///
@@ -25,9 +25,10 @@ pub struct Stripe {
     shards: Vec<Bytes>,
 }
 
-/// A sealed chunk as it came back from peers, whose bytes were found to be those of its id.
-pub struct VerifiedChunk {
-    id: ChunkId,
+/// A sealed chunk as it came back from peers: nothing of it is trusted until it was opened.
+pub struct JoinedChunk<'p> {
+    header: &'p StripeHeader,
+    present: &'p [(ShardIndex, Bytes)],
     sealed: BytesMut,
 }
 
@@ -79,33 +80,34 @@ impl Stripe {
     }
 }
 
-impl VerifiedChunk {
-    /// Takes sealed bytes that hash to `id`.
-    ///
-    /// # Errors
-    /// [`PipelineError::Corrupt`] if they do not.
-    pub fn verify(id: ChunkId, sealed: BytesMut) -> Result<Self, PipelineError> {
-        if chunk_id(&sealed) == id { Ok(Self { id, sealed }) } else { Err(PipelineError::corrupt("chunk", id)) }
-    }
-
-    /// The chunk's name.
+impl JoinedChunk<'_> {
+    /// Which chunk the stripe says that it is.
     #[must_use]
     pub const fn id(&self) -> ChunkId {
-        self.id
+        self.header.chunk()
     }
 
-    pub(crate) fn into_sealed(self) -> BytesMut {
-        self.sealed
+    /// The sealed bytes, for whoever verifies them while opening.
+    pub(crate) const fn sealed_mut(&mut self) -> &mut BytesMut {
+        &mut self.sealed
+    }
+
+    /// Why this is not what it should be: shards that are not the stripe's, or else the chunk itself.
+    pub(crate) fn blame(&self) -> PipelineError {
+        blame(self.header, self.present).unwrap_or_else(|| PipelineError::corrupt("chunk", self.id()))
     }
 }
 
 /// Joins shards of a stripe to the sealed chunk. Needs `code.data()` distinct ones; decodes only what of the data is
-/// missing. Only the chunk's hash is computed, unless it does not match: then each given shard is verified.
+/// missing. No hash is computed: opening verifies what was joined, and finds the shards that are to blame.
 ///
 /// # Errors
-/// [`PipelineError::NotEnoughShards`]; [`PipelineError::CorruptShards`] if shards among those given are not what the
-/// header names; [`PipelineError::Corrupt`] if they all are, and the header itself is false.
-pub fn join(header: &StripeHeader, present: &[(ShardIndex, Bytes)]) -> Result<VerifiedChunk, PipelineError> {
+/// [`PipelineError::NotEnoughShards`]; [`PipelineError::CorruptShards`] for shards of another length, or with more than
+/// zeros behind the sealed bytes; [`PipelineError::Corrupt`] if those are what the header names.
+pub fn join<'p>(
+    header: &'p StripeHeader,
+    present: &'p [(ShardIndex, Bytes)],
+) -> Result<JoinedChunk<'p>, PipelineError> {
     let shards = arrange(header, present)?;
     let data = header.code().data();
     let missing: Vec<ShardIndex> = ShardSet::first(data).iter().filter(|index| !has(&shards, *index)).collect();
@@ -117,8 +119,9 @@ pub fn join(header: &StripeHeader, present: &[(ShardIndex, Bytes)]) -> Result<Ve
             None => sealed.extend_from_slice(&decoded.next().unwrap_or_default()),
         }
     }
-    sealed.truncate(header.sealed_bytes());
-    VerifiedChunk::verify(header.chunk(), sealed).map_err(|corrupt| blame(header, present).unwrap_or(corrupt))
+    let zeros = sealed.split_off(header.sealed_bytes().min(sealed.len()));
+    let joined = JoinedChunk { header, present, sealed };
+    if zeros.iter().all(|byte| *byte == 0) { Ok(joined) } else { Err(joined.blame()) }
 }
 
 /// Rebuilds the `wanted` shards of a stripe from any `code.data()` others, each verified against the header.
@@ -200,9 +203,9 @@ impl fmt::Debug for Stripe {
     }
 }
 
-impl fmt::Debug for VerifiedChunk {
+impl fmt::Debug for JoinedChunk<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("VerifiedChunk").field("id", &self.id).field("sealed_bytes", &self.sealed.len()).finish()
+        f.debug_struct("JoinedChunk").field("header", &self.header).finish_non_exhaustive()
     }
 }
 

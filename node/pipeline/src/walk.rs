@@ -7,7 +7,7 @@ use storgo_protocol::{Extent, IndexChild, IndexNode};
 
 use crate::error::PipelineError;
 use crate::open::open_chunk;
-use crate::stripe::VerifiedChunk;
+use crate::stripe::JoinedChunk;
 
 /// Where a node's first item stands in the whole object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,7 +104,7 @@ pub fn index_seek(node: &IndexNode, at: IndexPosition, offset: u64) -> Option<In
 pub fn open_index_node(
     parent_height: u8,
     child: &IndexChild,
-    chunk: VerifiedChunk,
+    chunk: JoinedChunk<'_>,
 ) -> Result<IndexNode, PipelineError> {
     let plain = open_chunk(&child.chunk, chunk)?;
     let node = IndexNode::decode(&plain).map_err(|source| PipelineError::Decode { what: "index node", source })?;

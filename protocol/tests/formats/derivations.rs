@@ -13,11 +13,12 @@ pub fn secret() -> ConvergenceSecret {
     ConvergenceSecret::from_bytes(samples::run(0x10))
 }
 
-/// The hash of a packed chunk: segment count, each length with its flag, and the packed bytes.
+/// The hash of a packed chunk: segment count, each length with its flag, and the hash of the packed bytes.
 pub fn packed_hash(segments: &[(PackedSegment, &[u8])]) -> blake3::Hash {
     let mut bytes = (segments.len() as u32).to_le_bytes().to_vec();
     segments.iter().for_each(|(segment, _)| bytes.extend(segment.to_u32().to_le_bytes()));
-    segments.iter().for_each(|(_, packed)| bytes.extend_from_slice(packed));
+    let packed: Vec<u8> = segments.iter().flat_map(|(_, packed)| packed.iter().copied()).collect();
+    bytes.extend_from_slice(blake3::hash(&packed).as_bytes());
     blake3::hash(&bytes)
 }
 
@@ -32,14 +33,15 @@ pub fn seal(key: &[u8; 32], number: u32, associated: &[u8], packed: &[u8]) -> Ve
 /// What a chunk of one stored segment becomes under [`secret`]: its key, its sealed bytes and its id.
 pub fn chunk(plain: &[u8]) -> ([u8; 32], Vec<u8>, [u8; 32]) {
     let segment = PackedSegment { packed_bytes: plain.len() as u32, compressed: false };
-    let key = derived(b"chunk", packed_hash(&[(segment, plain)]));
+    let packed = packed_hash(&[(segment, plain)]);
+    let key = derived(b"chunk", packed);
     let associated = [&[CHUNK_FORMAT][..], &0u32.to_le_bytes(), &1u32.to_le_bytes(), &[0]].concat();
     let mut sealed = seal(&key, 0, &associated, plain);
     let mut padding = vec![0; sealed.len().next_multiple_of(64) - sealed.len()];
     blake3::Hasher::new_keyed(&key).update(b"storgo v1 padding").finalize_xof().fill(&mut padding);
     sealed.extend(padding);
     let length = (sealed.len() as u32).to_le_bytes();
-    let id = [b"storgo v1 chunk", &[CHUNK_FORMAT][..], &length, blake3::hash(&sealed).as_bytes()].concat();
+    let id = [b"storgo v1 chunk", &[CHUNK_FORMAT][..], &length, &key, packed.as_bytes()].concat();
     (key, sealed, *blake3::hash(&id).as_bytes())
 }
 

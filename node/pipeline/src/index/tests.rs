@@ -1,8 +1,7 @@
 use super::*;
-use crate::samples::{random_bytes, secret};
-use crate::stripe::VerifiedChunk;
+use crate::samples::{alone, random_bytes, secret};
+use crate::stripe::join;
 use crate::walk::{IndexPosition, IndexStep, index_seek, index_steps, open_index_node};
-use bytes::BytesMut;
 use std::collections::HashMap;
 use storgo_protocol::{ChunkId, ChunkKey, ChunkRef, PackedSegment};
 
@@ -40,7 +39,8 @@ fn build(extents: Vec<Extent>) -> Built {
 impl Built {
     fn open(&self, parent_height: u8, child: &IndexChild) -> Result<IndexNode, PipelineError> {
         let sealed = self.nodes.iter().find(|node| node.reference().id == child.chunk.id).unwrap();
-        open_index_node(parent_height, child, VerifiedChunk::verify(child.chunk.id, BytesMut::from(sealed.sealed()))?)
+        let (header, shards) = alone(child.chunk.id, sealed.sealed());
+        open_index_node(parent_height, child, join(&header, &shards)?)
     }
 
     /// Walks everything below a node; `extents` and `nodes` take what was met, in layout order.

@@ -84,6 +84,6 @@ fn no_flipped_byte_opens() {
 }
 
 const GOLDEN_IDS: [&str; 2] = [
-    "bafkr4ieyiprwd34tcnwvw2hthlv54l7krroqap6p2kxiez533m4sskrnre",
-    "bafkr4ie6wephm7byw65ybza2wzmvf7bey5s3q3p6eg3k346fzqi7jvh5ti",
+    "bafkr4ib36o2mvidi6wujqsj6gh34jdrx6yy3mcyng6iy5puek54vkkmn7e",
+    "bafkr4igsvx3da3xszd4kpbhm3nwckdtmiowf4eworhamcnqgxs4lwd4zbq",
 ];

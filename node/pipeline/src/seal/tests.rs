@@ -62,7 +62,7 @@ fn the_plaintext_is_not_in_the_sealed_bytes() {
 }
 
 const GOLDEN_IDS: [&str; 2] = [
-    "e2fe0097f39c79d6f5fcef8eb63885db6228b7633f09aa2d4a790f079042e7ae",
-    "0024e21cd9a2adb4778ca2b4ce8915f379d8e83e83161067a2eea728c41fe1bd",
+    "daa095345ab15424b935688070be39e01ac244ebd7377650deb51adf1d95e1e1",
+    "68d76dbce35d1f8c726245acdfee7a06872673f75d7be8da8b273f09e1a95713",
 ];
-const GOLDEN_TEXT_ID: &str = "b1a6ff9f74843cd8fc9eb65a12bff9b32610d76c37593cb8d4c925d64082c6d3";
+const GOLDEN_TEXT_ID: &str = "52b55d1f4b1726dc394b94a22ecf0be168bbc8198d0bf6c62ba37a87f566f7d0";
