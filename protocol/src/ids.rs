@@ -233,6 +233,51 @@ impl FromStr for PeerId {
     }
 }
 
+/// Declares one id that is a number: printed in decimal, and as such in no way a count.
+macro_rules! id64 {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u64);
+
+        impl $name {
+            /// Takes a number for this id; nothing is checked.
+            #[must_use]
+            pub const fn new(number: u64) -> Self {
+                Self(number)
+            }
+
+            /// The id's number.
+            #[must_use]
+            pub const fn as_u64(self) -> u64 {
+                self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+id64!(
+    /// A Raft group: the keys of some slots, kept by a few peers.
+    ///
+    /// ```compile_fail
+    /// use storgo_protocol::{GroupId, LogIncarnation};
+    /// let group: GroupId = LogIncarnation::new(0);
+    /// ```
+    GroupId
+);
+
+id64!(
+    /// One life of a node's log: drawn at random when the log is made, and anew whenever its past is given up. With the
+    /// peer's id it names a member of a Raft group, so that who lost its past is not taken for who it was.
+    LogIncarnation
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -29,6 +29,8 @@ mod layout;
 mod root;
 mod top;
 
+pub mod log;
+
 pub mod tree;
 
 mod address;
@@ -41,7 +43,9 @@ pub use code::{Code, ParseCodeError, ShardAddress, ShardIndex, ShardSet};
 pub use error::DecodeError;
 pub use grant::{Authority, Grant, GrantTerms, RepairGrant};
 pub use identity::{Identity, SIGNATURE_BYTES};
-pub use ids::{ChunkId, ContentId, LayoutId, NetworkId, NodeId, ParseIdError, PeerId, ShardId, StripeId};
+pub use ids::{
+    ChunkId, ContentId, GroupId, LayoutId, LogIncarnation, NetworkId, NodeId, ParseIdError, PeerId, ShardId, StripeId,
+};
 pub use index::{ChunkRef, Extent, IndexChild, IndexNode, PackedSegment};
 pub use keys::{CHUNK_FORMAT, ChunkKey, Cipher, ContentKey, ConvergenceSecret};
 pub use layout::{LayoutChild, LayoutEntry, LayoutItems, LayoutNode, LayoutRecord, LayoutTop};

@@ -355,6 +355,44 @@ pub const LEASES_SUPERSEDED_MAX: u64 = 4096;
 /// Bytes of a lease log that are read at once.
 pub const LEASE_READ_BYTES: usize = MIB;
 
+// --- The log and the records of Raft groups -----------------------------------------------------
+
+/// Bytes of a segment of the log before the next one is begun, unless configured: large enough that a rotation's syncs
+/// do not matter, small enough that what is deleted at once is no burden.
+pub const LOG_SEGMENT_BYTES: u64 = 64 * MIB as u64;
+
+/// Bytes of a segment at the most: offsets in one have 32 bits, and a frame may come on top.
+pub const LOG_SEGMENT_BYTES_MAX: u64 = 1024 * MIB as u64;
+
+/// Payload bytes of one entry: far beyond a command with the largest inline body, and batches of them.
+pub const LOG_ENTRY_BYTES_MAX: usize = 4 * MIB;
+
+/// Bytes of a vote, of what tells how far a group committed, and of a purge's marker.
+pub const LOG_MARK_BYTES_MAX: usize = 4 * KIB;
+
+/// Bytes of a frame's body: what is written and synced at once. More that waits goes in the next.
+pub const LOG_FRAME_BYTES_MAX: usize = 16 * MIB;
+
+/// Bytes of records that wait for the log's writer; beyond it callers wait for room.
+pub const LOG_QUEUE_BYTES_MAX: usize = 32 * MIB;
+
+/// Bytes of an old segment that one round rewrites forward at the most: as many as a round of others' may take long, so
+/// that the log outruns its garbage and nobody waits long behind it.
+pub const LOG_CARRY_BYTES_MAX: usize = 4 * MIB;
+
+/// Payload bytes of recent entries that a log keeps in memory, unless configured: what followers that keep up still ask
+/// for.
+pub const LOG_CACHE_BYTES: usize = 32 * MIB;
+
+/// Payload bytes that one read of a log gives at the most, but for its first entry.
+pub const LOG_READ_BYTES_MAX: usize = 16 * MIB;
+
+/// Segments beyond what their bytes need, before the oldest is rewritten forward: each start begins a new one.
+pub const LOG_SEGMENTS_SPARE: u64 = 8;
+
+/// Damaged logs that are kept aside, for whoever asks why. A disk that damages more of them is not fit to vote from.
+pub const LOG_SET_ASIDE_MAX: usize = 16;
+
 // --- Homes, node directories, downloads ---------------------------------------------------------
 
 /// Addresses that a home's peer book remembers: enough to meet somebody again, few enough to dial in a moment.
@@ -537,4 +575,7 @@ const _: () = {
     // A push and the answer to it, or the largest answer, fit one peer's share.
     assert!(FRAME_PAYLOAD_BYTES_MAX * 2 <= MESH_REQUEST_BYTES_PER_PEER_MAX);
     assert!(MESH_REQUESTS_PER_PEER_MAX < MESH_REQUESTS_MAX);
+    // The largest record fits a frame, and a frame behind a full segment ends where 32 bits still reach.
+    assert!(LOG_ENTRY_BYTES_MAX + KIB <= LOG_FRAME_BYTES_MAX && LOG_MARK_BYTES_MAX <= LOG_ENTRY_BYTES_MAX);
+    assert!(LOG_SEGMENT_BYTES_MAX + 2 * LOG_FRAME_BYTES_MAX as u64 <= u32::MAX as u64);
 };

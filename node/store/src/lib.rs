@@ -34,6 +34,9 @@ mod leases;
 mod catalog;
 mod index;
 
+pub mod log;
+mod sealing;
+
 mod home;
 mod known;
 mod marker;
@@ -45,4 +48,5 @@ mod tests;
 
 pub use config::StoreConfig;
 pub use disk::{Disk, DiskFile, OsDisk, Space};
+pub use sealing::NodeKey;
 pub use store::Store;

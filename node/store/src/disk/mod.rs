@@ -111,6 +111,12 @@ pub trait DiskFile: Send + Sync + fmt::Debug {
     /// What the system says.
     fn bytes(&self) -> io::Result<u64>;
 
+    /// Makes the file so long: cut, or grown by zeros.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn set_bytes(&self, bytes: u64) -> io::Result<()>;
+
     /// Makes contents and length durable.
     ///
     /// # Errors

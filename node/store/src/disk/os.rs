@@ -116,6 +116,10 @@ impl DiskFile for OsFile {
         Ok(self.file.metadata()?.len())
     }
 
+    fn set_bytes(&self, bytes: u64) -> io::Result<()> {
+        self.file.set_len(bytes)
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.file.sync_data()
     }

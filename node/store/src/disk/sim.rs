@@ -55,6 +55,7 @@ struct State {
     inodes: BTreeMap<u64, Inode>,
     next_inode: u64,
     calls: u64,
+    syncs: u64,
     plan: Option<(u64, Fault)>,
     off: bool,
     faulted: Option<(&'static str, PathBuf)>,
@@ -96,6 +97,7 @@ impl SimDisk {
                 inodes: BTreeMap::from([(ROOT, root)]),
                 next_inode: 1,
                 calls: 0,
+                syncs: 0,
                 plan: None,
                 off: false,
                 faulted: None,
@@ -116,6 +118,7 @@ impl SimDisk {
                 inodes: state.inodes.clone(),
                 next_inode: state.next_inode,
                 calls: 0,
+                syncs: 0,
                 plan: None,
                 off: false,
                 faulted: None,
@@ -155,6 +158,12 @@ impl SimDisk {
     #[must_use]
     pub fn calls(&self) -> u64 {
         self.0.lock().calls
+    }
+
+    /// Syncs of single files that were asked for since the disk was made.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.0.lock().syncs
     }
 
     /// The call that the planned fault met, and its path, if it came to that.
@@ -265,6 +274,7 @@ impl SimDisk {
     /// As [`SimDisk::call`]; a failed one loses what it should have kept.
     fn sync_call(&self, path: &Path, inode: u64) -> io::Result<()> {
         self.wait_at_gate(path);
+        self.0.lock().syncs += 1;
         let synced = self.call("sync", path, |state| {
             if state.untold.remove(&inode) {
                 return Err(lost());

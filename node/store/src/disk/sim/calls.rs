@@ -116,6 +116,14 @@ impl DiskFile for SimFile {
         self.disk.call("bytes", &self.path, |state| Ok(state.file(self.inode)?.0.len() as u64))
     }
 
+    fn set_bytes(&self, bytes: u64) -> io::Result<()> {
+        self.disk.call("set_bytes", &self.path, |state| {
+            let bytes = usize::try_from(bytes).map_err(io::Error::other)?;
+            state.file(self.inode)?.0.resize(bytes, 0);
+            Ok(())
+        })
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.disk.sync_call(&self.path, self.inode)
     }

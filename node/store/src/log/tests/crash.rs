@@ -1,0 +1,113 @@
+//! The power goes at every call of the disk, in use, at the start, and at the start after that.
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+use super::rig::{Rig, rounds, run};
+use crate::disk::sim::Fault;
+
+const BURSTS: usize = 24;
+
+/// Plays until the power goes at call `call`; says whether it came to that.
+async fn cut_power(rig: &mut Rig, call: u64, seed: u64) -> bool {
+    rig.disk.plan(call, Fault::PowerLoss);
+    let mut rng = StdRng::seed_from_u64(seed);
+    if let Ok((log, _)) = rig.open()
+        && rig.play(&log, BURSTS, &mut rng).await.is_ok()
+    {
+        // The log has more to do than was waited for.
+        drop(log.close().await);
+    }
+    rig.disk.faulted().is_some()
+}
+
+/// Opens what is left, compares it, uses it, and opens it once more.
+async fn come_back(rig: &mut Rig, seed: u64) {
+    let (log, opening) = rig.open().unwrap();
+    assert_eq!(opening.set_aside, None, "seed {seed}");
+    rig.compare(&log).await;
+    let mut rng = StdRng::seed_from_u64(seed);
+    rig.play(&log, 3, &mut rng).await.unwrap();
+    log.close().await.unwrap();
+    let (log, opening) = rig.open().unwrap();
+    assert_eq!((opening.set_aside, opening.cut), (None, None), "seed {seed}");
+    rig.acked = rig.history.len();
+    rig.compare(&log).await;
+}
+
+#[test]
+fn no_crash_loses_what_was_acknowledged_or_makes_up_what_was_not() {
+    run(async {
+        let (mut crashes, mut cuts) = (0, 0);
+        for seed in 0..rounds(6) {
+            for call in 1.. {
+                let mut rig = Rig::new(seed);
+                if !cut_power(&mut rig, call, seed).await {
+                    break;
+                }
+                crashes += 1;
+                rig.disk.restart(seed * 1000 + call);
+                cuts += u64::from(rig.fork(seed).open().unwrap().1.cut.is_some());
+                come_back(&mut rig, seed).await;
+            }
+        }
+        println!("{crashes} crashes, {cuts} torn ends");
+        assert!(crashes > 500 && cuts > 20, "{crashes} {cuts}");
+    });
+}
+
+#[test]
+fn no_crash_of_a_start_loses_anything() {
+    run(async {
+        let mut crashes = 0;
+        for seed in 0..rounds(6) {
+            let mut rig = Rig::new(seed);
+            // In the middle of use, at some call.
+            assert!(cut_power(&mut rig, 60 + seed * 7, seed).await);
+            rig.disk.restart(seed);
+            for call in 1.. {
+                let mut again = rig.fork(seed ^ call << 8);
+                again.disk.plan(call, Fault::PowerLoss);
+                let opened = again.open();
+                if again.disk.faulted().is_none() {
+                    break;
+                }
+                drop(opened);
+                crashes += 1;
+                again.disk.restart(seed * 1000 + call);
+                come_back(&mut again, seed).await;
+            }
+        }
+        println!("{crashes} crashes of starts");
+        assert!(crashes > 60, "{crashes}");
+    });
+}
+
+/// The process ends, the system does not: what was written and not synced is there, until the power goes.
+#[test]
+fn what_a_start_shows_stays_even_if_it_was_never_synced() {
+    run(async {
+        let mut lost = 0;
+        for seed in 0..rounds(80) {
+            let mut rig = Rig::new(seed);
+            let (log, _) = rig.open().unwrap();
+            let mut rng = StdRng::seed_from_u64(seed);
+            rig.play(&log, 8, &mut rng).await.unwrap();
+            // A sync fails; the system shows what was written, and counts it as clean.
+            rig.disk.plan(2, Fault::InputOutput);
+            rig.play(&log, 8, &mut rng).await.unwrap_err();
+            if rig.disk.faulted().map(|(call, _)| call) != Some("sync") {
+                continue;
+            }
+            lost += 1;
+            let (log, opening) = rig.open().unwrap();
+            assert_eq!(opening.set_aside, None);
+            rig.compare(&log).await;
+            rig.disk.restart(seed);
+            let (log, opening) = rig.open().unwrap();
+            assert_eq!(opening.set_aside, None);
+            rig.compare(&log).await;
+        }
+        assert!(lost > 30, "{lost}");
+    });
+}

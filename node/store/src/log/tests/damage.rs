@@ -1,0 +1,1 @@
+//! Bytes that change behind the log's back.

@@ -1,0 +1,1 @@
+//! How many syncs, segments and bytes the log takes.

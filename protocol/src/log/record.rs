@@ -1,0 +1,148 @@
+//! What one group asked its node to keep, as it stands inside the seal.
+
+use bytes::Bytes;
+
+use crate::bytes::Reader;
+use crate::limits::{LOG_ENTRY_BYTES_MAX, LOG_MARK_BYTES_MAX};
+use crate::{DecodeError, GroupId};
+
+const ENTRY: u8 = 1;
+const VOTE: u8 = 2;
+const COMMITTED: u8 = 3;
+const TRUNCATE: u8 = 4;
+const PURGE: u8 = 5;
+const GONE: u8 = 6;
+
+/// One record of a group.
+///
+/// # Shape
+/// Kind (u8), group (u64), then by kind: entry: term (u64), index (u64), payload to the end; vote, committed: bytes to
+/// the end; truncate: index (u64); purge: index (u64), marker to the end; gone: nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogRecord {
+    /// Whose record it is.
+    pub group: GroupId,
+    /// What it says.
+    pub body: LogBody,
+}
+
+/// What a record says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogBody {
+    /// An entry stands at its index, in place of what stood there.
+    Entry {
+        /// The term in which it was proposed.
+        term: u64,
+        /// Where it stands in the group's log.
+        index: u64,
+        /// What it holds; the log does not look into it.
+        payload: Bytes,
+    },
+    /// The group's vote is this.
+    Vote(Bytes),
+    /// The group has committed as far as this says.
+    Committed(Bytes),
+    /// The entries from `index` on are void.
+    Truncate {
+        /// The first void index.
+        index: u64,
+    },
+    /// The entries up to `index` are no longer needed.
+    Purge {
+        /// The last index that is not needed.
+        index: u64,
+        /// What the group wants to know of the last entry that went.
+        marker: Bytes,
+    },
+    /// The group is no longer kept here, and all before of it is void.
+    Gone,
+}
+
+impl LogRecord {
+    /// Bytes of the longest record.
+    pub const BYTES_MAX: usize = Self::HEAD_BYTES + 16 + LOG_ENTRY_BYTES_MAX;
+
+    const HEAD_BYTES: usize = 9;
+
+    /// Bytes of the encoded record.
+    #[must_use]
+    pub fn encoded_bytes(&self) -> usize {
+        Self::HEAD_BYTES
+            + match &self.body {
+                LogBody::Entry { payload, .. } => 16 + payload.len(),
+                LogBody::Vote(bytes) | LogBody::Committed(bytes) => bytes.len(),
+                LogBody::Truncate { .. } => 8,
+                LogBody::Purge { marker, .. } => 8 + marker.len(),
+                LogBody::Gone => 0,
+            }
+    }
+
+    /// Writes the record behind what is in `out`.
+    pub fn encode_to(&self, out: &mut Vec<u8>) {
+        let mut head = |kind: u8| {
+            out.push(kind);
+            out.extend_from_slice(&self.group.as_u64().to_le_bytes());
+        };
+        match &self.body {
+            LogBody::Entry { term, index, payload } => {
+                head(ENTRY);
+                out.extend_from_slice(&term.to_le_bytes());
+                out.extend_from_slice(&index.to_le_bytes());
+                out.extend_from_slice(payload);
+            }
+            LogBody::Vote(bytes) => {
+                head(VOTE);
+                out.extend_from_slice(bytes);
+            }
+            LogBody::Committed(bytes) => {
+                head(COMMITTED);
+                out.extend_from_slice(bytes);
+            }
+            LogBody::Truncate { index } => {
+                head(TRUNCATE);
+                out.extend_from_slice(&index.to_le_bytes());
+            }
+            LogBody::Purge { index, marker } => {
+                head(PURGE);
+                out.extend_from_slice(&index.to_le_bytes());
+                out.extend_from_slice(marker);
+            }
+            LogBody::Gone => head(GONE),
+        }
+    }
+
+    /// Decodes one record that is all of `bytes`. What it carries shares their memory.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything but one whole record within its bounds.
+    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let kind = reader.u8()?;
+        let group = GroupId::new(reader.u64()?);
+        let rest = |at: usize, max: usize| match bytes.len().saturating_sub(at) {
+            count if count > max => Err(DecodeError::TooMany { count, max }),
+            _ => Ok(bytes.slice(at.min(bytes.len())..)),
+        };
+        let body = match kind {
+            ENTRY => LogBody::Entry {
+                term: reader.u64()?,
+                index: reader.u64()?,
+                payload: rest(Self::HEAD_BYTES + 16, LOG_ENTRY_BYTES_MAX)?,
+            },
+            VOTE => LogBody::Vote(rest(Self::HEAD_BYTES, LOG_MARK_BYTES_MAX)?),
+            COMMITTED => LogBody::Committed(rest(Self::HEAD_BYTES, LOG_MARK_BYTES_MAX)?),
+            TRUNCATE => {
+                let index = reader.u64()?;
+                reader.finish()?;
+                LogBody::Truncate { index }
+            }
+            PURGE => LogBody::Purge { index: reader.u64()?, marker: rest(Self::HEAD_BYTES + 8, LOG_MARK_BYTES_MAX)? },
+            GONE => {
+                reader.finish()?;
+                LogBody::Gone
+            }
+            _ => return Err(DecodeError::field("record kind")),
+        };
+        Ok(Self { group, body })
+    }
+}
