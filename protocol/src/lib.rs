@@ -12,6 +12,7 @@
 
 pub mod limits;
 pub mod message;
+pub mod meta;
 
 mod bytes;
 mod error;

@@ -462,6 +462,54 @@ pub const TREE_GAP_BYTES_MAX: u64 = SEGMENT_BYTES as u64;
 /// Paths of skipped and of changed files that a report names; beyond that, its counts speak.
 pub const TREE_PATHS_REPORTED_MAX: usize = 1000;
 
+// --- Metadata -----------------------------------------------------------------------------------
+
+/// Slots of a network: as many as Redis Cluster has, so that its clients route to groups by themselves.
+pub const SLOTS: u16 = 16384;
+
+/// Bytes of a key in flat and tree buckets: what S3 takes.
+pub const KEY_BYTES_MAX: usize = 1024;
+
+/// Bytes of a key in buckets of Redis's layout.
+pub const REDIS_KEY_BYTES_MAX: usize = 64 * KIB;
+
+/// Bytes of a body that stands in its record, before it is sealed: below it a record costs less than shards.
+pub const INLINE_BYTES_MAX: usize = 16 * KIB;
+
+/// Bytes of an entity tag: a hash in hexadecimal, and a count of parts.
+pub const ETAG_BYTES_MAX: usize = 128;
+
+/// Bytes of a user's own metadata: S3 takes 2 KiB, sealed and encoded it is some more.
+pub const METADATA_BYTES_MAX: usize = 8 * KIB;
+
+/// Tags of one version: what S3 takes, and room for others.
+pub const VERSION_TAGS_MAX: usize = 50;
+
+/// Bytes of a tag's name: 128 characters of UTF-8.
+pub const TAG_NAME_BYTES_MAX: usize = 512;
+
+/// Bytes of a tag's value: 256 characters of UTF-8.
+pub const TAG_VALUE_BYTES_MAX: usize = KIB;
+
+/// Bytes of an encoded command: the longest key, root, layout top, metadata and tags together.
+pub const COMMAND_BYTES_MAX: usize = 384 * KIB;
+
+/// Records of a slot that are shipped by one command.
+pub const SHIPPED_PAIRS_MAX: usize = 1024;
+
+/// Milliseconds for which a group remembers a request, and beyond which it refuses one as too old: longer than any
+/// client tries. At 10,000 writes a second it is about 200 MiB of records.
+pub const REQUEST_WINDOW_MS: u64 = 2 * 60 * 1000;
+
+/// Entries of a group's log whose events are kept for whoever follows it.
+pub const EVENTS_KEPT: u64 = 1 << 16;
+
+/// Versions that one tick removes, so that no command takes long.
+pub const EXPIRED_AT_ONCE_MAX: usize = 256;
+
+/// Versions in one page of a listing: what S3 gives.
+pub const LISTED_MAX: usize = 1000;
+
 // --- Operations on objects ----------------------------------------------------------------------
 
 /// Chunks of one put that are packed, sealed and coded at once: as many as a small machine has cores, and one waiting.
@@ -578,4 +626,12 @@ const _: () = {
     // The largest record fits a frame, and a frame behind a full segment ends where 32 bits still reach.
     assert!(LOG_ENTRY_BYTES_MAX + KIB <= LOG_FRAME_BYTES_MAX && LOG_MARK_BYTES_MAX <= LOG_ENTRY_BYTES_MAX);
     assert!(LOG_SEGMENT_BYTES_MAX + 2 * LOG_FRAME_BYTES_MAX as u64 <= u32::MAX as u64);
+    assert!(
+        REDIS_KEY_BYTES_MAX
+            + 2 * NODE_BYTES_MAX
+            + METADATA_BYTES_MAX
+            + VERSION_TAGS_MAX * (TAG_NAME_BYTES_MAX + TAG_VALUE_BYTES_MAX + 16)
+            + KIB
+            <= COMMAND_BYTES_MAX
+    );
 };

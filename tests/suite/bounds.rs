@@ -34,6 +34,11 @@ const NAT: &str = "node/mesh/src/nat.rs";
 const RELAY: &str = "node/mesh/src/relaying/tests.rs";
 const TREE: &str = "protocol/src/tree/tests.rs";
 
+const MACHINE: &str = "node/consensus/src/machine/tests/writes.rs";
+const BUCKET: &str = "protocol/src/meta/bucket.rs";
+const COMMAND: &str = "protocol/src/meta/command/tests.rs";
+const VERSION: &str = "protocol/src/meta/version/tests.rs";
+
 const STRIPE: &str = "a_stripe_beyond_its_bounds_is_refused";
 const INDEX: &str = "an_index_node_beyond_its_bounds_is_refused";
 const NODES: &str = "a_root_and_a_layout_beyond_their_bounds_are_refused";
@@ -47,6 +52,8 @@ const PATIENCE: &str = "patience_follows_the_pace_between_its_bounds";
 const CAUGHT: &str = "who_was_caught_comes_last_until_it_is_forgiven_and_longer_the_next_time";
 const PATH: &str = "a_path_is_no_longer_and_no_deeper_than_its_bounds";
 const ITEM: &str = "what_an_item_says_is_checked";
+const COMMANDS: &str = "a_command_beyond_its_bounds_is_refused";
+const VERSIONS: &str = "a_version_beyond_its_bounds_is_refused";
 const TABLE: &str = "a_table_out_of_order_or_bounds_is_refused";
 
 const ROWS: &[Row] = &[
@@ -358,6 +365,26 @@ const ROWS: &[Row] = &[
     Own("TREE_BLOCKS_MAX", "a queue of this side's own bytes, whose sender waits; `bytes_come_out_as_they_went_in`"),
     Own("TREE_GAP_BYTES_MAX", "what this side fetches along; `runs_end_at_wide_gaps`"),
     Own("TREE_PATHS_REPORTED_MAX", "what a report tells of the user's own files"),
+    Own("SLOTS", "how many slots there are, the same for all; `redis_slots_are_those_of_redis_cluster`"),
+    Bound("KEY_BYTES_MAX", BUCKET, "keys_keep_to_the_rule_of_their_bucket", "a key of one byte more"),
+    Bound("REDIS_KEY_BYTES_MAX", COMMAND, COMMANDS, "a key of one byte more"),
+    Bound("INLINE_BYTES_MAX", VERSION, VERSIONS, "a body of one byte more"),
+    Bound("ETAG_BYTES_MAX", VERSION, VERSIONS, "an entity tag of one byte more"),
+    Bound("METADATA_BYTES_MAX", VERSION, VERSIONS, "metadata of one byte more"),
+    Bound("VERSION_TAGS_MAX", VERSION, VERSIONS, "one tag more"),
+    Bound("TAG_NAME_BYTES_MAX", VERSION, VERSIONS, "a name of one byte more"),
+    Bound("TAG_VALUE_BYTES_MAX", VERSION, VERSIONS, "a value of one byte more"),
+    Bound("COMMAND_BYTES_MAX", COMMAND, COMMANDS, "a shipped record as long as a command may be"),
+    Bound("SHIPPED_PAIRS_MAX", COMMAND, COMMANDS, "one record more"),
+    Bound(
+        "REQUEST_WINDOW_MS",
+        "protocol/src/meta/ids.rs",
+        "a_request_knows_when_it_was_formed_and_ends_with_its_window",
+        "a request one millisecond older and one from the future",
+    ),
+    Bound("EVENTS_KEPT", MACHINE, "events_tell_each_change_once_for_as_long_as_they_are_kept", "a log that went on"),
+    Bound("EXPIRED_AT_ONCE_MAX", MACHINE, "a_tick_removes_no_more_than_its_share", "one version more that expired"),
+    Bound("LISTED_MAX", MACHINE, "listings_are_ordered_and_come_in_pages", "a page without end"),
     Own("CHUNKS_ENCODING_MAX", "this side's own parallelism"),
     Own("STRIPES_IN_FLIGHT_MAX", "this side's own parallelism"),
     Bound(

@@ -1,0 +1,157 @@
+//! A bucket's configuration, as every group that holds keys of it keeps a copy.
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use super::unknown::unknown_fields;
+use super::{BucketId, Slot, decode, ids, wire};
+use crate::DecodeError;
+use crate::limits::{INLINE_BYTES_MAX, KEY_BYTES_MAX, REDIS_KEY_BYTES_MAX, SLOTS};
+
+/// The highest field number of `BucketConfig` in `meta.proto`.
+const KNOWN: u32 = 7;
+
+/// What a group knows of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketConfig {
+    /// Which bucket.
+    pub bucket: BucketId,
+    /// Counts the configurations of this bucket, from 1: commands name the one that they assumed.
+    pub generation: u64,
+    /// What keys look like, and which slots they have; as the bucket was made.
+    pub rule: KeyRule,
+    /// Whether overwriting and deleting keep what was there.
+    pub versioning: bool,
+    /// Bytes up to which a body stands in the record.
+    pub inline_bytes_max: u32,
+    /// Whether writes are refused, because the bucket is being deleted.
+    pub fenced: bool,
+    /// Fields of a newer program.
+    pub unknown: Bytes,
+}
+
+/// What a bucket's layout says of keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRule {
+    /// UTF-8 without NUL, 1 to [`KEY_BYTES_MAX`] bytes, spread by hash.
+    Flat {
+        /// Over so many slots, 1 to [`SLOTS`].
+        spread: u16,
+    },
+    /// Any bytes, up to [`REDIS_KEY_BYTES_MAX`] of them, in the slots of Redis Cluster.
+    Redis,
+    /// As flat, in one slot.
+    Tree,
+}
+
+impl KeyRule {
+    /// Whether a key follows the rule.
+    #[must_use]
+    pub fn allows(self, key: &[u8]) -> bool {
+        match self {
+            Self::Redis => key.len() <= REDIS_KEY_BYTES_MAX,
+            Self::Flat { .. } | Self::Tree => {
+                (1..=KEY_BYTES_MAX).contains(&key.len()) && !key.contains(&0) && std::str::from_utf8(key).is_ok()
+            }
+        }
+    }
+}
+
+impl BucketConfig {
+    /// The slot of a key of this bucket.
+    #[must_use]
+    pub fn slot(&self, key: &[u8]) -> Slot {
+        match self.rule {
+            KeyRule::Flat { spread } => Slot::of_flat(self.bucket, key, spread),
+            KeyRule::Redis => Slot::of_redis(key),
+            KeyRule::Tree => Slot::of_tree(self.bucket),
+        }
+    }
+
+    /// The record.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let (rule, spread) = match self.rule {
+            KeyRule::Flat { spread } => (0, spread.into()),
+            KeyRule::Redis => (1, 0),
+            KeyRule::Tree => (2, 0),
+        };
+        let config = wire::BucketConfig {
+            bucket: self.bucket.as_bytes().to_vec().into(),
+            generation: self.generation,
+            rule,
+            spread,
+            versioning: self.versioning,
+            inline_max: self.inline_bytes_max,
+            fenced: self.fenced,
+        };
+        [config.encode_to_vec().as_slice(), &self.unknown].concat().into()
+    }
+
+    /// Decodes a record.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything but a whole configuration within its bounds.
+    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        let unknown = unknown_fields(bytes, KNOWN)?;
+        let config: wire::BucketConfig = decode(bytes.clone())?;
+        let spread = u16::try_from(config.spread).ok().filter(|spread| (1..=SLOTS).contains(spread));
+        let rule = match (config.rule, spread) {
+            (0, Some(spread)) => KeyRule::Flat { spread },
+            (1, None) if config.spread == 0 => KeyRule::Redis,
+            (2, None) if config.spread == 0 => KeyRule::Tree,
+            _ => return Err(DecodeError::field("key rule")),
+        };
+        if config.inline_max as usize > INLINE_BYTES_MAX {
+            return Err(DecodeError::field("inline bytes"));
+        }
+        Ok(Self {
+            bucket: ids::bucket(&config.bucket)?,
+            generation: config.generation,
+            rule,
+            versioning: config.versioning,
+            inline_bytes_max: config.inline_max,
+            fenced: config.fenced,
+            unknown,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(rule: KeyRule) -> BucketConfig {
+        BucketConfig {
+            bucket: BucketId::from_bytes([1; 16]),
+            generation: 4,
+            rule,
+            versioning: true,
+            inline_bytes_max: 16384,
+            fenced: false,
+            unknown: Bytes::from_static(&[0xf2, 0x01, 2, 7, 8]),
+        }
+    }
+
+    #[test]
+    fn configurations_come_back_with_what_is_not_known_of_them() {
+        for rule in [KeyRule::Flat { spread: 1 }, KeyRule::Flat { spread: SLOTS }, KeyRule::Redis, KeyRule::Tree] {
+            assert_eq!(BucketConfig::decode(&config(rule).encode()), Ok(config(rule)));
+        }
+        assert!(BucketConfig::decode(&config(KeyRule::Flat { spread: 0 }).encode()).is_err());
+        assert!(BucketConfig::decode(&config(KeyRule::Flat { spread: SLOTS + 1 }).encode()).is_err());
+        let too_long = BucketConfig { inline_bytes_max: 16385, ..config(KeyRule::Tree) };
+        assert!(BucketConfig::decode(&too_long.encode()).is_err());
+    }
+
+    #[test]
+    fn keys_keep_to_the_rule_of_their_bucket() {
+        for rule in [KeyRule::Flat { spread: 1 }, KeyRule::Tree] {
+            assert!(rule.allows(b"a") && rule.allows("ü/ß".as_bytes()) && rule.allows(&[b'k'; KEY_BYTES_MAX]));
+            assert!(!rule.allows(b"") && !rule.allows(b"a\0b") && !rule.allows(&[0xff]));
+            assert!(!rule.allows(&[b'k'; KEY_BYTES_MAX + 1]));
+        }
+        assert!(KeyRule::Redis.allows(b"") && KeyRule::Redis.allows(&vec![0; REDIS_KEY_BYTES_MAX]));
+        assert!(!KeyRule::Redis.allows(&vec![0; REDIS_KEY_BYTES_MAX + 1]));
+    }
+}

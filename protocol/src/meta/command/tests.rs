@@ -1,0 +1,122 @@
+use super::*;
+use crate::limits::{COMMAND_BYTES_MAX, REDIS_KEY_BYTES_MAX};
+use crate::meta::{Body, FEATURE_LEVEL, InlineBody, KeyRule, ObjectId};
+
+fn version(body: Body) -> Version {
+    Version::new(ObjectId::from_bytes([8; 16]), RequestId::new(77, [9; 10]), body)
+}
+
+fn put(key: Bytes, condition: Condition) -> Action {
+    let sealed = Bytes::from_static(&[7; 20]);
+    let body = Body::Inline(InlineBody { generation: 1, salt: [5; 32], sealed, unknown: Bytes::new() });
+    let bucket = BucketId::from_bytes([1; 16]);
+    Action::Put(Box::new(Put { bucket, generation: 3, key, version: version(body), condition }))
+}
+
+fn delete(marker: Option<Body>) -> Action {
+    let marker = marker.map(version);
+    let (bucket, version) = (BucketId::from_bytes([1; 16]), Some(VersionId::from_bytes([2; 16])));
+    let (key, condition) = (Bytes::from_static(b"key"), Condition::Always);
+    Action::Delete(Box::new(Delete { bucket, generation: 3, key, version, condition, marker }))
+}
+
+fn ship(pairs: usize) -> Action {
+    let pair = (Bytes::from_static(b"k"), Bytes::from_static(b"v"));
+    let from = SlotTo { slot: Slot::new(9).unwrap(), group: GroupId::new(2) };
+    Action::Ship(Ship { from, page: 1, floor: Stamp::from_ms(5), pairs: vec![pair; pairs] })
+}
+
+fn command(action: Action) -> Command {
+    Command { feature: FEATURE_LEVEL, request: Some(RequestId::new(77, [9; 10])), action }
+}
+
+fn all() -> Vec<Action> {
+    let to = SlotTo { slot: Slot::new(9).unwrap(), group: GroupId::new(2) };
+    let config = BucketConfig {
+        bucket: BucketId::from_bytes([1; 16]),
+        generation: 1,
+        rule: KeyRule::Flat { spread: 8 },
+        versioning: false,
+        inline_bytes_max: 100,
+        fenced: true,
+        unknown: Bytes::new(),
+    };
+    let key = || Bytes::from_static(b"key");
+    vec![
+        put(key(), Condition::Always),
+        put(key(), Condition::Absent),
+        put(key(), Condition::Version(VersionId::from_bytes([3; 16]))),
+        delete(None),
+        delete(Some(Body::Marker)),
+        Action::SetBucket(Box::new(config)),
+        Action::Assign { first: Slot::default(), last: Slot::new(5).unwrap() },
+        Action::Freeze(to),
+        Action::Thaw(to),
+        ship(3),
+        Action::Forward(to),
+        Action::Switch { from: to, pages: 7 },
+        Action::Drop(to),
+        Action::RaiseFeature(2),
+        Action::Tick,
+    ]
+}
+
+#[test]
+fn commands_come_back_as_they_were() {
+    for action in all() {
+        let command = command(action);
+        assert_eq!(Command::decode(&command.encode()), Ok(command.clone()));
+        assert_eq!(Command::feature_of(&command.encode()), Ok(FEATURE_LEVEL));
+        let proposal = Proposal { stamp: Stamp::from_ms(7), command: command.encode() };
+        assert_eq!(Proposal::decode(proposal.encode()), Ok(proposal));
+    }
+}
+
+#[test]
+fn a_command_beyond_its_bounds_is_refused() {
+    let refused = |action| Command::decode(&command(action).encode()).is_err();
+    let key = |bytes| put(vec![b'k'; bytes].into(), Condition::Always);
+    assert!(!refused(key(REDIS_KEY_BYTES_MAX)) && refused(key(REDIS_KEY_BYTES_MAX + 1)));
+    assert!(!refused(ship(SHIPPED_PAIRS_MAX)) && refused(ship(SHIPPED_PAIRS_MAX + 1)));
+    let long = Action::Ship(Ship {
+        from: SlotTo { slot: Slot::default(), group: GroupId::new(2) },
+        page: 0,
+        floor: Stamp::ZERO,
+        pairs: vec![(Bytes::new(), vec![0; COMMAND_BYTES_MAX].into())],
+    });
+    assert!(refused(long.clone()));
+    assert!(Command::feature_of(&command(long.clone()).encode()).is_err());
+    let proposal = Proposal { stamp: Stamp::ZERO, command: command(long).encode() };
+    assert!(Proposal::decode(proposal.encode()).is_err());
+    assert!(refused(delete(Some(Body::Object(crate::meta::ObjectBody {
+        content: crate::ContentId::from_bytes([1; 32]),
+        layout: crate::LayoutId::from_bytes([1; 32]),
+        root: Bytes::new(),
+        layout_top: Bytes::new(),
+        unknown: Bytes::new(),
+    })))));
+    assert!(refused(Action::Assign { first: Slot::new(5).unwrap(), last: Slot::default() }));
+}
+
+#[test]
+fn a_condition_that_is_not_understood_is_not_taken_for_none() {
+    let version = ids::version_bytes(Some(VersionId::from_bytes([3; 16])));
+    assert!(Condition::from_wire(Some(wire::Condition { absent: true, version })).is_err());
+    assert!(Condition::from_wire(Some(wire::Condition { absent: false, version: Bytes::new() })).is_err());
+}
+
+#[test]
+fn no_bytes_make_a_decoder_fail_in_another_way() {
+    // Every prefix, and every byte changed: an answer, whatever it is, and never a panic.
+    for action in all() {
+        let bytes = command(action).encode();
+        for cut in 0..bytes.len() {
+            drop(Command::decode(&bytes.slice(..cut)));
+            let mut changed = bytes.to_vec();
+            changed[cut] ^= 0x41;
+            if let Ok(command) = Command::decode(&changed.into()) {
+                assert_eq!(Command::decode(&command.encode()), Ok(command));
+            }
+        }
+    }
+}

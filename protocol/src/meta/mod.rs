@@ -1,0 +1,62 @@
+//! What metadata groups keep and are told: version records, bucket configurations, commands, replies and events.
+//!
+//! ```text
+//!   bucket, key ─► slot ─► group          command ─ stamped by the leader ─► proposal ─ log ─► apply ─► records, reply
+//! ```
+//!
+//! Values only: what a command does stands in `storgo-consensus`. Decoders are bounded and total. What is signed or
+//! hashed is never encoded a second time, and fields that this program does not know survive a decode and an encode:
+//! a record may have been written by a newer one.
+
+mod body;
+mod bucket;
+mod command;
+mod event;
+mod ids;
+mod reply;
+mod request;
+mod slot;
+mod unknown;
+mod version;
+
+#[allow(missing_docs, clippy::pedantic, clippy::large_enum_variant, unreachable_pub, reason = "generated")]
+mod wire {
+    include!(concat!(env!("OUT_DIR"), "/storgo.meta.v1.rs"));
+}
+
+pub use body::{Body, InlineBody, ObjectBody};
+pub use bucket::{BucketConfig, KeyRule};
+pub use command::{Action, Command, Condition, Delete, Proposal, Put, Ship, SlotTo};
+pub use event::{EventKind, StorageEvent};
+pub use ids::{BucketId, ObjectId, RequestId, Stamp, VersionId};
+pub use reply::{Refused, RefusedKind, Reply};
+pub use request::Remembered;
+pub use slot::{Slot, SlotState};
+pub use version::{Lock, Tag, Version};
+
+use bytes::Bytes;
+use prost::Message;
+
+use crate::DecodeError;
+
+/// The feature level of this program: the highest that a command of it may need.
+pub const FEATURE_LEVEL: u32 = 1;
+
+fn decode<M: Message + Default>(bytes: Bytes) -> Result<M, DecodeError> {
+    M::decode(bytes).map_err(|_| DecodeError::field("message"))
+}
+
+/// A field of exactly `N` bytes.
+fn fixed<const N: usize>(bytes: &[u8], field: &'static str) -> Result<[u8; N], DecodeError> {
+    bytes.try_into().map_err(|_| DecodeError::field(field))
+}
+
+/// A field of `N` bytes, or none.
+fn fixed_or_none<const N: usize>(bytes: &[u8], field: &'static str) -> Result<Option<[u8; N]>, DecodeError> {
+    if bytes.is_empty() { Ok(None) } else { fixed(bytes, field).map(Some) }
+}
+
+/// A field of at most `max` bytes.
+fn at_most(bytes: Bytes, max: usize) -> Result<Bytes, DecodeError> {
+    if bytes.len() > max { Err(DecodeError::TooMany { count: bytes.len(), max }) } else { Ok(bytes) }
+}
