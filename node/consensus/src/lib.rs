@@ -1,1 +1,9 @@
-//! x
+//! Metadata groups: what their commands do, how they are agreed on, and how they are found.
+//!
+//! ```text
+//!   command ─► leader ─ stamp ─► log ══ Raft ══► apply ─► records ─► reads, events
+//!                                                  │
+//!                                          pure: view, proposal ─► batch, reply
+//! ```
+
+pub mod machine;

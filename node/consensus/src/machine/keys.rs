@@ -1,0 +1,246 @@
+//! Where records stand: ordered keys, slot first, so that a slot is one run of them.
+//!
+//! ```text
+//!   slot (u16 BE) 's'                                       whose it is
+//!   slot (u16 BE) 'v' bucket (16) key 00 01 !stamp (u64 BE)  a version; the newest of a key first
+//!   slot (u16 BE) 'r' request (16)                           what was answered; the oldest first
+//!   ff ff 'b' bucket (16)                                    a bucket's configuration
+//!   ff ff 'e' index (u64 BE) number (u32 BE)                 an event
+//!   ff ff 'f'                                                the feature level (u32 BE)
+//!   ff ff 't'                                                last stamp (u64 BE), index (u64 BE)
+//!   ff ff 'x' expiry ms (u64 BE), and the rest of a version's record key
+//! ```
+//!
+//! A 00 in a key is written 00 ff, so that keys sort as their bytes and end before what follows. There are 16384 slots:
+//! ff ff is none of them. What stands there is the group's own and stays when a slot goes; times to expire are written
+//! anew where it comes.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use storgo_protocol::meta::{BucketId, RequestId, Slot, Stamp, VersionId};
+
+/// The sections of a slot that go with it.
+pub(super) const SHIPPED: [u8; 2] = [b'r', b'v'];
+
+const GROUP: [u8; 2] = [0xff, 0xff];
+const LAST_STAMP: &[u8] = b"\xff\xfft";
+const FEATURE: &[u8] = b"\xff\xfff";
+
+fn slot_section(slot: Slot, section: u8) -> BytesMut {
+    let mut key = BytesMut::with_capacity(64);
+    key.put_u16(slot.number());
+    key.put_u8(section);
+    key
+}
+
+fn group_section(section: u8) -> BytesMut {
+    let mut key = BytesMut::with_capacity(64);
+    key.put_slice(&GROUP);
+    key.put_u8(section);
+    key
+}
+
+pub(super) fn slot_state(slot: Slot) -> Bytes {
+    slot_section(slot, b's').freeze()
+}
+
+pub(super) fn request(slot: Slot, request: RequestId) -> Bytes {
+    let mut key = slot_section(slot, b'r');
+    key.put_slice(request.as_bytes());
+    key.freeze()
+}
+
+/// The requests of a slot.
+pub(super) fn requests(slot: Slot) -> (Bytes, Bytes) {
+    section(slot, b'r')
+}
+
+/// One of the [`SHIPPED`] sections of a slot.
+pub(super) fn section(slot: Slot, section: u8) -> (Bytes, Bytes) {
+    (slot_section(slot, section).freeze(), slot_section(slot, section + 1).freeze())
+}
+
+pub(super) fn bucket(id: BucketId) -> Bytes {
+    let mut key = group_section(b'b');
+    key.put_slice(id.as_bytes());
+    key.freeze()
+}
+
+pub(super) fn last_stamp() -> Bytes {
+    Bytes::from_static(LAST_STAMP)
+}
+
+pub(super) fn feature() -> Bytes {
+    Bytes::from_static(FEATURE)
+}
+
+pub(super) fn event(index: u64, number: u32) -> Bytes {
+    let mut key = group_section(b'e');
+    key.put_u64(index);
+    key.put_u32(number);
+    key.freeze()
+}
+
+/// The index of the entry that an event's key names.
+pub(super) fn event_index(key: &[u8]) -> Option<u64> {
+    Some(u64::from_be_bytes(*key.get(3..)?.first_chunk()?))
+}
+
+/// When a version's time is over.
+pub(super) fn expiry(expires_ms: u64, version_key: &[u8]) -> Bytes {
+    let mut key = group_section(b'x');
+    key.put_u64(expires_ms);
+    key.put_slice(version_key);
+    key.freeze()
+}
+
+/// What expires up to and with `now_ms`.
+pub(super) fn expired(now_ms: u64) -> (Bytes, Bytes) {
+    (expiry(0, &[]), expiry(now_ms.saturating_add(1), &[]))
+}
+
+/// The version record that an expiry names.
+pub(super) fn expiring(key: &[u8]) -> Option<Bytes> {
+    key.get(3 + 8..).map(Bytes::copy_from_slice)
+}
+
+fn put_escaped(key: &mut BytesMut, name: &[u8]) {
+    for byte in name {
+        key.put_u8(*byte);
+        if *byte == 0 {
+            key.put_u8(0xff);
+        }
+    }
+}
+
+fn bucket_versions(slot: Slot, bucket: BucketId) -> BytesMut {
+    let mut key = slot_section(slot, b'v');
+    key.put_slice(bucket.as_bytes());
+    key
+}
+
+/// The versions of one key, the newest first.
+pub(super) fn versions(slot: Slot, bucket: BucketId, name: &[u8]) -> (Bytes, Bytes) {
+    let mut first = bucket_versions(slot, bucket);
+    put_escaped(&mut first, name);
+    let mut end = first.clone();
+    first.put_slice(&[0, 1]);
+    end.put_slice(&[0, 2]);
+    (first.freeze(), end.freeze())
+}
+
+pub(super) fn version(slot: Slot, bucket: BucketId, name: &[u8], stamp: Stamp) -> Bytes {
+    let (first, _) = versions(slot, bucket, name);
+    let mut key = BytesMut::from(first.as_ref());
+    key.put_u64(!stamp.as_u64());
+    key.freeze()
+}
+
+/// The versions of a bucket in a slot whose keys start with `prefix`.
+pub(super) fn listing(slot: Slot, bucket: BucketId, prefix: &[u8]) -> (Bytes, Bytes) {
+    let mut first = bucket_versions(slot, bucket);
+    put_escaped(&mut first, prefix);
+    let end = after_prefix(&first);
+    (first.freeze(), end)
+}
+
+/// Behind all versions of `name`, or behind one of them.
+pub(super) fn behind(slot: Slot, bucket: BucketId, name: &[u8], of: Option<VersionId>) -> Bytes {
+    match of {
+        None => versions(slot, bucket, name).1,
+        Some(id) => {
+            let mut key = BytesMut::from(version(slot, bucket, name, id.stamp()).as_ref());
+            key.put_u8(0);
+            key.freeze()
+        }
+    }
+}
+
+/// The first key behind all that start with these bytes. They start with a slot or ff ff and a letter, so there is one.
+fn after_prefix(prefix: &[u8]) -> Bytes {
+    let mut end = prefix.to_vec();
+    while let Some(last) = end.pop() {
+        if last < 0xff {
+            end.push(last + 1);
+            break;
+        }
+    }
+    end.into()
+}
+
+/// What a version record's key says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct VersionKey {
+    pub(super) slot: Slot,
+    pub(super) bucket: BucketId,
+    pub(super) name: Bytes,
+    pub(super) stamp: Stamp,
+}
+
+pub(super) fn read_version(key: &[u8]) -> Option<VersionKey> {
+    let (slot, rest) = key.split_first_chunk::<2>()?;
+    let (bucket, mut rest) = rest.strip_prefix(b"v")?.split_first_chunk::<16>()?;
+    let mut name = Vec::with_capacity(rest.len());
+    loop {
+        match rest {
+            [0, 0xff, after @ ..] => {
+                name.push(0);
+                rest = after;
+            }
+            [0, 1, stamp @ ..] => {
+                let stamp = Stamp::from_u64(!u64::from_be_bytes(stamp.try_into().ok()?));
+                let slot = Slot::new(u16::from_be_bytes(*slot))?;
+                return Some(VersionKey { slot, bucket: BucketId::from_bytes(*bucket), name: name.into(), stamp });
+            }
+            [0, ..] | [] => return None,
+            [byte, after @ ..] => {
+                name.push(*byte);
+                rest = after;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const BUCKET: BucketId = BucketId::from_bytes([0xff; 16]);
+
+    fn slot() -> Slot {
+        Slot::new(7).unwrap()
+    }
+
+    fn name() -> impl Strategy<Value = Vec<u8>> {
+        proptest::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(0xff), any::<u8>()], 0..6)
+    }
+
+    proptest! {
+        #[test]
+        fn records_sort_as_keys_do_and_newest_first(a: (u64, u64), x in name(), y in name()) {
+            let (s, t) = (Stamp::from_u64(a.0), Stamp::from_u64(a.1));
+            let (left, right) = (version(slot(), BUCKET, &x, s), version(slot(), BUCKET, &y, t));
+            let expected = x.cmp(&y).then(t.cmp(&s));
+            prop_assert_eq!(left.cmp(&right), expected);
+            let read = VersionKey { slot: slot(), bucket: BUCKET, name: x.clone().into(), stamp: s };
+            prop_assert_eq!(read_version(&left), Some(read));
+            let (first, end) = versions(slot(), BUCKET, &x);
+            prop_assert_eq!((first..end).contains(&right), x == y);
+            let (first, end) = listing(slot(), BUCKET, &x);
+            prop_assert_eq!((first..end).contains(&right), y.starts_with(&x));
+            prop_assert_eq!(behind(slot(), BUCKET, &x, None) <= right, x < y);
+        }
+    }
+
+    #[test]
+    fn what_is_no_version_is_not_read_as_one() {
+        let key = version(slot(), BUCKET, b"k\0", Stamp::from_ms(1));
+        for cut in 0..key.len() {
+            assert_eq!(read_version(&key[..cut]), None);
+        }
+        assert_eq!(read_version(&last_stamp()), None);
+        assert_eq!(event_index(&event(9, 1)), Some(9));
+        assert_eq!(expiring(&expiry(5, &key)), Some(key));
+    }
+}

@@ -1,0 +1,213 @@
+//! Slots that begin, and slots that move from one group to another.
+//!
+//! ```text
+//!   source   Owned ─ Freeze ─► Frozen ─────────── Forward ─► Forwarded ─ Drop … ─►
+//!                                 │ reads                       │
+//!   target   ──────── Ship 0 ─► Receiving ─ Ship … ─────────────┴─ Switch ─► Owned
+//! ```
+//!
+//! The source stops to answer (`Forward`) before the target begins (`Switch`): for that moment nobody does, and at no
+//! moment do two. Records are dropped only afterwards. Every step may be told again without harm.
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+use storgo_protocol::GroupId;
+use storgo_protocol::limits::SHIPPED_PAIRS_MAX;
+use storgo_protocol::meta::{RefusedKind, Reply, Ship, Slot, SlotState, SlotTo, Stamp};
+
+use super::view::{Pair, View};
+use super::{MachineError, Step, Stop, keys, last_stamp, refuse, slot_state, write};
+
+impl Step<'_> {
+    pub(super) fn assign(&mut self, first: Slot, last: Slot) -> Result<Reply, Stop> {
+        let mut count = 0;
+        for slot in (first.number()..=last.number()).filter_map(Slot::new) {
+            if slot_state(&self.draft, slot)?.is_none() {
+                self.set(slot, SlotState::Owned);
+                count += 1;
+            }
+        }
+        Ok(Reply::Done { count })
+    }
+
+    pub(super) fn freeze(&mut self, to: SlotTo) -> Result<Reply, Stop> {
+        match slot_state(&self.draft, to.slot)? {
+            Some(SlotState::Owned) if to.group != self.group => {
+                self.set(to.slot, SlotState::Frozen { to: to.group });
+                Ok(Reply::Done { count: 1 })
+            }
+            Some(SlotState::Frozen { to: group }) if group == to.group => Ok(Reply::Done { count: 0 }),
+            state => Err(misplaced(to.slot, state)),
+        }
+    }
+
+    pub(super) fn thaw(&mut self, to: SlotTo) -> Result<Reply, Stop> {
+        match slot_state(&self.draft, to.slot)? {
+            Some(SlotState::Frozen { to: group }) if group == to.group => {
+                self.set(to.slot, SlotState::Owned);
+                Ok(Reply::Done { count: 1 })
+            }
+            Some(SlotState::Owned) => Ok(Reply::Done { count: 0 }),
+            state => Err(misplaced(to.slot, state)),
+        }
+    }
+
+    pub(super) fn forward(&mut self, to: SlotTo) -> Result<Reply, Stop> {
+        match slot_state(&self.draft, to.slot)? {
+            Some(SlotState::Frozen { to: group }) if group == to.group => {
+                self.set(to.slot, SlotState::Forwarded { to: to.group });
+                Ok(Reply::Done { count: 1 })
+            }
+            Some(SlotState::Forwarded { to: group }) if group == to.group => Ok(Reply::Done { count: 0 }),
+            state => Err(misplaced(to.slot, state)),
+        }
+    }
+
+    pub(super) fn ship(&mut self, ship: &Ship) -> Result<Reply, Stop> {
+        let SlotTo { slot, group } = ship.from;
+        let expected = match slot_state(&self.draft, slot)? {
+            Some(SlotState::Receiving { from, page }) if from == group => page,
+            None | Some(SlotState::Forwarded { .. }) if group != self.group && self.is_empty(slot)? => 0,
+            state => return Err(misplaced(slot, state)),
+        };
+        if ship.page.checked_add(1) == Some(expected) {
+            return Ok(Reply::Done { count: 0 });
+        }
+        if ship.page != expected {
+            return Err(refuse(RefusedKind::Page(expected), format!("page {expected} is to come")));
+        }
+        for (key, value) in &ship.pairs {
+            self.take(slot, key, value)?;
+        }
+        self.set(slot, SlotState::Receiving { from: group, page: expected + 1 });
+        self.stamp = self.stamp.max(ship.floor);
+        Ok(Reply::Done { count: ship.pairs.len() as u64 })
+    }
+
+    pub(super) fn switch(&mut self, from: SlotTo, pages: u64) -> Result<Reply, Stop> {
+        match slot_state(&self.draft, from.slot)? {
+            Some(SlotState::Receiving { from: group, page }) if group == from.group && page == pages => {
+                self.set(from.slot, SlotState::Owned);
+                Ok(Reply::Done { count: 1 })
+            }
+            Some(SlotState::Receiving { from: group, page }) if group == from.group => {
+                Err(refuse(RefusedKind::Page(page), format!("{page} of {pages} pages came")))
+            }
+            Some(SlotState::Owned) => Ok(Reply::Done { count: 0 }),
+            state => Err(misplaced(from.slot, state)),
+        }
+    }
+
+    pub(super) fn drop_slot(&mut self, other: SlotTo) -> Result<Reply, Stop> {
+        let state = slot_state(&self.draft, other.slot)?;
+        let receiving = match state {
+            Some(SlotState::Forwarded { to }) if to == other.group => false,
+            Some(SlotState::Receiving { from, .. }) if from == other.group => true,
+            state => return Err(misplaced(other.slot, state)),
+        };
+        let pairs = records(&self.draft, other.slot, None, SHIPPED_PAIRS_MAX)?;
+        for (key, value) in &pairs {
+            if keys::read_version(key).is_some() {
+                let expires_ms = write::decode(value)?.expires_ms;
+                if expires_ms > 0 {
+                    self.draft.remove(keys::expiry(expires_ms, key));
+                }
+            }
+            self.draft.remove(key.clone());
+        }
+        if receiving {
+            // Whatever comes begins anew: a later page must not stand without those before it.
+            self.set(other.slot, SlotState::Receiving { from: other.group, page: 0 });
+        }
+        Ok(Reply::Done { count: pairs.len() as u64 })
+    }
+
+    fn is_empty(&self, slot: Slot) -> Result<bool, MachineError> {
+        Ok(records(&self.draft, slot, None, 1)?.is_empty())
+    }
+
+    /// Takes one shipped record, and what is derived from it.
+    fn take(&self, slot: Slot, below: &[u8], value: &Bytes) -> Result<(), Stop> {
+        let foreign = || refuse(RefusedKind::Invalid, "what was shipped is no record of a slot");
+        if !below.first().is_some_and(|section| keys::SHIPPED.contains(section)) {
+            return Err(foreign());
+        }
+        let mut key = BytesMut::with_capacity(2 + below.len());
+        key.put_u16(slot.number());
+        key.put_slice(below);
+        let key = key.freeze();
+        if below.first() == Some(&b'v') {
+            keys::read_version(&key).ok_or_else(foreign)?;
+            let version = storgo_protocol::meta::Version::decode(value).map_err(|_| foreign())?;
+            if version.expires_ms > 0 {
+                self.draft.put(keys::expiry(version.expires_ms, &key), Bytes::new());
+            }
+        }
+        self.draft.put(key, value.clone());
+        Ok(())
+    }
+
+    fn set(&self, slot: Slot, state: SlotState) {
+        self.draft.put(keys::slot_state(slot), state.encode());
+    }
+}
+
+/// One page of a slot that is [`SlotState::Frozen`] or forwarded, to be shipped: the command's records, and where the
+/// next page begins. `None` behind the last one.
+///
+/// # Errors
+/// [`MachineError`] if the records cannot be read.
+pub fn page(
+    view: &dyn View,
+    slot: Slot,
+    after: Option<&Bytes>,
+    bytes_max: usize,
+) -> Result<(Vec<Pair>, Option<Bytes>), MachineError> {
+    let mut left = bytes_max;
+    let mut page = Vec::new();
+    let mut last = None;
+    for (key, value) in records(view, slot, after, SHIPPED_PAIRS_MAX)? {
+        let cost = key.len() + value.len() + 16;
+        if cost > left && !page.is_empty() {
+            return Ok((page, last));
+        }
+        left = left.saturating_sub(cost);
+        page.push((key.slice(2..), value));
+        last = Some(key);
+    }
+    let last = if page.len() == SHIPPED_PAIRS_MAX { last } else { None };
+    Ok((page, last))
+}
+
+/// What goes with the first page: stamps of the target are later than this.
+///
+/// # Errors
+/// [`MachineError`] if the records cannot be read.
+pub fn floor(view: &dyn View) -> Result<Stamp, MachineError> {
+    last_stamp(view)
+}
+
+/// The records that go with a slot, in order.
+fn records(view: &dyn View, slot: Slot, after: Option<&Bytes>, limit: usize) -> Result<Vec<Pair>, MachineError> {
+    let mut records = Vec::new();
+    for section in keys::SHIPPED {
+        let (first, end) = keys::section(slot, section);
+        let first = match after {
+            Some(after) if *after >= first => [after.as_ref(), &[0]].concat().into(),
+            _ => first,
+        };
+        records.extend(view.scan(&first, &end, limit.saturating_sub(records.len()))?);
+    }
+    Ok(records)
+}
+
+fn misplaced(slot: Slot, state: Option<SlotState>) -> Stop {
+    let group = match state {
+        Some(SlotState::Forwarded { to: group } | SlotState::Receiving { from: group, .. }) => group,
+        Some(SlotState::Frozen { to }) => {
+            return refuse(RefusedKind::Frozen(to), format!("slot {slot} is on its way to group {to}"));
+        }
+        Some(SlotState::Owned) => return refuse(RefusedKind::Invalid, format!("slot {slot} is this group's already")),
+        None => GroupId::new(0),
+    };
+    refuse(RefusedKind::NotHere(group), format!("slot {slot} is not in the state for that"))
+}

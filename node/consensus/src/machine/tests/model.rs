@@ -1,0 +1,215 @@
+//! Random logs against a model that has no slots, no records and no bytes; and against themselves, cut in other ways.
+
+use proptest::prelude::*;
+use storgo_protocol::limits::REQUEST_WINDOW_MS;
+
+use super::super::{Draft, View};
+use super::*;
+
+#[derive(Debug, Clone)]
+enum Op {
+    Put { versioned: bool, key: u8, condition: Want, expires_ms: Option<u64> },
+    Delete { versioned: bool, key: u8, oldest: bool },
+    Retry { back: usize },
+    Wait { ms: u64 },
+    Tick,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Want {
+    Always,
+    Absent,
+    Newest,
+    Other,
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let want = prop_oneof![Just(Want::Always), Just(Want::Absent), Just(Want::Newest), Just(Want::Other)];
+    let expires = proptest::option::weighted(0.3, 0_u64..5000);
+    prop_oneof![
+        6 => (any::<bool>(), 0_u8..3, want, expires)
+            .prop_map(|(versioned, key, condition, expires_ms)| Op::Put { versioned, key, condition, expires_ms }),
+        3 => (any::<bool>(), 0_u8..3, any::<bool>())
+            .prop_map(|(versioned, key, oldest)| Op::Delete { versioned, key, oldest }),
+        3 => (0_usize..6).prop_map(|back| Op::Retry { back }),
+        2 => prop_oneof![9 => 0_u64..3000, 1 => Just(REQUEST_WINDOW_MS + 1)].prop_map(|ms| Op::Wait { ms }),
+        1 => Just(Op::Tick),
+    ]
+}
+
+/// A version as the model keeps it: content or marker, and when it ends.
+#[derive(Debug, Clone)]
+struct Kept {
+    id: VersionId,
+    content: Option<String>,
+    expires_ms: u64,
+}
+
+/// What should be there: the newest version last.
+#[derive(Default)]
+struct Model {
+    keys: BTreeMap<(bool, u8), Vec<Kept>>,
+    sent: Vec<(Command, Reply)>,
+}
+
+impl Model {
+    fn newest(&self, key: (bool, u8)) -> Option<&Kept> {
+        self.keys.get(&key)?.last()
+    }
+
+    fn live(&self, key: (bool, u8)) -> Option<VersionId> {
+        self.newest(key).filter(|kept| kept.content.is_some()).map(|kept| kept.id)
+    }
+
+    /// The newest version goes when its time is over and something is written.
+    fn expire_newest(&mut self, key: (bool, u8), now_ms: u64) {
+        if self.newest(key).is_some_and(|kept| (1..=now_ms).contains(&kept.expires_ms)) {
+            self.keys.get_mut(&key).unwrap().pop();
+        }
+    }
+
+    fn expire_all(&mut self, now_ms: u64) {
+        self.keys.values_mut().for_each(|kept| kept.retain(|kept| !(1..=now_ms).contains(&kept.expires_ms)));
+    }
+}
+
+fn config(is_versioned: bool) -> BucketConfig {
+    if is_versioned { tree() } else { plain() }
+}
+
+fn play(ops: &[Op]) -> (Group, Model) {
+    // Only the slots of these keys, since every case begins anew.
+    let slots = (0..3_u8).flat_map(|key| [plain(), tree()].map(|config| config.slot(key.to_string().as_bytes())));
+    let slots: Vec<_> = slots.map(|slot| (slot, slot)).collect();
+    let (mut group, mut model) = (Group::with_slots(1, &slots), Model::default());
+    for (number, op) in ops.iter().enumerate() {
+        // The model's time is the stamp that the command will get.
+        let stamp = Stamp::from_ms(group.now_ms).max(super::super::last_stamp(&group.records).unwrap().next());
+        match op.clone() {
+            Op::Wait { ms } => group.now_ms += ms,
+            Op::Tick => {
+                group.done(Action::Tick);
+                model.expire_all(stamp.ms());
+            }
+            Op::Put { versioned, key, condition, expires_ms } => {
+                let at = (versioned, key);
+                let other = VersionId::from_bytes([1; 16]);
+                let wanted = match condition {
+                    Want::Always => Condition::Always,
+                    Want::Absent => Condition::Absent,
+                    Want::Newest => Condition::Version(model.live(at).unwrap_or(other)),
+                    Want::Other => Condition::Version(other),
+                };
+                let mut command = group.put_command(&config(versioned), &key.to_string(), &number.to_string(), wanted);
+                let expires_ms = expires_ms.map_or(0, |ms| group.now_ms + ms);
+                if let Action::Put(put) = &mut command.action {
+                    put.version.expires_ms = expires_ms;
+                }
+                let reply = group.send(&command);
+                let mut expired = Model { keys: model.keys.clone(), sent: Vec::new() };
+                expired.expire_newest(at, stamp.ms());
+                let current = expired.live(at);
+                let holds = match wanted {
+                    Condition::Always => true,
+                    Condition::Absent => current.is_none(),
+                    Condition::Version(id) => current == Some(id),
+                };
+                if holds {
+                    assert_eq!(reply, Reply::Written { version: VersionId::new(stamp, group.id), replaced: current });
+                    model.keys = expired.keys;
+                    let kept = model.keys.entry(at).or_default();
+                    if !versioned {
+                        kept.clear();
+                    }
+                    let id = VersionId::new(stamp, group.id);
+                    kept.push(Kept { id, content: Some(number.to_string()), expires_ms });
+                } else {
+                    assert_eq!(refused(&reply), RefusedKind::Condition(current));
+                }
+                model.sent.push((command, reply));
+            }
+            Op::Delete { versioned, key, oldest } => {
+                let at = (versioned, key);
+                let which = if oldest { model.keys.get(&at).and_then(|k| k.first()).map(|k| k.id) } else { None };
+                let command = group.delete_command(&config(versioned), &key.to_string(), which);
+                let reply = group.send(&command);
+                model.expire_newest(at, stamp.ms());
+                let kept = model.keys.entry(at).or_default();
+                let expected = match (which, versioned) {
+                    (Some(id), _) => {
+                        let found = kept.iter().any(|kept| kept.id == id);
+                        kept.retain(|kept| kept.id != id);
+                        Reply::Deleted { version: found.then_some(id), marker: false }
+                    }
+                    (None, false) => Reply::Deleted { version: kept.pop().map(|kept| kept.id), marker: false },
+                    (None, true) => {
+                        let id = VersionId::new(stamp, group.id);
+                        kept.push(Kept { id, content: None, expires_ms: 0 });
+                        Reply::Deleted { version: Some(id), marker: true }
+                    }
+                };
+                assert_eq!(reply, expected);
+                model.sent.push((command, reply));
+            }
+            Op::Retry { back } => {
+                let Some((command, first)) = model.sent.iter().rev().nth(back).cloned() else { continue };
+                let reply = group.send(&command);
+                if command.request.unwrap().is_current(stamp.ms()) {
+                    assert_eq!(reply, first);
+                } else {
+                    assert_eq!(refused(&reply), RefusedKind::RequestOld);
+                }
+            }
+        }
+        for (at, kept) in &model.keys {
+            let newest = group.get(&config(at.0), &at.1.to_string());
+            assert_eq!(newest.as_ref().map(Version::id), kept.last().map(|kept| kept.id));
+            let expected = kept.last().and_then(|kept| kept.content.clone());
+            assert_eq!(group.content(&config(at.0), &at.1.to_string()), expected);
+        }
+    }
+    (group, model)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn answers_are_those_of_the_model(ops in proptest::collection::vec(op(), 1..60)) {
+        play(&ops);
+    }
+
+    #[test]
+    fn the_same_log_gives_the_same_bytes_however_it_is_committed(
+        ops in proptest::collection::vec(op(), 1..40),
+        cuts in proptest::collection::vec(1_usize..7, 1..20),
+    ) {
+        let (group, _) = play(&ops);
+        // In batches of several commands that are committed together, as a member does that is behind.
+        let mut records = BTreeMap::new();
+        let (mut index, mut cuts) = (0, cuts.into_iter().cycle());
+        while index < group.log.len() {
+            let end = (index + cuts.next().unwrap()).min(group.log.len());
+            let draft = Draft::over(&records);
+            for (at, proposal) in group.log.iter().enumerate().take(end).skip(index) {
+                let outcome = apply(&draft, group.id, at as u64, proposal).unwrap();
+                draft.merge(outcome.batch);
+            }
+            let batch = draft.into_batch();
+            commit(&mut records, &Outcome { batch, reply: Reply::Done { count: 0 }, events: Vec::new() });
+            index = end;
+        }
+        prop_assert_eq!(&records, &group.records);
+        // And from a copy of the middle on.
+        let middle = group.log.len() / 2;
+        let mut copy = Group::empty(1);
+        for proposal in &group.log[..middle] {
+            copy.outcome(proposal.stamp, proposal.command.clone());
+        }
+        let mut late = Group { records: copy.records.scan(&[], &[0xff; 4], usize::MAX).unwrap().into_iter().collect(), ..copy };
+        for proposal in &group.log[middle..] {
+            late.outcome(proposal.stamp, proposal.command.clone());
+        }
+        prop_assert_eq!(&late.records, &group.records);
+    }
+}

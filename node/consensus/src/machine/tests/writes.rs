@@ -1,0 +1,307 @@
+//! What puts, deletes, conditions, locks, retries, configurations and times do, one by one.
+
+use storgo_protocol::limits::{EVENTS_KEPT, EXPIRED_AT_ONCE_MAX, LISTED_MAX, REQUEST_WINDOW_MS};
+use storgo_protocol::meta::{EventKind, Lock};
+
+use super::super::{EventsError, Listing, MachineError, events, list};
+use super::*;
+
+#[test]
+fn overwriting_replaces_or_keeps_as_the_bucket_says() {
+    let mut group = Group::new(1);
+    let first = group.put(&plain(), "k", "a");
+    let second = group.put(&plain(), "k", "b");
+    assert!(first < second && second.group() == group.id);
+    assert_eq!(group.content(&plain(), "k"), Some("b".to_owned()));
+    assert_eq!(super::super::get(&group.records, plain().bucket, b"k", Some(first)).unwrap().unwrap(), None);
+
+    let first = group.put(&versioned(), "k", "a");
+    group.put(&versioned(), "k", "b");
+    let old = super::super::get(&group.records, versioned().bucket, b"k", Some(first)).unwrap().unwrap();
+    assert_eq!(old.as_ref().map(content), Some("a".to_owned()));
+}
+
+#[test]
+fn deleting_removes_or_marks_as_the_bucket_says() {
+    let mut group = Group::new(1);
+    assert_eq!(group.delete(&plain(), "k", None), Reply::Deleted { version: None, marker: false });
+    let id = group.put(&plain(), "k", "a");
+    assert_eq!(group.delete(&plain(), "k", None), Reply::Deleted { version: Some(id), marker: false });
+    assert_eq!(group.get(&plain(), "k"), None);
+
+    let id = group.put(&versioned(), "k", "a");
+    let Reply::Deleted { version: Some(marker), marker: true } = group.delete(&versioned(), "k", None) else {
+        panic!("no marker")
+    };
+    assert_eq!(group.content(&versioned(), "k"), None);
+    // Removing the marker brings the key back; removing the version removes it for good.
+    assert_eq!(group.delete(&versioned(), "k", Some(marker)), Reply::Deleted { version: Some(marker), marker: false });
+    assert_eq!(group.content(&versioned(), "k"), Some("a".to_owned()));
+    assert_eq!(group.delete(&versioned(), "k", Some(id)), Reply::Deleted { version: Some(id), marker: false });
+    assert_eq!(group.delete(&versioned(), "k", Some(id)), Reply::Deleted { version: None, marker: false });
+    assert_eq!(group.get(&versioned(), "k"), None);
+}
+
+#[test]
+fn conditions_hold_or_nothing_is_written() {
+    for config in [plain(), versioned()] {
+        let mut group = Group::new(1);
+        let Reply::Written { version: first, replaced: None } = group.put_if(&config, "k", "a", Condition::Absent)
+        else {
+            panic!("not written")
+        };
+        let again = group.put_if(&config, "k", "b", Condition::Absent);
+        assert_eq!(refused(&again), RefusedKind::Condition(Some(first)));
+        let Reply::Written { version: second, replaced } = group.put_if(&config, "k", "c", Condition::Version(first))
+        else {
+            panic!("not written")
+        };
+        assert_eq!(replaced, Some(first));
+        let stale = group.put_if(&config, "k", "d", Condition::Version(first));
+        assert_eq!(refused(&stale), RefusedKind::Condition(Some(second)));
+        assert_eq!(group.content(&config, "k"), Some("c".to_owned()));
+        group.delete(&config, "k", None);
+        let gone = group.put_if(&config, "k", "e", Condition::Version(second));
+        assert_eq!(refused(&gone), RefusedKind::Condition(None));
+        assert!(matches!(group.put_if(&config, "k", "f", Condition::Absent), Reply::Written { .. }));
+    }
+}
+
+#[test]
+fn a_retry_gets_the_first_answer_within_its_window_and_is_refused_after_it() {
+    let mut group = Group::new(1);
+    let command = group.put_command(&plain(), "k", "a", Condition::Absent);
+    let first = group.send(&command);
+    group.put(&plain(), "k", "b");
+    group.now_ms += REQUEST_WINDOW_MS;
+    assert_eq!(group.send(&command), first);
+    assert_eq!(group.content(&plain(), "k"), Some("b".to_owned()));
+    // A refusal is an answer too: the condition held later, but not for this attempt.
+    let conditional = group.put_command(&plain(), "k", "c", Condition::Absent);
+    let refusal = group.send(&conditional);
+    group.delete(&plain(), "k", None);
+    assert_eq!(group.send(&conditional), refusal);
+    // Beyond the window nobody knows any more.
+    group.now_ms += 1;
+    assert_eq!(refused(&group.send(&command)), RefusedKind::RequestOld);
+    assert_eq!(group.content(&plain(), "k"), None);
+    // The same id for something else is a mistake of the client.
+    let mut other = conditional.clone();
+    other.feature = 0;
+    assert_eq!(refused(&group.send(&other)), RefusedKind::RequestReused);
+}
+
+#[test]
+fn what_is_remembered_of_requests_goes_away() {
+    let mut group = Group::new(1);
+    let (first, end) = keys_of_requests(&group);
+    for n in 0..50 {
+        group.put(&plain(), "k", &n.to_string());
+    }
+    assert_eq!(group.records.range(first.clone()..end.clone()).count(), 50);
+    group.now_ms += REQUEST_WINDOW_MS + 1;
+    for n in 0..50 {
+        group.put(&plain(), "k", &n.to_string());
+    }
+    assert_eq!(group.records.range(first..end).count(), 50);
+}
+
+fn keys_of_requests(_: &Group) -> (Bytes, Bytes) {
+    super::super::keys::requests(plain().slot(b"k"))
+}
+
+#[test]
+fn a_lock_keeps_a_version_until_its_time_and_a_hold_for_ever() {
+    let mut group = Group::new(1);
+    let until_ms = group.now_ms + 1000;
+    let lock = |lock: Lock| move |version: &mut Version| version.lock = Some(lock);
+    group.put_with(&plain(), "k", lock(Lock { until_ms, ..Lock::default() }));
+    assert_eq!(refused(&group.delete(&plain(), "k", None)), RefusedKind::Locked);
+    let over = group.put_if(&plain(), "k", "b", Condition::Always);
+    assert_eq!(refused(&over), RefusedKind::Locked);
+    group.now_ms = until_ms;
+    assert!(matches!(group.delete(&plain(), "k", None), Reply::Deleted { version: Some(_), .. }));
+
+    group.put_with(&versioned(), "k", lock(Lock { legal_hold: true, ..Lock::default() }));
+    let id = group.get(&versioned(), "k").unwrap().id();
+    // A marker hides it and removes nothing.
+    assert!(matches!(group.delete(&versioned(), "k", None), Reply::Deleted { marker: true, .. }));
+    group.now_ms += 1_000_000_000;
+    assert_eq!(refused(&group.delete(&versioned(), "k", Some(id))), RefusedKind::Locked);
+}
+
+#[test]
+fn what_a_writer_did_not_sign_for_is_refused() {
+    let mut group = Group::new(1);
+    let other = RequestId::new(START_MS, [1; 10]);
+    let cases: [fn(&mut Version); 3] = [
+        |version| version.request = RequestId::new(START_MS, [1; 10]),
+        |version| version.previous = Some(VersionId::from_bytes([1; 16])),
+        |version| version.body = body(&"x".repeat(81)),
+    ];
+    assert_ne!(group.request(), other);
+    for change in cases {
+        assert_eq!(refused(&group.put_with(&plain(), "k", change)), RefusedKind::Invalid);
+    }
+    assert!(matches!(group.put_with(&plain(), "k", |v| v.body = body(&"x".repeat(80))), Reply::Written { .. }));
+    let nul = group.put_if(&plain(), "a\0b", "a", Condition::Always);
+    assert_eq!(refused(&nul), RefusedKind::Invalid);
+    let garbage = group.outcome(Stamp::ZERO, Bytes::from_static(b"\xff\xff")).reply;
+    assert_eq!(refused(&garbage), RefusedKind::Invalid);
+}
+
+#[test]
+fn a_writer_that_knows_an_older_bucket_is_told() {
+    let mut group = Group::new(1);
+    let newer = BucketConfig { generation: 2, fenced: true, ..plain() };
+    let unknown = BucketConfig { bucket: BucketId::from_bytes([9; 16]), ..plain() };
+    assert_eq!(refused(&group.put_if(&unknown, "k", "a", Condition::Always)), RefusedKind::NoBucket);
+    assert_eq!(refused(&group.put_if(&newer, "k", "a", Condition::Always)), RefusedKind::Generation(1));
+    assert_eq!(group.done(Action::SetBucket(Box::new(newer.clone()))), 1);
+    assert_eq!(group.done(Action::SetBucket(Box::new(newer.clone()))), 0);
+    assert_eq!(refused(&group.tell(Action::SetBucket(Box::new(plain())))), RefusedKind::Generation(2));
+    assert_eq!(refused(&group.put_if(&plain(), "k", "a", Condition::Always)), RefusedKind::Generation(2));
+    assert_eq!(refused(&group.put_if(&newer, "k", "a", Condition::Always)), RefusedKind::Fenced);
+    let moved = BucketConfig { generation: 3, rule: KeyRule::Tree, ..plain() };
+    assert_eq!(refused(&group.tell(Action::SetBucket(Box::new(moved)))), RefusedKind::Invalid);
+    let forgetful = BucketConfig { generation: 3, versioning: false, ..versioned() };
+    assert_eq!(refused(&group.tell(Action::SetBucket(Box::new(forgetful)))), RefusedKind::Invalid);
+}
+
+#[test]
+fn commands_above_the_feature_level_are_refused_and_those_above_the_program_stop_it() {
+    let mut group = Group::new(1);
+    let newer = Command { feature: FEATURE_LEVEL + 1, request: None, action: Action::Tick };
+    assert_eq!(refused(&group.send(&newer)), RefusedKind::Feature(1));
+    group.done(Action::RaiseFeature(FEATURE_LEVEL + 1));
+    let proposal = Proposal { stamp: Stamp::ZERO, command: newer.encode() };
+    let error = apply(&group.records, group.id, 9, &proposal).unwrap_err();
+    assert!(matches!(error, MachineError::TooOld { level } if level == FEATURE_LEVEL + 1), "{error}");
+    // Levels never fall.
+    group.done(Action::RaiseFeature(1));
+    assert_eq!(super::super::feature_level(&group.records).unwrap(), FEATURE_LEVEL + 1);
+}
+
+#[test]
+fn stamps_ascend_whatever_a_leader_says() {
+    let mut group = Group::new(1);
+    let first = group.put(&plain(), "a", "a");
+    group.now_ms -= 1000;
+    let second = group.put(&plain(), "b", "b");
+    assert_eq!(second.stamp(), first.stamp().next());
+    group.now_ms += 5000;
+    assert_eq!(group.put(&plain(), "c", "c").stamp(), Stamp::from_ms(group.now_ms));
+}
+
+#[test]
+fn what_expired_is_there_until_a_stamp_says_so_and_then_nowhere() {
+    let mut group = Group::new(1);
+    let expires_ms = group.now_ms + 1000;
+    group.put_with(&plain(), "k", |version| version.expires_ms = expires_ms);
+    group.put_with(&versioned(), "k", |version| version.expires_ms = expires_ms);
+    group.put_with(&plain(), "locked", |version| {
+        (version.expires_ms, version.lock) = (expires_ms, Some(Lock { legal_hold: true, ..Lock::default() }));
+    });
+    group.now_ms = expires_ms - 1;
+    assert_eq!(group.done(Action::Tick), 0);
+    assert!(!super::super::is_due(&group.records, group.now_ms).unwrap());
+    assert!(super::super::is_due(&group.records, expires_ms).unwrap());
+    assert!(group.get(&plain(), "k").is_some());
+    group.now_ms = expires_ms;
+    // A write sees that it is over before any tick.
+    let absent = group.put_if(&versioned(), "k", "new", Condition::Absent);
+    assert!(matches!(absent, Reply::Written { replaced: None, .. }), "{absent:?}");
+    let tick = Command { feature: 1, request: None, action: Action::Tick }.encode();
+    let outcome = group.outcome(Stamp::from_ms(group.now_ms), tick);
+    assert_eq!(outcome.reply, Reply::Done { count: 1 });
+    assert_eq!(outcome.events.first().map(|event| event.kind), Some(EventKind::Expired));
+    assert_eq!(group.get(&plain(), "k"), None);
+    assert!(group.get(&plain(), "locked").is_some());
+    assert!(!super::super::is_due(&group.records, u64::MAX - 1).unwrap());
+}
+
+#[test]
+fn a_tick_removes_no_more_than_its_share() {
+    let mut group = Group::new(1);
+    for n in 0..=EXPIRED_AT_ONCE_MAX {
+        group.put_with(&plain(), &n.to_string(), |version| version.expires_ms = START_MS + 1);
+    }
+    group.now_ms += 1;
+    assert_eq!(group.done(Action::Tick), EXPIRED_AT_ONCE_MAX as u64);
+    assert_eq!(group.done(Action::Tick), 1);
+    assert_eq!(group.done(Action::Tick), 0);
+}
+
+#[test]
+fn events_tell_each_change_once_for_as_long_as_they_are_kept() {
+    let mut group = Group::new(1);
+    let start = group.log.len() as u64;
+    let written = group.put(&plain(), "k", "a");
+    group.put(&plain(), "k", "b");
+    group.put_if(&plain(), "k", "c", Condition::Absent);
+    group.delete(&plain(), "k", None);
+    group.put(&versioned(), "k", "a");
+    group.delete(&versioned(), "k", None);
+    let all = events(&group.records, 0, 100).unwrap();
+    let kinds: Vec<_> = all.iter().map(|(index, event)| (index - start, event.kind)).collect();
+    let (written_, removed, marked) = (EventKind::Written, EventKind::Removed, EventKind::Marked);
+    assert_eq!(kinds, [(0, written_), (1, written_), (3, removed), (4, written_), (5, marked)]);
+    assert_eq!((all[0].1.version, all[0].1.key.as_ref()), (written, b"k".as_slice()));
+    assert_eq!(events(&group.records, start + 4, 1).unwrap().len(), 1);
+
+    // A log that went on: the oldest are gone, and whoever asks for them is told.
+    let tick =
+        Proposal { stamp: Stamp::ZERO, command: Command { feature: 1, request: None, action: Action::Tick }.encode() };
+    for index in [start + 1 + EVENTS_KEPT, start + 2 + EVENTS_KEPT] {
+        let outcome = apply(&group.records, group.id, index, &tick).unwrap();
+        commit(&mut group.records, &outcome);
+    }
+    let gone = events(&group.records, start + 1, 100).unwrap_err();
+    assert!(matches!(gone, EventsError::Gone { oldest } if oldest == start + 2), "{gone}");
+    assert_eq!(events(&group.records, start + 2, 100).unwrap().len(), 3);
+}
+
+#[test]
+fn listings_are_ordered_and_come_in_pages() {
+    let mut group = Group::new(1);
+    for config in [plain(), versioned()] {
+        for key in ["b/2", "a", "b/1", "b", "c", "b/3"] {
+            group.put(&config, key, "old");
+            group.put(&config, key, "new");
+        }
+        group.delete(&config, "b/2", None);
+        let page = |prefix: &'static str, after, limit, versions| {
+            let listing = Listing { bucket: config.bucket, prefix: prefix.into(), after, limit, versions };
+            let page = list(&group.records, &listing).unwrap().unwrap();
+            let keys: Vec<_> = page.found.iter().map(|f| String::from_utf8(f.key.to_vec()).unwrap()).collect();
+            (keys, page.more, page.found.last().map(|f| (f.key.clone(), Some(f.version.id()))))
+        };
+        let (keys, more, _) = page("", None, 100, false);
+        assert_eq!((keys, more), (["a", "b", "b/1", "b/3", "c"].map(str::to_owned).to_vec(), false));
+        let (keys, more, _) = page("b/", None, 1, false);
+        assert_eq!((keys, more), (vec!["b/1".to_owned()], true));
+        let (keys, more, _) = page("b/", Some(("b/1".into(), None)), 1, false);
+        assert_eq!((keys, more), (vec!["b/3".to_owned()], false));
+
+        // All versions, one by one, come out as all at once.
+        let (all, ..) = page("", None, 100, true);
+        assert_eq!(all.len(), if config.versioning { 13 } else { 5 });
+        let (mut seen, mut after) = (Vec::new(), None);
+        loop {
+            let (keys, more, last) = page("", after, 2, true);
+            seen.extend(keys);
+            after = last;
+            if !more {
+                break;
+            }
+        }
+        assert_eq!(seen, all);
+    }
+    let everything =
+        Listing { bucket: plain().bucket, prefix: Bytes::new(), after: None, limit: usize::MAX, versions: false };
+    for n in 0..LISTED_MAX {
+        group.put(&plain(), &format!("many/{n}"), "x");
+    }
+    let page = list(&group.records, &everything).unwrap().unwrap();
+    assert_eq!((page.found.len(), page.more), (LISTED_MAX, true));
+}

@@ -1,0 +1,244 @@
+//! Writing and deleting versions.
+
+use bytes::Bytes;
+use storgo_protocol::limits::TAG_BYTES;
+use storgo_protocol::meta::{
+    Body, BucketConfig, BucketId, Condition, Delete, EventKind, Put, RefusedKind, Reply, RequestId, Slot, SlotState,
+    StorageEvent, Version, VersionId,
+};
+
+use super::view::View as _;
+use super::{MachineError, Step, Stop, bucket, damaged, keys, refuse, slot_state};
+
+/// A key that this group answers for.
+struct Place<'a> {
+    config: BucketConfig,
+    slot: Slot,
+    bucket: BucketId,
+    key: &'a Bytes,
+}
+
+impl Step<'_> {
+    pub(super) fn put(&mut self, request: Option<RequestId>, command: &[u8], put: &Put) -> Result<Reply, Stop> {
+        let place = self.place(put.bucket, &put.key)?;
+        if let Some(answered) = self.answer(&place, request, command)? {
+            return Ok(answered);
+        }
+        place.admits(put.generation)?;
+        place.admits_version(request, &put.version, put.condition)?;
+        self.expire_key(&place)?;
+        let newest = self.newest(&place)?;
+        check(put.condition, newest.as_ref())?;
+        let replaced = live(newest.as_ref()).map(Version::id);
+        if !place.config.versioning
+            && let Some(old) = newest
+        {
+            self.remove(&place, &old, EventKind::Removed)?;
+            // Overwriting is one event, not two.
+            self.events.pop();
+        }
+        let version = self.write(&place, put.version.clone(), EventKind::Written);
+        self.answer_with(&place, request, command, Reply::Written { version, replaced })
+    }
+
+    pub(super) fn delete(
+        &mut self,
+        request: Option<RequestId>,
+        command: &[u8],
+        delete: &Delete,
+    ) -> Result<Reply, Stop> {
+        let place = self.place(delete.bucket, &delete.key)?;
+        if let Some(answered) = self.answer(&place, request, command)? {
+            return Ok(answered);
+        }
+        place.admits(delete.generation)?;
+        self.expire_key(&place)?;
+        let newest = self.newest(&place)?;
+        check(delete.condition, newest.as_ref())?;
+        let (version, marker) = match (delete.version, place.config.versioning) {
+            (Some(id), _) => (self.remove_version(&place, id)?, false),
+            (None, false) => match newest {
+                Some(old) => {
+                    self.remove(&place, &old, EventKind::Removed)?;
+                    (Some(old.id()), false)
+                }
+                None => (None, false),
+            },
+            (None, true) => {
+                let marker = delete.marker.clone();
+                let marker = marker.ok_or_else(|| refuse(RefusedKind::Invalid, "a delete marker has to be sent"))?;
+                place.admits_version(request, &marker, delete.condition)?;
+                (Some(self.write(&place, marker, EventKind::Marked)), true)
+            }
+        };
+        self.answer_with(&place, request, command, Reply::Deleted { version, marker })
+    }
+
+    /// Where a key is, if it is here and can be written.
+    fn place<'k>(&self, id: BucketId, key: &'k Bytes) -> Result<Place<'k>, Stop> {
+        let config = bucket(&self.draft, id)?;
+        let config = config.ok_or_else(|| refuse(RefusedKind::NoBucket, "no such bucket is known here"))?;
+        let slot = config.slot(key);
+        match slot_state(&self.draft, slot)? {
+            Some(SlotState::Owned) => Ok(Place { config, slot, bucket: id, key }),
+            Some(SlotState::Frozen { to }) => {
+                Err(refuse(RefusedKind::Frozen(to), format!("slot {slot} is on its way to group {to}")))
+            }
+            Some(SlotState::Forwarded { to: group } | SlotState::Receiving { from: group, .. }) => {
+                Err(refuse(RefusedKind::NotHere(group), format!("slot {slot} is at group {group}")))
+            }
+            None => {
+                let nobody = storgo_protocol::GroupId::new(0);
+                Err(refuse(RefusedKind::NotHere(nobody), format!("slot {slot} is not at this group")))
+            }
+        }
+    }
+
+    fn answer(&self, place: &Place<'_>, request: Option<RequestId>, command: &[u8]) -> Result<Option<Reply>, Stop> {
+        request.map_or(Ok(None), |id| self.answered(place.slot, id, command))
+    }
+
+    fn answer_with(
+        &self,
+        place: &Place<'_>,
+        request: Option<RequestId>,
+        command: &[u8],
+        reply: Reply,
+    ) -> Result<Reply, Stop> {
+        if let Some(id) = request {
+            self.remember(place.slot, id, command, &reply)?;
+        }
+        Ok(reply)
+    }
+
+    fn newest(&self, place: &Place<'_>) -> Result<Option<Version>, MachineError> {
+        let (first, end) = keys::versions(place.slot, place.bucket, place.key);
+        self.draft.scan(&first, &end, 1)?.pop().map(|(_, record)| decode(&record)).transpose()
+    }
+
+    /// Removes the key's newest version if its time is over: nobody has been told so yet, and what follows must not see
+    /// it.
+    fn expire_key(&mut self, place: &Place<'_>) -> Result<(), Stop> {
+        match self.newest(place)? {
+            Some(version) if (1..=self.stamp.ms()).contains(&version.expires_ms) => {
+                self.remove(place, &version, EventKind::Expired).or_else(|stop| match stop {
+                    // A lock outlives an expiry.
+                    Stop::Refused(_) => Ok(()),
+                    failed @ Stop::Failed(_) => Err(failed),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn write(&mut self, place: &Place<'_>, version: Version, kind: EventKind) -> VersionId {
+        let version = Version { stamp: self.stamp, group: self.group, slot: place.slot, ..version };
+        let id = version.id();
+        let key = keys::version(place.slot, place.bucket, place.key, self.stamp);
+        if version.expires_ms > 0 {
+            self.draft.put(keys::expiry(version.expires_ms, &key), Bytes::new());
+        }
+        self.draft.put(key, version.encode());
+        self.note(kind, place.bucket, place.key.clone(), id);
+        id
+    }
+
+    fn remove_version(&mut self, place: &Place<'_>, id: VersionId) -> Result<Option<VersionId>, Stop> {
+        let key = keys::version(place.slot, place.bucket, place.key, id.stamp());
+        match self.draft.get(&key)?.map(|record| decode(&record)).transpose()? {
+            Some(version) if version.id() == id => {
+                self.remove(place, &version, EventKind::Removed)?;
+                Ok(Some(id))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn remove(&mut self, place: &Place<'_>, version: &Version, kind: EventKind) -> Result<(), Stop> {
+        let key = keys::version(place.slot, place.bucket, place.key, version.stamp);
+        self.remove_record(key, place.bucket, place.key.clone(), version, kind)
+    }
+
+    /// Removes a version's record with what stands beside it.
+    pub(super) fn remove_record(
+        &mut self,
+        record: Bytes,
+        bucket: BucketId,
+        key: Bytes,
+        version: &Version,
+        kind: EventKind,
+    ) -> Result<(), Stop> {
+        if version.lock.is_some_and(|lock| lock.holds(self.stamp.ms())) {
+            return Err(refuse(RefusedKind::Locked, "a lock keeps this version"));
+        }
+        if version.expires_ms > 0 {
+            self.draft.remove(keys::expiry(version.expires_ms, &record));
+        }
+        self.draft.remove(record);
+        self.note(kind, bucket, key, version.id());
+        Ok(())
+    }
+
+    fn note(&mut self, kind: EventKind, bucket: BucketId, key: Bytes, version: VersionId) {
+        self.events.push(StorageEvent { kind, bucket, key, version, stamp: self.stamp });
+    }
+}
+
+impl Place<'_> {
+    /// Whether the writer knew the bucket as it is, and may write to it.
+    fn admits(&self, generation: u64) -> Result<(), Stop> {
+        if self.config.generation != generation {
+            let known = self.config.generation;
+            let reason = format!("the bucket's configuration is of generation {known}, not {generation}");
+            return Err(refuse(RefusedKind::Generation(known), reason));
+        }
+        if self.config.fenced {
+            return Err(refuse(RefusedKind::Fenced, "the bucket is being deleted"));
+        }
+        if !self.config.rule.allows(self.key) {
+            return Err(refuse(RefusedKind::Invalid, "the bucket's layout has no such keys"));
+        }
+        Ok(())
+    }
+
+    /// Whether what the writer signed is what it asks for.
+    fn admits_version(&self, request: Option<RequestId>, version: &Version, condition: Condition) -> Result<(), Stop> {
+        let previous = match condition {
+            Condition::Version(id) => Some(id),
+            Condition::Always | Condition::Absent => None,
+        };
+        let too_long = match &version.body {
+            Body::Inline(body) => body.sealed.len() > self.config.inline_bytes_max as usize + TAG_BYTES,
+            Body::Object(_) | Body::Marker => false,
+        };
+        let wrong = if version.previous != previous {
+            "the version names another previous one than its condition"
+        } else if request.is_some_and(|id| id != version.request) {
+            "the version names another request"
+        } else if too_long {
+            "the body is too long to stand in its record"
+        } else {
+            return Ok(());
+        };
+        Err(refuse(RefusedKind::Invalid, wrong))
+    }
+}
+
+pub(super) fn decode(record: &Bytes) -> Result<Version, MachineError> {
+    Version::decode(record).map_err(|source| damaged("a version", source))
+}
+
+/// A key's newest version, if the key is there.
+fn live(newest: Option<&Version>) -> Option<&Version> {
+    newest.filter(|version| version.body != Body::Marker)
+}
+
+fn check(condition: Condition, newest: Option<&Version>) -> Result<(), Stop> {
+    let current = live(newest).map(Version::id);
+    let holds = match condition {
+        Condition::Always => true,
+        Condition::Absent => current.is_none(),
+        Condition::Version(id) => current == Some(id),
+    };
+    if holds { Ok(()) } else { Err(refuse(RefusedKind::Condition(current), "the condition does not hold")) }
+}
