@@ -54,7 +54,6 @@ impl Engine {
             subject: &subject,
             report: empty_report(),
         };
-        progress.set_total(subject.layout.entries());
         repair.run(progress).await?;
         let Repair { before, after, report, .. } = repair;
         Ok(RepairReport { before: before.width(), after: after.width(), ..report })
@@ -80,7 +79,35 @@ enum Mended {
 }
 
 impl Repair<'_> {
+    /// Goes over the object, and again while peers are caught at lies: before they were, they may have been believed, or
+    /// given copies that now count for nothing.
     async fn run(&mut self, progress: &Progress) -> Result<(), ObjectError> {
+        let entries = self.subject.layout.entries();
+        let mut total = entries;
+        loop {
+            progress.set_total(total);
+            let caught = self.subject.pool.lied().len();
+            self.pass(progress).await?;
+            if self.subject.pool.lied().len() == caught {
+                return Ok(());
+            }
+            // What was done stays done; what stands now is counted anew.
+            let RepairReport { shards_missing, shards_written, nodes_written, bytes_pulled, bytes_pushed, .. } =
+                self.report;
+            self.report = RepairReport {
+                shards_missing,
+                shards_written,
+                nodes_written,
+                bytes_pulled,
+                bytes_pushed,
+                ..empty_report()
+            };
+            self.after = WidthMeter::new(self.subject.layout.top.code.data(), self.subject.pool.disks());
+            total += entries;
+        }
+    }
+
+    async fn pass(&mut self, progress: &Progress) -> Result<(), ObjectError> {
         let subject = self.subject;
         let top: Proof = [subject.top_node()].into();
         self.repair_node(&subject.top_node(), true, &top).await?;
