@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::ChunkId;
 
@@ -45,6 +45,11 @@ secret32!(
 secret32!(
     /// Seals the segments of one chunk.
     ChunkKey
+);
+secret32!(
+    /// What the members of a bucket share, one for each generation: all that stands in the bucket is sealed under keys
+    /// that derive from it.
+    BucketKey
 );
 secret32!(
     /// Opens one object: it seals the top of its index, in which all other keys stand.
@@ -126,6 +131,21 @@ impl ChunkKey {
     pub fn fill_padding(&self, padding: &mut [u8]) {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         hasher.update(b"storgo v1 padding").finalize_xof().fill(padding);
+    }
+}
+
+impl BucketKey {
+    /// The secret under which equal content of this bucket is stored once.
+    #[must_use]
+    pub fn convergence_secret(&self) -> ConvergenceSecret {
+        ConvergenceSecret(*blake3::keyed_hash(&self.0, b"storgo v1 convergence").as_bytes())
+    }
+
+    /// The key of the one inline body that has this salt.
+    #[must_use]
+    pub fn inline_key(&self, salt: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        Zeroizing::new(*hasher.update(b"storgo v1 inline ").update(salt).finalize().as_bytes())
     }
 }
 

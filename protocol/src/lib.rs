@@ -37,6 +37,7 @@ pub mod tree;
 mod address;
 mod grant;
 mod identity;
+mod member;
 mod ticket;
 
 pub use address::{PeerAddress, Scope};
@@ -48,8 +49,9 @@ pub use ids::{
     ChunkId, ContentId, GroupId, LayoutId, LogIncarnation, NetworkId, NodeId, ParseIdError, PeerId, ShardId, StripeId,
 };
 pub use index::{ChunkRef, Extent, IndexChild, IndexNode, PackedSegment};
-pub use keys::{CHUNK_FORMAT, ChunkKey, Cipher, ContentKey, ConvergenceSecret};
+pub use keys::{BucketKey, CHUNK_FORMAT, ChunkKey, Cipher, ContentKey, ConvergenceSecret};
 pub use layout::{LayoutChild, LayoutEntry, LayoutItems, LayoutNode, LayoutRecord, LayoutTop};
+pub use member::{MemberCard, MemberKey, WrappedKey};
 pub use root::Root;
 pub use shard_file::ShardFileHead;
 pub use stripe::StripeHeader;

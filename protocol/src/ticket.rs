@@ -13,6 +13,7 @@ use crate::bytes::{Reader, count_u8};
 use crate::grant::RepairGrant;
 use crate::identity::Identity;
 use crate::limits::{TICKET_ADDRESSES_MAX, TICKET_CHARS_MAX};
+use crate::member::CARD_PREFIX;
 use crate::{ContentId, ContentKey, DecodeError, LayoutId, NetworkId, PeerId};
 
 const TICKET_MAGIC: [u8; 4] = *b"SGTK";
@@ -27,7 +28,9 @@ const CHECKSUM_BYTES: usize = 4;
 #[non_exhaustive]
 pub enum ParseTicketError {
     /// It starts with neither ticket prefix.
-    #[error("a ticket starts with `{TICKET_PREFIX}` and a care ticket with `{CARE_PREFIX}`")]
+    #[error(
+        "a ticket starts with `{TICKET_PREFIX}`, a care ticket with `{CARE_PREFIX}`, a member card with `{CARD_PREFIX}`"
+    )]
     Prefix,
     /// Its checksum does not match: something was lost or changed on the way.
     #[error("the ticket is damaged (its checksum does not match): copy the whole word again")]
@@ -172,13 +175,13 @@ fn decode_addresses(reader: &mut Reader<'_>) -> Result<Vec<PeerAddress>, DecodeE
         .collect()
 }
 
-fn spell(prefix: &str, mut bytes: Vec<u8>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn spell(prefix: &str, mut bytes: Vec<u8>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let checksum = blake3::hash(&bytes);
     bytes.extend(checksum.as_bytes().iter().take(CHECKSUM_BYTES));
     write!(f, "{prefix}{}", BASE32_NOPAD.encode(&bytes).to_ascii_lowercase())
 }
 
-fn unspell(prefix: &str, word: &str) -> Result<Vec<u8>, ParseTicketError> {
+pub(crate) fn unspell(prefix: &str, word: &str) -> Result<Vec<u8>, ParseTicketError> {
     let digits = word.strip_prefix(prefix).ok_or(ParseTicketError::Prefix)?;
     if word.len() > TICKET_CHARS_MAX || digits.bytes().any(|b| b.is_ascii_uppercase()) {
         return Err(ParseTicketError::Spelling);

@@ -35,6 +35,10 @@ pub enum PipelineError {
     /// A content key that is not the root's.
     #[error("the content key does not open this root")]
     WrongKey,
+    /// A bucket's key that was wrapped for another member, bucket or generation, or was changed; or a member's key that
+    /// nothing can be wrapped for.
+    #[error("the bucket's key is not wrapped for this member")]
+    NotWrapped,
     /// An object beyond a bound of storgo's formats.
     #[error("{what} beyond the bound of {max}")]
     TooLarge {

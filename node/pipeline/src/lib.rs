@@ -45,6 +45,9 @@ mod layout;
 
 mod place;
 
+mod inline;
+mod member;
+
 mod codec;
 
 #[cfg(test)]
@@ -54,7 +57,9 @@ pub use chunker::{Chunker, Chunking, RawChunk};
 pub use codec::{EncodedChunk, Encoding, decode_chunk, encode_all, encode_chunk};
 pub use error::PipelineError;
 pub use index::IndexBuilder;
+pub use inline::InlinePlace;
 pub use layout::{EncodedLayout, EncodedNode, LayoutBuilder, LayoutStep, layout_height, layout_seek, open_layout_node};
+pub use member::{MemberSecret, wrap};
 pub use open::{open_chunk, open_segments, sealed_range, segments_of};
 pub use pack::PackedChunk;
 pub use place::{Candidate, Share, assign, choose, rank};

@@ -10,8 +10,8 @@ use storgo_protocol::message::{Answer, Hello, HelloAnswer, Request};
 use storgo_protocol::slice::{encode_slice, group_range, outboard};
 use storgo_protocol::tree::TreeTrailer;
 use storgo_protocol::{
-    AnyTicket, Authority, CareTicket, Grant, IndexNode, IndexTop, LayoutNode, LayoutRecord, LayoutTop, NodeId,
-    PeerAddress, RepairGrant, Root, ShardFileHead, ShardIndex, StripeHeader, Ticket,
+    AnyTicket, Authority, CareTicket, Grant, IndexNode, IndexTop, LayoutNode, LayoutRecord, LayoutTop, MemberCard,
+    NodeId, PeerAddress, RepairGrant, Root, ShardFileHead, ShardIndex, StripeHeader, Ticket, WrappedKey,
 };
 
 use super::messages::{self, on_stream};
@@ -32,6 +32,7 @@ pub struct Golden {
 pub fn all() -> Vec<Golden> {
     let mut list = objects();
     list.extend(tickets());
+    list.extend(members());
     list.extend(wire());
     list.extend(trees());
     list
@@ -126,6 +127,19 @@ fn tickets() -> Vec<Golden> {
     assert_eq!(PeerAddress::decode(&address.encode()).as_ref(), Ok(address));
     list.push(golden("address", "address", address.encode()));
     list
+}
+
+fn members() -> Vec<Golden> {
+    let (card, wrapped) = (samples::member_card(), samples::wrapped_key());
+    assert_eq!(MemberCard::decode(&card.encode()).as_ref(), Ok(&card));
+    assert_eq!(card.to_string().parse().as_ref(), Ok(&card));
+    assert_eq!(WrappedKey::decode(&wrapped.encode()).as_ref(), Ok(&wrapped));
+    let word = Golden { file: "member_card.v1.txt".into(), target: "word", bytes: card.to_string().into_bytes() };
+    vec![
+        golden("member_card", "member_card", card.encode()),
+        word,
+        golden("wrapped_key", "wrapped_key", wrapped.encode()),
+    ]
 }
 
 fn wire() -> Vec<Golden> {

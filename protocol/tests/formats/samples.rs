@@ -8,8 +8,8 @@ use storgo_protocol::tree::{TreeBuilder, TreeFile, TreeItem, TreeName, TreeNode,
 use storgo_protocol::{
     Authority, CareTicket, ChunkId, ChunkKey, ChunkRef, Cipher, Code, ContentId, ContentKey, Extent, Grant, GrantTerms,
     Identity, IndexChild, IndexNode, IndexTop, LayoutChild, LayoutEntry, LayoutId, LayoutItems, LayoutNode,
-    LayoutRecord, LayoutTop, NetworkId, NodeId, ObjectKind, PackedSegment, PeerAddress, PeerId, RepairGrant, Root,
-    ShardId, StripeHeader, StripeId, Ticket,
+    LayoutRecord, LayoutTop, MemberCard, MemberKey, NetworkId, NodeId, ObjectKind, PackedSegment, PeerAddress, PeerId,
+    RepairGrant, Root, ShardId, StripeHeader, StripeId, Ticket, WrappedKey,
 };
 
 /// 32 bytes that count up from `first`, so that a field is recognised in a dump.
@@ -197,6 +197,15 @@ fn terms() -> GrantTerms {
 
 pub fn grant() -> Grant {
     Grant::sign(&owner(), terms())
+}
+
+pub fn member_card() -> MemberCard {
+    MemberCard::new(&owner(), MemberKey::from_bytes(run(0x30)))
+}
+
+pub fn wrapped_key() -> WrappedKey {
+    let sealed = std::array::from_fn(|i| 0x60 + i as u8);
+    WrappedKey { generation: 258, ephemeral: MemberKey::from_bytes(run(0x40)), sealed }
 }
 
 pub fn repair_grant() -> RepairGrant {

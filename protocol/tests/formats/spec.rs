@@ -46,7 +46,7 @@ fn every_named_golden_file_exists_and_every_golden_file_is_named() {
 #[test]
 fn every_document_is_there() {
     let names: Vec<String> = documents().into_iter().map(|(name, _)| name).collect();
-    for name in ["objects.md", "tickets.md", "tree.md", "wire.md"] {
+    for name in ["members.md", "objects.md", "tickets.md", "tree.md", "wire.md"] {
         assert!(names.iter().any(|found| found == name), "{name}");
     }
 }

@@ -10,7 +10,8 @@ use storgo_protocol::slice::decode_slice;
 use storgo_protocol::tree::{TreePage, TreePath, TreeTable, TreeTrailer, TreeWalk};
 use storgo_protocol::{
     AnyTicket, Authority, CareTicket, ChunkId, Code, ContentId, Grant, IndexNode, IndexTop, LayoutNode, LayoutRecord,
-    LayoutTop, PeerAddress, PeerId, RepairGrant, Root, ShardFileHead, ShardId, StripeHeader, Ticket,
+    LayoutTop, MemberCard, PeerAddress, PeerId, RepairGrant, Root, ShardFileHead, ShardId, StripeHeader, Ticket,
+    WrappedKey,
 };
 
 /// A decoder under test: whether it accepted the bytes.
@@ -33,6 +34,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ticket", ticket),
     ("care_ticket", care_ticket),
     ("word", word),
+    ("member_card", member_card),
+    ("wrapped_key", wrapped_key),
     ("address", address),
     ("hello", hello),
     ("hello_answer", hello_answer),
@@ -69,6 +72,14 @@ pub fn index_node(bytes: &[u8]) -> bool {
     // Totals of what was accepted never overflow.
     node.iter().for_each(|node| assert!(node.totals().0 <= storgo_protocol::limits::OBJECT_BYTES_MAX));
     canonical(bytes, node.map(|node| node.encode()))
+}
+
+pub fn member_card(bytes: &[u8]) -> bool {
+    canonical(bytes, MemberCard::decode(bytes).map(|card| card.encode()))
+}
+
+pub fn wrapped_key(bytes: &[u8]) -> bool {
+    canonical(bytes, WrappedKey::decode(bytes).map(|key| key.encode()))
 }
 
 pub fn index_top(bytes: &[u8]) -> bool {
@@ -122,6 +133,7 @@ pub fn word(bytes: &[u8]) -> bool {
         ticket.ok(),
         text.parse::<ContentId>().map(|id| id.to_string()).ok(),
         text.parse::<ChunkId>().map(|id| id.to_string()).ok(),
+        text.parse::<MemberCard>().map(|card| card.to_string()).ok(),
         text.parse::<PeerId>().map(|id| id.to_string()).ok(),
     ];
     printed.iter().flatten().for_each(|printed| assert_eq!(printed, text, "two spellings of one value"));
