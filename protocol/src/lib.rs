@@ -31,6 +31,7 @@ mod root;
 mod top;
 
 pub mod log;
+mod snapshot_page;
 
 pub mod tree;
 
@@ -54,6 +55,7 @@ pub use layout::{LayoutChild, LayoutEntry, LayoutItems, LayoutNode, LayoutRecord
 pub use member::{MemberCard, MemberKey, WrappedKey};
 pub use root::Root;
 pub use shard_file::ShardFileHead;
+pub use snapshot_page::{SnapshotPage, SnapshotRow, SnapshotStart};
 pub use stripe::StripeHeader;
 pub use ticket::{AnyTicket, CareTicket, ParseTicketError, Ticket};
 pub use top::{IndexTop, ObjectKind};

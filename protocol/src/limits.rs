@@ -393,6 +393,37 @@ pub const LOG_SEGMENTS_SPARE: u64 = 8;
 /// Damaged logs that are kept aside, for whoever asks why. A disk that damages more of them is not fit to vote from.
 pub const LOG_SET_ASIDE_MAX: usize = 16;
 
+/// Bytes of pages of the records that are kept in memory, unless configured.
+pub const RECORDS_CACHE_BYTES: usize = 64 * MIB;
+
+/// Bytes of a key of a record: the longest key of a bucket, and what its group puts before it.
+pub const RECORDS_KEY_BYTES_MAX: usize = 128 * KIB;
+
+/// Bytes of the value of a record: far beyond an object's record with the largest inline body.
+pub const RECORDS_VALUE_BYTES_MAX: usize = MIB;
+
+/// Bytes of what a group keeps beside its place in the log: its members and what it agreed on.
+pub const RECORDS_BLOB_BYTES_MAX: usize = MIB;
+
+/// Requests that wait for the records' writer, whose senders wait; all that wait are committed together.
+pub const RECORDS_QUEUE_MAX: usize = 1024;
+
+/// Batches that may be committed before one is made durable: what a start after a crash applies again at the most, for
+/// which the log is kept that long.
+pub const RECORDS_UNSYNCED_MAX: u64 = 1024;
+
+/// Rows that one scan gives at the most.
+pub const RECORDS_SCAN_MAX: usize = 4096;
+
+/// Bytes of keys and values after which a scan gives no further row, and a page of an exported state ends.
+pub const RECORDS_PAGE_BYTES: usize = MIB;
+
+/// Bytes of a page before it is compressed: one row may exceed [`RECORDS_PAGE_BYTES`], and the first page has the blob.
+pub const RECORDS_PAGE_BYTES_MAX: usize = 4 * MIB;
+
+/// Bytes of a page as it is sent: what does not compress grows a little.
+pub const RECORDS_PACKED_BYTES_MAX: usize = RECORDS_PAGE_BYTES_MAX + RECORDS_PAGE_BYTES_MAX / 128 + KIB;
+
 // --- Homes, node directories, downloads ---------------------------------------------------------
 
 /// Addresses that a home's peer book remembers: enough to meet somebody again, few enough to dial in a moment.
@@ -623,6 +654,10 @@ const _: () = {
     // A push and the answer to it, or the largest answer, fit one peer's share.
     assert!(FRAME_PAYLOAD_BYTES_MAX * 2 <= MESH_REQUEST_BYTES_PER_PEER_MAX);
     assert!(MESH_REQUESTS_PER_PEER_MAX < MESH_REQUESTS_MAX);
+    assert!(
+        RECORDS_PAGE_BYTES + RECORDS_KEY_BYTES_MAX + RECORDS_VALUE_BYTES_MAX + RECORDS_BLOB_BYTES_MAX + KIB
+            <= RECORDS_PAGE_BYTES_MAX
+    );
     // The largest record fits a frame, and a frame behind a full segment ends where 32 bits still reach.
     assert!(LOG_ENTRY_BYTES_MAX + KIB <= LOG_FRAME_BYTES_MAX && LOG_MARK_BYTES_MAX <= LOG_ENTRY_BYTES_MAX);
     assert!(LOG_SEGMENT_BYTES_MAX + 2 * LOG_FRAME_BYTES_MAX as u64 <= u32::MAX as u64);

@@ -35,6 +35,7 @@ mod catalog;
 mod index;
 
 pub mod log;
+pub mod records;
 mod sealing;
 
 mod home;

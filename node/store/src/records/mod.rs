@@ -1,0 +1,43 @@
+//! The applied state of a node's Raft groups: what their logs have led to.
+//!
+//! ```text
+//!   commit ─┐
+//!   import ─┼─► queue ─► writer ─► one transaction ─► answer all     durable with the next flush
+//!   flush  ─┘
+//!
+//!   view ─► a snapshot: get, scan, export in pages
+//! ```
+//!
+//! Each group has a key space of its own and a place in its log, and both change together. A commit is seen at once and
+//! durable later: a crash takes the newest commits back, whole and in order, so a group's log must reach back to what
+//! is durable. An imported state replaces the old in one step. Values are sealed, each bound to its group and key;
+//! keys are not. It must not know what keys and values mean, nor Raft. All bytes go through the [`Disk`](crate::Disk)
+//! port; redb keeps them. Byte tables: `protocol/spec/records.md`; decisions: `docs/adr/0010`.
+
+mod batch;
+mod config;
+mod error;
+mod handle;
+
+mod export;
+mod import;
+mod view;
+
+mod drive;
+mod tables;
+mod writer;
+
+mod backend;
+mod open;
+
+#[cfg(test)]
+mod tests;
+
+pub use batch::{Applied, WriteBatch};
+pub use config::RecordsConfig;
+pub use error::RecordsError;
+pub use export::Export;
+pub use handle::{GroupRecords, Records};
+pub use import::Import;
+pub use open::RecordsOpening;
+pub use view::{Rows, View};

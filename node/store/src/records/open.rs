@@ -1,0 +1,170 @@
+//! Opening the records, and what is said of them then.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use redb::{Builder, Database, DatabaseError, ReadableTable as _, StorageError, TableHandle as _};
+use storgo_object::ports::Random;
+use storgo_protocol::GroupId;
+
+use super::backend::Backend;
+use super::batch::Applied;
+use super::config::RecordsConfig;
+use super::error::RecordsError;
+use super::tables::{self, GROUPS, KEY_CHECK, META, Standing, VERSION, VERSION_KNOWN};
+use super::writer::{Known, Writer};
+use crate::disk::Disk;
+
+/// What a start found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordsOpening {
+    /// Whether the records were made just now.
+    pub created: bool,
+    /// Imports that were not finished when the last process ended, and were forgotten.
+    pub unfinished_imports: usize,
+}
+
+/// Opens the records for their writer, and makes them if they are not there.
+pub(super) fn open(
+    disk: &dyn Disk,
+    path: &Path,
+    config: RecordsConfig,
+    random: Arc<dyn Random>,
+) -> Result<(Writer, RecordsOpening), RecordsError> {
+    let mut created = false;
+    let database = match disk.open_to_write(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            if config.must_exist {
+                return Err(RecordsError::Missing { path: path.to_owned() });
+            }
+            create(disk, path, &config, &*random)?;
+            created = true;
+            disk.open_to_write(path)
+        }
+        opened => opened,
+    };
+    let file = database.map_err(failed("opening the records", path))?;
+    match file.lock() {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(RecordsError::InUse { path: path.to_owned() });
+        }
+        locked => locked.map_err(failed("locking the records", path))?,
+    }
+    let database = open_database(Backend(file), path, config.cache_bytes)?;
+    let (standings, unfinished_imports) = read(&database, path, &config)?;
+    let applied: BTreeMap<_, _> =
+        standings.iter().map(|(group, standing)| (*group, standing.applied.clone())).collect();
+    let known = Known { durable: applied.clone(), applied, failed: None };
+    let writer = Writer {
+        database: Arc::new(database),
+        known: Arc::new(Mutex::new(known)),
+        key: config.key,
+        random,
+        unsynced_max: config.unsynced_max,
+        unsynced: 0,
+        standings,
+    };
+    Ok((writer, RecordsOpening { created, unfinished_imports }))
+}
+
+/// Makes a database under another name, and gives it its own once it is whole and durable.
+fn create(disk: &dyn Disk, path: &Path, config: &RecordsConfig, random: &dyn Random) -> Result<(), RecordsError> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    let new = PathBuf::from(new);
+    match disk.remove(&new) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        removed => removed.map_err(failed("removing unfinished records", &new))?,
+    }
+    let file = disk.create(&new).map_err(failed("making the records", &new))?;
+    let database = open_database(Backend(file), &new, config.cache_bytes)?;
+    {
+        const WHAT: &str = "making the records";
+        let transaction = database.begin_write().map_err(RecordsError::during(WHAT))?;
+        {
+            let mut meta = transaction.open_table(META).map_err(RecordsError::during(WHAT))?;
+            meta.insert(VERSION, VERSION_KNOWN).map_err(RecordsError::during(WHAT))?;
+            let mut groups = transaction.open_table(GROUPS).map_err(RecordsError::during(WHAT))?;
+            let applied = Applied { index: 0, term: 0, blob: Bytes::new() };
+            let check = Standing { section: 0, applied }.seal(KEY_CHECK, &config.key, random)?;
+            groups.insert(KEY_CHECK, check.as_slice()).map_err(RecordsError::during(WHAT))?;
+        }
+        transaction.commit().map_err(RecordsError::during(WHAT))?;
+    }
+    drop(database);
+    // What the database wrote when it was closed is made durable before it has its name.
+    let file = disk.open_to_write(&new).map_err(failed("opening new records", &new))?;
+    file.sync().map_err(failed("syncing new records", &new))?;
+    disk.rename(&new, path).map_err(failed("naming the records", path))?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    disk.sync_dir(parent).map_err(failed("syncing the records' name", path))
+}
+
+fn open_database(backend: Backend, path: &Path, cache_bytes: usize) -> Result<Database, RecordsError> {
+    // redb checks what it reads, and panics over some of what cannot be.
+    let opened =
+        catch_unwind(AssertUnwindSafe(|| Builder::new().set_cache_size(cache_bytes).create_with_backend(backend)));
+    match opened {
+        Err(_) => Err(RecordsError::damaged("the database panicked over them")),
+        Ok(Ok(database)) => Ok(database),
+        Ok(Err(DatabaseError::Storage(StorageError::Io(error)))) if error.kind() != io::ErrorKind::InvalidData => {
+            Err(failed("opening the records", path)(error))
+        }
+        Ok(Err(error)) => Err(RecordsError::damaged(error.to_string())),
+    }
+}
+
+/// Reads where each group stands, and forgets sections that no group has.
+fn read(
+    database: &Database,
+    path: &Path,
+    config: &RecordsConfig,
+) -> Result<(BTreeMap<GroupId, Standing>, usize), RecordsError> {
+    const WHAT: &str = "reading the groups";
+    let transaction = database.begin_write().map_err(RecordsError::during(WHAT))?;
+    let mut standings = BTreeMap::new();
+    {
+        let meta = transaction.open_table(META).map_err(RecordsError::during(WHAT))?;
+        let version = meta.get(VERSION).map_err(RecordsError::during(WHAT))?.map(|version| version.value());
+        if version != Some(VERSION_KNOWN) {
+            return Err(RecordsError::damaged(format!("they have version {version:?}, {VERSION_KNOWN} is known")));
+        }
+        let groups = transaction.open_table(GROUPS).map_err(RecordsError::during(WHAT))?;
+        let check = groups.get(KEY_CHECK).map_err(RecordsError::during(WHAT))?;
+        let check = check.ok_or_else(|| RecordsError::damaged("a part of them is missing"))?;
+        if Standing::open(KEY_CHECK, &config.key, check.value()).is_err() {
+            return Err(RecordsError::WrongKey { path: path.to_owned() });
+        }
+        for row in groups.range(..KEY_CHECK).map_err(RecordsError::during(WHAT))? {
+            let (group, sealed) = row.map_err(RecordsError::during(WHAT))?;
+            let standing = Standing::open(group.value(), &config.key, sealed.value())?;
+            standings.insert(GroupId::new(group.value()), standing);
+        }
+    }
+    let owned: Vec<String> = standings.values().map(|standing| tables::section_name(standing.section)).collect();
+    let found: Vec<String> = transaction
+        .list_tables()
+        .map_err(RecordsError::during(WHAT))?
+        .map(|table| table.name().to_owned())
+        .filter(|name| tables::is_section(name))
+        .collect();
+    if owned.iter().any(|name| !found.contains(name)) {
+        return Err(RecordsError::damaged("the rows of a group are missing"));
+    }
+    let unfinished: Vec<_> = found.iter().filter(|name| !owned.contains(name)).collect();
+    for name in &unfinished {
+        transaction.delete_table(tables::section(name)).map_err(RecordsError::during(WHAT))?;
+    }
+    transaction.commit().map_err(RecordsError::during(WHAT))?;
+    Ok((standings, unfinished.len()))
+}
+
+fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RecordsError {
+    let path = path.to_owned();
+    move |source| RecordsError::Open { what, path, source: Arc::new(source) }
+}

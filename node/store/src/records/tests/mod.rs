@@ -1,0 +1,1 @@
+//! The records against a model.
