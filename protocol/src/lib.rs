@@ -13,6 +13,7 @@
 pub mod limits;
 pub mod message;
 pub mod meta;
+pub mod raft;
 
 mod bytes;
 mod error;

@@ -541,6 +541,31 @@ pub const EXPIRED_AT_ONCE_MAX: usize = 256;
 /// Versions in one page of a listing: what S3 gives.
 pub const LISTED_MAX: usize = 1000;
 
+/// Bytes of a frame between two members: as many commands as one append carries, and room for other groups' messages.
+pub const RAFT_FRAME_BYTES_MAX: usize = 8 * MIB;
+
+/// Messages in one frame: those of as many groups as two peers usually share.
+pub const RAFT_ENVELOPES_MAX: usize = 1024;
+
+/// Bytes of entries in one append, after which the next one carries the rest.
+pub const RAFT_APPEND_BYTES_MAX: usize = MIB;
+
+/// Seats of one group, learners too.
+pub const GROUP_SEATS_MAX: usize = 16;
+
+/// Messages that wait to be sent to one peer; who would add one more is told that the peer cannot be reached.
+pub const RAFT_LANE_MAX: usize = 4096;
+
+/// Requests of members that are worked on at once. Those beyond are dropped, and sent again by who waits for them.
+pub const RAFT_INBOUND_MAX: usize = 4096;
+
+/// Seconds after which a way to a peer that nothing was sent on is forgotten.
+pub const RAFT_LANE_IDLE_SECONDS: u64 = 60;
+
+/// Milliseconds by which a clock may differ from those of most others before its node may not lead: far more than
+/// synchronised clocks do, and little enough for times to mean something to people.
+pub const CLOCK_OFF_MS_MAX: u64 = 500;
+
 // --- Operations on objects ----------------------------------------------------------------------
 
 /// Chunks of one put that are packed, sealed and coded at once: as many as a small machine has cores, and one waiting.
@@ -669,4 +694,10 @@ const _: () = {
             + KIB
             <= COMMAND_BYTES_MAX
     );
+
+    assert!(COMMAND_BYTES_MAX + KIB <= LOG_ENTRY_BYTES_MAX);
+    assert!(RAFT_APPEND_BYTES_MAX + COMMAND_BYTES_MAX + KIB <= RAFT_FRAME_BYTES_MAX);
+    // The largest record fits a frame, and a frame behind a full segment ends where 32 bits still reach.
+    assert!(LOG_ENTRY_BYTES_MAX + KIB <= LOG_FRAME_BYTES_MAX && LOG_MARK_BYTES_MAX <= LOG_ENTRY_BYTES_MAX);
+    assert!(LOG_SEGMENT_BYTES_MAX + 2 * LOG_FRAME_BYTES_MAX as u64 <= u32::MAX as u64);
 };

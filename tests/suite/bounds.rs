@@ -35,6 +35,8 @@ const RELAY: &str = "node/mesh/src/relaying/tests.rs";
 const TREE: &str = "protocol/src/tree/tests.rs";
 
 const MACHINE: &str = "node/consensus/src/machine/tests/writes.rs";
+const COURIER: &str = "node/consensus/src/courier/tests.rs";
+const FRAMES: &str = "what_comes_beyond_its_bounds_is_dropped";
 const BUCKET: &str = "protocol/src/meta/bucket.rs";
 const COMMAND: &str = "protocol/src/meta/command/tests.rs";
 const VERSION: &str = "protocol/src/meta/version/tests.rs";
@@ -385,6 +387,24 @@ const ROWS: &[Row] = &[
     Bound("EVENTS_KEPT", MACHINE, "events_tell_each_change_once_for_as_long_as_they_are_kept", "a log that went on"),
     Bound("EXPIRED_AT_ONCE_MAX", MACHINE, "a_tick_removes_no_more_than_its_share", "one version more that expired"),
     Bound("LISTED_MAX", MACHINE, "listings_are_ordered_and_come_in_pages", "a page without end"),
+    Bound("RAFT_FRAME_BYTES_MAX", COURIER, FRAMES, "a frame of one byte more"),
+    Bound("RAFT_ENVELOPES_MAX", COURIER, FRAMES, "a frame of one message more"),
+    Own("RAFT_APPEND_BYTES_MAX", "how much this side sends at once; `limited_reads_keep_to_their_bytes`"),
+    Bound(
+        "GROUP_SEATS_MAX",
+        "node/consensus/src/raft/wire/tests.rs",
+        "a_membership_without_sense_is_refused",
+        "a membership of one seat more",
+    ),
+    Bound("RAFT_LANE_MAX", COURIER, "a_lane_takes_no_more_than_its_room", "one message more"),
+    Bound("RAFT_INBOUND_MAX", COURIER, FRAMES, "more requests at once"),
+    Own("RAFT_LANE_IDLE_SECONDS", "how long this side keeps a queue; `an_idle_lane_is_forgotten_and_made_again`"),
+    Bound(
+        "CLOCK_OFF_MS_MAX",
+        "node/consensus/src/clock_guard.rs",
+        "a_clock_is_off_when_most_others_say_so",
+        "a clock of one millisecond more",
+    ),
     Own("CHUNKS_ENCODING_MAX", "this side's own parallelism"),
     Own("STRIPES_IN_FLIGHT_MAX", "this side's own parallelism"),
     Bound(

@@ -7,3 +7,12 @@
 //! ```
 
 pub mod machine;
+
+mod clock_guard;
+mod courier;
+mod raft;
+mod seat;
+mod transport;
+
+pub use seat::Seat;
+pub use transport::{Transport, TransportError};

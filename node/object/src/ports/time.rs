@@ -9,6 +9,11 @@ use rand::Rng as _;
 pub trait Clock: Send + Sync + fmt::Debug {
     /// Seconds since 1970.
     fn now_seconds(&self) -> u64;
+
+    /// Milliseconds since 1970.
+    fn now_ms(&self) -> u64 {
+        self.now_seconds().saturating_mul(1000)
+    }
 }
 
 /// Randomness fit for keys.
@@ -33,9 +38,14 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now_seconds(&self) -> u64 {
+        self.now_ms() / 1000
+    }
+
+    fn now_ms(&self) -> u64 {
         #[expect(clippy::disallowed_methods, reason = "this is the production clock")]
         let now = SystemTime::now();
-        now.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+        now.duration_since(SystemTime::UNIX_EPOCH)
+            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 }
 

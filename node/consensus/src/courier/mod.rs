@@ -1,0 +1,223 @@
+//! Requests and answers between members, many groups in one frame.
+//!
+//! ```text
+//!   call ─► lane of the peer ─► frame ═══► receive ─► who serves
+//!     ▲                                                   │
+//!     └── calls that wait ◄── receive ◄═══ frame ◄── lane ◄┘
+//! ```
+//!
+//! What waits for one peer while a frame is on its way goes in the next one. Every call has a deadline, every queue a
+//! bound; what is dropped is sent again by Raft. It must not know what requests mean.
+
+mod calls;
+mod lane;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use prost::Message as _;
+use storgo_object::ports::Clock;
+use storgo_protocol::limits::{RAFT_ENVELOPES_MAX, RAFT_FRAME_BYTES_MAX, RAFT_INBOUND_MAX, RAFT_LANE_MAX};
+use storgo_protocol::raft::{Envelope, Frame, Unable, envelope::Body};
+use storgo_protocol::{GroupId, LogIncarnation, PeerId};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock_guard::{ClockGuard, Sample};
+use crate::seat::Seat;
+use crate::transport::Transport;
+
+use calls::Calls;
+use lane::Queued;
+
+/// Why there is no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum CallError {
+    /// The request did not leave, or is known not to have arrived.
+    #[error("{peer} cannot be reached: {reason}")]
+    Unreachable { peer: PeerId, reason: String },
+    /// No answer came in time.
+    #[error("{peer} did not answer within {within:?}")]
+    TimedOut { peer: PeerId, within: Duration },
+    /// The other side could not act on it.
+    #[error("{peer} is unable: {reason}")]
+    Unable { peer: PeerId, reason: String },
+}
+
+/// Who acts on requests.
+pub(crate) trait Serve: Send + Sync + 'static {
+    /// Acts on a request of `from`; the answer.
+    fn serve(&self, from: Seat, group: GroupId, request: Body) -> impl Future<Output = Body> + Send;
+}
+
+/// Sends and receives for one node.
+#[derive(Debug)]
+pub(crate) struct Courier {
+    me: Seat,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    pub(crate) guard: ClockGuard,
+    calls: Calls,
+    lanes: Mutex<BTreeMap<PeerId, mpsc::Sender<Queued>>>,
+    inbound: Arc<Semaphore>,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Courier {
+    pub(crate) fn new(me: Seat, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            me,
+            transport,
+            clock,
+            guard: ClockGuard::default(),
+            calls: Calls::default(),
+            lanes: Mutex::default(),
+            inbound: Arc::new(Semaphore::new(RAFT_INBOUND_MAX)),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        })
+    }
+
+    pub(crate) const fn me(&self) -> Seat {
+        self.me
+    }
+
+    pub(crate) fn now_ms(&self) -> u64 {
+        self.clock.now_ms()
+    }
+
+    /// Asks a member and waits for its answer.
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        to: Seat,
+        group: GroupId,
+        request: Body,
+        within: Duration,
+    ) -> Result<Body, CallError> {
+        let waiting = self.calls.begin(to, group);
+        let (sent, sent_ms) = (Instant::now(), self.now_ms());
+        self.enqueue(to.peer, self.envelope(to.incarnation, group, waiting.call, request), Some(waiting.call))?;
+        let peer = to.peer;
+        let answered = tokio::time::timeout(within, waiting.answer()).await;
+        let (body, clock_ms) = answered.map_err(|_| CallError::TimedOut { peer, within })??;
+        if clock_ms > 0 {
+            self.guard.note(peer, Sample { sent_ms, theirs_ms: clock_ms, took: sent.elapsed() });
+        }
+        match body {
+            Body::Unable(Unable { reason }) => Err(CallError::Unable { peer, reason }),
+            answer => Ok(answer),
+        }
+    }
+
+    fn envelope(&self, to: LogIncarnation, group: GroupId, call: u64, body: Body) -> Envelope {
+        Envelope {
+            group: group.as_u64(),
+            call,
+            from_incarnation: self.me.incarnation.as_u64(),
+            to_incarnation: to.as_u64(),
+            body: Some(body),
+            clock_ms: 0,
+        }
+    }
+
+    /// Puts a message on the lane to a peer.
+    fn enqueue(self: &Arc<Self>, peer: PeerId, envelope: Envelope, call: Option<u64>) -> Result<(), CallError> {
+        let unreachable = |reason: &str| CallError::Unreachable { peer, reason: reason.to_owned() };
+        if self.stop.is_cancelled() {
+            return Err(unreachable("this node is stopping"));
+        }
+        let mut lanes = self.lanes.lock();
+        let lane = lanes.entry(peer).or_insert_with(|| {
+            let (sender, receiver) = mpsc::channel(RAFT_LANE_MAX);
+            self.tasks.spawn(lane::run(Arc::clone(self), peer, receiver));
+            sender
+        });
+        lane.try_send(Queued { envelope, call }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => unreachable("too much waits for it"),
+            mpsc::error::TrySendError::Closed(_) => unreachable("the way to it was closed"),
+        })
+    }
+
+    /// Takes a frame from a peer, whose identity the connection proved. Answers go to those who wait for them; requests
+    /// are worked on by tasks of their own.
+    pub(crate) fn receive<S: Serve>(self: &Arc<Self>, from: PeerId, frame: Bytes, serve: &Arc<S>) {
+        if frame.len() > RAFT_FRAME_BYTES_MAX {
+            tracing::warn!(peer = %from, bytes = frame.len(), "a frame longer than any was dropped");
+            return;
+        }
+        let envelopes = match Frame::decode(frame) {
+            Ok(frame) if frame.envelopes.len() <= RAFT_ENVELOPES_MAX => frame.envelopes,
+            Ok(_) | Err(_) => return tracing::warn!(peer = %from, "a frame that is none was dropped"),
+        };
+        for envelope in envelopes {
+            let from = Seat { peer: from, incarnation: LogIncarnation::new(envelope.from_incarnation) };
+            let group = GroupId::new(envelope.group);
+            let Some(body) = envelope.body else { continue };
+            let to = LogIncarnation::new(envelope.to_incarnation);
+            let is_mine = to == self.me.incarnation;
+            if is_request(&body) {
+                self.work_on(from, to, group, envelope.call, body, serve);
+            } else if is_mine {
+                self.calls.answer(envelope.call, from, group, body, envelope.clock_ms);
+            }
+        }
+    }
+
+    fn work_on<S: Serve>(
+        self: &Arc<Self>,
+        from: Seat,
+        to: LogIncarnation,
+        group: GroupId,
+        call: u64,
+        request: Body,
+        serve: &Arc<S>,
+    ) {
+        // Without room it is dropped: who asks times out and asks again.
+        let Ok(room) = Arc::clone(&self.inbound).try_acquire_owned() else { return };
+        let (courier, serve) = (Arc::clone(self), Arc::clone(serve));
+        let work = async move {
+            let answer = if to == courier.me.incarnation {
+                serve.serve(from, group, request).await
+            } else {
+                // A log that is gone promised things that this one does not know of.
+                Body::Unable(Unable { reason: "this peer's log is another one".to_owned() })
+            };
+            drop(room);
+            let envelope = courier.envelope(from.incarnation, group, call, answer);
+            let (from_incarnation, clock_ms) = (to.as_u64(), courier.now_ms());
+            let envelope = Envelope { from_incarnation, clock_ms, ..envelope };
+            if let Err(error) = courier.enqueue(from.peer, envelope, None) {
+                tracing::debug!(error = &error as &dyn std::error::Error, "an answer was not sent");
+            }
+        };
+        let stop = self.stop.clone();
+        self.tasks.spawn(async move {
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = work => {}
+            }
+        });
+    }
+}
+
+const fn is_request(body: &Body) -> bool {
+    matches!(
+        body,
+        Body::Append(_)
+            | Body::Vote(_)
+            | Body::PreVote(_)
+            | Body::Transfer(_)
+            | Body::SnapshotPage(_)
+            | Body::ReadIndex(_)
+    )
+}
+
+#[cfg(test)]
+mod tests;
