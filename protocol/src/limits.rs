@@ -397,7 +397,7 @@ pub const LOG_SET_ASIDE_MAX: usize = 16;
 pub const RECORDS_CACHE_BYTES: usize = 64 * MIB;
 
 /// Bytes of a key of a record: the longest key of a bucket, and what its group puts before it.
-pub const RECORDS_KEY_BYTES_MAX: usize = 128 * KIB;
+pub const RECORDS_KEY_BYTES_MAX: usize = 2 * REDIS_KEY_BYTES_MAX + KIB;
 
 /// Bytes of the value of a record: far beyond an object's record with the largest inline body.
 pub const RECORDS_VALUE_BYTES_MAX: usize = MIB;
@@ -562,6 +562,9 @@ pub const RAFT_INBOUND_MAX: usize = 4096;
 /// Seconds after which a way to a peer that nothing was sent on is forgotten.
 pub const RAFT_LANE_IDLE_SECONDS: u64 = 60;
 
+/// Entries that are applied and committed together: few enough that those who wait for the first do not wait long.
+pub const APPLIED_AT_ONCE_MAX: usize = 256;
+
 /// Milliseconds by which a clock may differ from those of most others before its node may not lead: far more than
 /// synchronised clocks do, and little enough for times to mean something to people.
 pub const CLOCK_OFF_MS_MAX: u64 = 500;
@@ -680,13 +683,6 @@ const _: () = {
     assert!(FRAME_PAYLOAD_BYTES_MAX * 2 <= MESH_REQUEST_BYTES_PER_PEER_MAX);
     assert!(MESH_REQUESTS_PER_PEER_MAX < MESH_REQUESTS_MAX);
     assert!(
-        RECORDS_PAGE_BYTES + RECORDS_KEY_BYTES_MAX + RECORDS_VALUE_BYTES_MAX + RECORDS_BLOB_BYTES_MAX + KIB
-            <= RECORDS_PAGE_BYTES_MAX
-    );
-    // The largest record fits a frame, and a frame behind a full segment ends where 32 bits still reach.
-    assert!(LOG_ENTRY_BYTES_MAX + KIB <= LOG_FRAME_BYTES_MAX && LOG_MARK_BYTES_MAX <= LOG_ENTRY_BYTES_MAX);
-    assert!(LOG_SEGMENT_BYTES_MAX + 2 * LOG_FRAME_BYTES_MAX as u64 <= u32::MAX as u64);
-    assert!(
         REDIS_KEY_BYTES_MAX
             + 2 * NODE_BYTES_MAX
             + METADATA_BYTES_MAX
@@ -697,6 +693,12 @@ const _: () = {
 
     assert!(COMMAND_BYTES_MAX + KIB <= LOG_ENTRY_BYTES_MAX);
     assert!(RAFT_APPEND_BYTES_MAX + COMMAND_BYTES_MAX + KIB <= RAFT_FRAME_BYTES_MAX);
+    assert!(RECORDS_PACKED_BYTES_MAX + KIB <= RAFT_FRAME_BYTES_MAX);
+    assert!(COMMAND_BYTES_MAX <= RECORDS_VALUE_BYTES_MAX);
+    assert!(
+        RECORDS_PAGE_BYTES + RECORDS_KEY_BYTES_MAX + RECORDS_VALUE_BYTES_MAX + RECORDS_BLOB_BYTES_MAX + KIB
+            <= RECORDS_PAGE_BYTES_MAX
+    );
     // The largest record fits a frame, and a frame behind a full segment ends where 32 bits still reach.
     assert!(LOG_ENTRY_BYTES_MAX + KIB <= LOG_FRAME_BYTES_MAX && LOG_MARK_BYTES_MAX <= LOG_ENTRY_BYTES_MAX);
     assert!(LOG_SEGMENT_BYTES_MAX + 2 * LOG_FRAME_BYTES_MAX as u64 <= u32::MAX as u64);
