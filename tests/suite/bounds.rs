@@ -398,6 +398,7 @@ const ROWS: &[Row] = &[
     ),
     Bound("RAFT_LANE_MAX", COURIER, "a_lane_takes_no_more_than_its_room", "one message more"),
     Bound("RAFT_INBOUND_MAX", COURIER, FRAMES, "more requests at once"),
+    Own("APPLIED_AT_ONCE_MAX", "how much this side applies at once"),
     Own("RAFT_LANE_IDLE_SECONDS", "how long this side keeps a queue; `an_idle_lane_is_forgotten_and_made_again`"),
     Bound(
         "CLOCK_OFF_MS_MAX",

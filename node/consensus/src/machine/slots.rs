@@ -11,8 +11,8 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use storgo_protocol::GroupId;
-use storgo_protocol::limits::SHIPPED_PAIRS_MAX;
-use storgo_protocol::meta::{RefusedKind, Reply, Ship, Slot, SlotState, SlotTo, Stamp};
+use storgo_protocol::limits::{REDIS_KEY_BYTES_MAX, SHIPPED_PAIRS_MAX};
+use storgo_protocol::meta::{RefusedKind, Remembered, Reply, Ship, Slot, SlotState, SlotTo, Stamp};
 
 use super::view::{Pair, View};
 use super::{MachineError, Step, Stop, keys, last_stamp, refuse, slot_state, write};
@@ -136,11 +136,13 @@ impl Step<'_> {
         key.put_slice(below);
         let key = key.freeze();
         if below.first() == Some(&b'v') {
-            keys::read_version(&key).ok_or_else(foreign)?;
+            keys::read_version(&key).filter(|of| of.name.len() <= REDIS_KEY_BYTES_MAX).ok_or_else(foreign)?;
             let version = storgo_protocol::meta::Version::decode(value).map_err(|_| foreign())?;
             if version.expires_ms > 0 {
                 self.draft.put(keys::expiry(version.expires_ms, &key), Bytes::new());
             }
+        } else if below.len() != 1 + 16 || Remembered::decode(value.clone()).is_err() {
+            return Err(foreign());
         }
         self.draft.put(key, value.clone());
         Ok(())

@@ -6,5 +6,6 @@
 //! ```
 
 mod log;
+mod state;
 mod types;
 mod wire;

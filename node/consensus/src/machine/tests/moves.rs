@@ -164,7 +164,7 @@ fn steps_out_of_order_are_refused() {
     }
     let own = Ship { from: SlotTo { group: group.source.id, ..to }, page: 0, floor: Stamp::ZERO, pairs: Vec::new() };
     assert_eq!(refused(&group.source.tell(Action::Ship(own))), RefusedKind::Frozen(to.group));
-    for below in [&b"s"[..], b"", b"x123", b"vshort"] {
+    for below in [&b"s"[..], b"", b"x123", b"vshort", b"r", b"r0123456789abcdef"] {
         let pairs = vec![(Bytes::from_static(below), Bytes::new())];
         let ship = Ship { from, page: 0, floor: Stamp::ZERO, pairs };
         assert_eq!(refused(&group.target.tell(Action::Ship(ship))), RefusedKind::Invalid, "{below:?}");
