@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::command::Command;
 use crate::config::{MeshConfig, Role};
 use crate::data::DataSide;
+use crate::frames::Lanes;
 use crate::gate::Gate;
 use crate::nat::Reach;
 use crate::peers::{self, Path, PeerTable};
@@ -50,6 +51,7 @@ pub(crate) struct Core {
     pub(crate) commands: mpsc::Sender<Command>,
     pub(crate) control: libp2p_stream::Control,
     pub(crate) pools: Mutex<HashMap<PeerId, Arc<Pool>>>,
+    pub(crate) lanes: Lanes,
     pub(crate) data: DataSide,
     pub(crate) gate: Gate,
     /// Where newly published nodes are told to the publisher.
@@ -129,6 +131,7 @@ impl Core {
     pub(crate) fn set_paths(&self, peer: PeerId, paths: Vec<Path>) {
         if paths.is_empty() {
             self.pools.lock().remove(&peer);
+            self.lanes.forget(peer);
         }
         self.table.lock().set_paths(peer, paths);
         self.changed.send_replace(());
@@ -140,6 +143,7 @@ impl Core {
         for pool in self.pools.lock().values() {
             pool.sweep(now);
         }
+        self.lanes.sweep(now.into());
     }
 
     /// Notes that a peer cannot be used for now, for whatever reason.

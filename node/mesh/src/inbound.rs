@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::core::Core;
 use crate::frame_io::{FrameError, discard_rest, read_lengths, read_rest, write_frame};
+use crate::frames::{self, FrameInbox};
 use crate::gate::OpenStream;
 use crate::{hello, names};
 
@@ -27,6 +28,7 @@ use crate::{hello, names};
 pub(crate) enum Inbound {
     Hello,
     Shard(Arc<dyn Serve>),
+    Raft(Arc<dyn FrameInbox>),
 }
 
 /// Accepts streams of one protocol until the mesh stops. It does nothing but start tasks: streams that arrive while it
@@ -56,6 +58,7 @@ fn start(core: &Arc<Core>, peer: &Libp2pPeerId, stream: Stream, inbound: &Inboun
             match inbound {
                 Inbound::Hello => hello::answer(&core, peer, stream).await,
                 Inbound::Shard(serve) => answer_stream(&core, peer, stream, serve.as_ref()).await,
+                Inbound::Raft(inbox) => frames::receive(&core, peer, stream, inbox.as_ref()).await,
             }
         };
         if let Some(Err(error)) = core.cancel.run_until_cancelled(serving).await {
@@ -123,7 +126,7 @@ where
 }
 
 /// Whether the peer's hello was welcomed, or is within a moment: it may stand on another stream.
-async fn admitted(core: &Core, peer: PeerId) -> bool {
+pub(crate) async fn admitted(core: &Core, peer: PeerId) -> bool {
     let mut changed = core.changed.subscribe();
     let admitted = timeout(Duration::from_secs(MESH_ADMISSION_SECONDS_MAX), async {
         while !core.table.lock().admits(peer) {

@@ -5,6 +5,8 @@
 //!   Peers::ask ──► connect ──► pool ──► frame ═══ shard stream ═══► inbound ──► Serve
 //!                     │                                                │ published
 //!                     ▼ commands                                       ▼
+//!   Mesh::send_frame ──► lane ═══ raft stream ═══► inbound ──► FrameInbox
+//!
 //!                 event loop ◄──► swarm: tcp, quic, kad, …         publisher ──► DHT
 //!                     │ links
 //!                     ▼
@@ -30,6 +32,7 @@ mod peers;
 mod ask;
 mod data;
 mod frame_io;
+mod frames;
 mod gate;
 mod inbound;
 mod pool;
@@ -52,6 +55,7 @@ mod links;
 pub use config::{MeshConfig, MeshSetup, Role};
 pub use dht::{DhtPeer, RoutingEntry};
 pub use error::MeshError;
+pub use frames::FrameInbox;
 pub use mesh::Mesh;
 pub use nat::Reach;
 pub use peers::{PathKind, PeerRow, PeerState};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use storgo_object::ports::{PeerError, Peers};
@@ -84,6 +85,16 @@ impl Mesh {
         self.core.table.lock().hear_of(peer, std::slice::from_ref(address));
         self.core.changed.send_replace(());
         Ok(())
+    }
+
+    /// Sends a frame of at most [`RAFT_FRAME_BYTES_MAX`](storgo_protocol::limits::RAFT_FRAME_BYTES_MAX) bytes to a peer
+    /// that takes frames. That it left does not say that it arrived.
+    ///
+    /// # Errors
+    /// [`PeerError`] if it is known not to arrive.
+    pub async fn send_frame(&self, to: PeerId, frame: Bytes) -> Result<(), PeerError> {
+        let sent = self.core.cancel.run_until_cancelled(self.core.send_frame(to, frame)).await;
+        sent.unwrap_or(Err(PeerError::Stopped))
     }
 
     /// The peers closest to `peer` in the DHT, itself among them if it was found.

@@ -9,7 +9,7 @@ use libp2p::StreamProtocol;
 use libp2p::identity::Keypair;
 use parking_lot::Mutex;
 use storgo_protocol::limits::{DHT_ANNOUNCEMENTS_MAX, MESH_COMMANDS_MAX};
-use storgo_protocol::message::{HELLO_PROTOCOL, SHARD_PROTOCOL};
+use storgo_protocol::message::{HELLO_PROTOCOL, RAFT_PROTOCOL, SHARD_PROTOCOL};
 use storgo_protocol::{NetworkId, PeerAddress};
 use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
@@ -21,6 +21,7 @@ use crate::config::{MeshSetup, Role};
 use crate::core::{Core, Listening};
 use crate::data::{self, DataSide};
 use crate::event_loop::EventLoop;
+use crate::frames::{FrameInbox, Lanes};
 use crate::gate::Gate;
 use crate::inbound::{self, Inbound};
 use crate::mesh::Mesh;
@@ -58,6 +59,14 @@ impl Mesh {
         Ok(mesh)
     }
 
+    /// Takes frames of other peers in from now on.
+    ///
+    /// # Errors
+    /// [`MeshError::Setup`] if somebody takes them in already.
+    pub fn take_frames(&self, inbox: Arc<dyn FrameInbox>) -> Result<(), MeshError> {
+        accept(&self.core, RAFT_PROTOCOL, Inbound::Raft(inbox))
+    }
+
     async fn launch(setup: &MeshSetup) -> Result<Self, MeshError> {
         let config = &setup.config;
         let bootstrap = parse_bootstrap(&config.bootstrap)?;
@@ -88,6 +97,7 @@ impl Mesh {
             commands,
             control: event_loop.control(),
             pools: Mutex::default(),
+            lanes: Lanes::default(),
             data: DataSide::new(&setup.identity)?,
             gate: Gate::new(),
             published,

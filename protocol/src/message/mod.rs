@@ -38,6 +38,9 @@ pub const HELLO_PROTOCOL: &str = "/storgo/hello/1";
 /// The stream protocol of [`Request`] and [`Answer`].
 pub const SHARD_PROTOCOL: &str = "/storgo/shard/1";
 
+/// The stream protocol of frames between members of metadata groups; nothing is answered on the stream.
+pub const RAFT_PROTOCOL: &str = "/storgo/raft/1";
+
 /// The version of the messages spoken here, and the oldest still understood.
 pub const MESSAGE_VERSION: u32 = 1;
 

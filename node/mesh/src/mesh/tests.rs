@@ -25,6 +25,7 @@ use crate::pool;
 use crate::{MeshConfig, MeshSetup, Role};
 
 mod data;
+mod frames;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const MIB: usize = 1024 * 1024;
