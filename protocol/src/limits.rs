@@ -541,6 +541,18 @@ pub const EXPIRED_AT_ONCE_MAX: usize = 256;
 /// Versions in one page of a listing: what S3 gives.
 pub const LISTED_MAX: usize = 1000;
 
+/// Bytes of a row's key: a table's letter and the longest name.
+pub const ROW_KEY_BYTES_MAX: usize = 256;
+
+/// Bytes of a row: a bucket with all its members and their keys.
+pub const ROW_BYTES_MAX: usize = 256 * KIB;
+
+/// Rows that one command changes.
+pub const ROWS_CHANGED_MAX: usize = 16;
+
+/// Rows in one page.
+pub const ROWS_LISTED_MAX: usize = 1000;
+
 /// Bytes of a frame between two members: as many commands as one append carries, and room for other groups' messages.
 pub const RAFT_FRAME_BYTES_MAX: usize = 8 * MIB;
 
@@ -692,6 +704,7 @@ const _: () = {
     );
 
     assert!(COMMAND_BYTES_MAX + KIB <= LOG_ENTRY_BYTES_MAX);
+    assert!(ROW_BYTES_MAX + ROWS_CHANGED_MAX * (ROW_KEY_BYTES_MAX + 32) + KIB <= COMMAND_BYTES_MAX);
     assert!(RAFT_APPEND_BYTES_MAX + COMMAND_BYTES_MAX + KIB <= RAFT_FRAME_BYTES_MAX);
     assert!(RECORDS_PACKED_BYTES_MAX + KIB <= RAFT_FRAME_BYTES_MAX);
     assert!(COMMAND_BYTES_MAX <= RECORDS_VALUE_BYTES_MAX);

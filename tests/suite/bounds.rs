@@ -378,6 +378,9 @@ const ROWS: &[Row] = &[
     Bound("TAG_VALUE_BYTES_MAX", VERSION, VERSIONS, "a value of one byte more"),
     Bound("COMMAND_BYTES_MAX", COMMAND, COMMANDS, "a shipped record as long as a command may be"),
     Bound("SHIPPED_PAIRS_MAX", COMMAND, COMMANDS, "one record more"),
+    Bound("ROW_KEY_BYTES_MAX", COMMAND, COMMANDS, "a key of one byte more"),
+    Bound("ROW_BYTES_MAX", COMMAND, COMMANDS, "a row of one byte more"),
+    Bound("ROWS_CHANGED_MAX", COMMAND, COMMANDS, "one row more"),
     Bound(
         "REQUEST_WINDOW_MS",
         "protocol/src/meta/ids.rs",
@@ -387,6 +390,12 @@ const ROWS: &[Row] = &[
     Bound("EVENTS_KEPT", MACHINE, "events_tell_each_change_once_for_as_long_as_they_are_kept", "a log that went on"),
     Bound("EXPIRED_AT_ONCE_MAX", MACHINE, "a_tick_removes_no_more_than_its_share", "one version more that expired"),
     Bound("LISTED_MAX", MACHINE, "listings_are_ordered_and_come_in_pages", "a page without end"),
+    Bound(
+        "ROWS_LISTED_MAX",
+        "node/consensus/src/machine/tests/rows.rs",
+        "a_page_of_rows_has_an_end",
+        "a page without end",
+    ),
     Bound("RAFT_FRAME_BYTES_MAX", COURIER, FRAMES, "a frame of one byte more"),
     Bound("RAFT_ENVELOPES_MAX", COURIER, FRAMES, "a frame of one message more"),
     Own("RAFT_APPEND_BYTES_MAX", "how much this side sends at once; `limited_reads_keep_to_their_bytes`"),

@@ -6,7 +6,8 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::{
-    BucketConfig, BucketId, RequestId, Slot, Stamp, Version, VersionId, at_most, decode, fixed_or_none, ids, wire,
+    BucketConfig, BucketId, RequestId, RowChange, Slot, Stamp, Version, VersionId, at_most, decode, fixed_or_none, ids,
+    wire,
 };
 use crate::limits::{COMMAND_BYTES_MAX, REDIS_KEY_BYTES_MAX, SHIPPED_PAIRS_MAX};
 use crate::{DecodeError, GroupId};
@@ -59,6 +60,8 @@ pub enum Action {
     RaiseFeature(u32),
     /// Let time pass: what expired by the stamp of this command is removed, as far as one command may.
     Tick,
+    /// Change rows, all or none; in ascending order of their keys, 1 to [`ROWS_CHANGED_MAX`](crate::limits::ROWS_CHANGED_MAX).
+    SetRows(Vec<RowChange>),
 }
 
 /// What must hold for a write to happen.
@@ -176,6 +179,9 @@ impl Command {
             Action::Drop(slot) => Wire::Drop(slot.to_wire()),
             Action::RaiseFeature(level) => Wire::RaiseFeature(*level),
             Action::Tick => Wire::Tick(wire::Tick {}),
+            Action::SetRows(rows) => {
+                Wire::SetRows(wire::SetRows { rows: rows.iter().map(RowChange::to_wire).collect() })
+            }
         };
         let request = self.request.map(|id| id.as_bytes().to_vec()).unwrap_or_default().into();
         wire::Command { feature: self.feature, request, command: Some(command) }.encode_to_vec().into()
@@ -217,6 +223,7 @@ impl Command {
             Wire::Drop(slot) => Action::Drop(SlotTo::from_wire(slot)?),
             Wire::RaiseFeature(level) => Action::RaiseFeature(level),
             Wire::Tick(wire::Tick {}) => Action::Tick,
+            Wire::SetRows(rows) => Action::SetRows(RowChange::all_from_wire(rows.rows)?),
         };
         let request = fixed_or_none(&command.request, "request")?.map(RequestId::from_bytes);
         Ok(Self { feature: command.feature, request, action })

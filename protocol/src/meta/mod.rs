@@ -15,6 +15,7 @@ mod event;
 mod ids;
 mod reply;
 mod request;
+mod row;
 mod slot;
 mod unknown;
 mod version;
@@ -31,6 +32,7 @@ pub use event::{EventKind, StorageEvent};
 pub use ids::{BucketId, ObjectId, RequestId, Stamp, VersionId};
 pub use reply::{Refused, RefusedKind, Reply};
 pub use request::Remembered;
+pub use row::{Row, RowChange};
 pub use slot::{Slot, SlotState};
 pub use version::{Lock, Tag, Version};
 

@@ -72,6 +72,8 @@ pub enum RefusedKind {
     Fenced,
     /// This is the page that is to come.
     Page(u64),
+    /// The row of this number, among those of the command, is not as was thought.
+    Row(u64),
 }
 
 impl fmt::Display for Refused {
@@ -113,6 +115,7 @@ impl Refused {
             RefusedKind::Invalid => (Wire::Invalid, None, 0),
             RefusedKind::Fenced => (Wire::Fenced, None, 0),
             RefusedKind::Page(page) => (Wire::Page, None, page),
+            RefusedKind::Row(number) => (Wire::Row, None, number),
         };
         let (version, reason) = (ids::version_bytes(version), self.reason.clone());
         wire::Refused { kind: kind.into(), version, number, reason }
@@ -135,6 +138,7 @@ impl Refused {
             Wire::RequestReused => RefusedKind::RequestReused,
             Wire::Fenced => RefusedKind::Fenced,
             Wire::Page => RefusedKind::Page(refused.number),
+            Wire::Row => RefusedKind::Row(refused.number),
             // A kind that a newer member has and this program does not is a refusal all the same.
             Wire::Invalid | Wire::Unspecified => RefusedKind::Invalid,
         };
@@ -199,7 +203,7 @@ mod tests {
             [Kind::Condition(None), Kind::Condition(Some(version)), Kind::NoBucket, Kind::Generation(7)],
             [Kind::NotHere(group), Kind::Frozen(group), Kind::Locked, Kind::Feature(2)],
             [Kind::RequestOld, Kind::RequestReused, Kind::Invalid, Kind::Fenced],
-            [Kind::Page(5), Kind::Page(6), Kind::Page(7), Kind::Page(8)],
+            [Kind::Page(5), Kind::Page(6), Kind::Row(0), Kind::Row(8)],
         ];
         let refused = kinds.concat().into_iter().map(|kind| Reply::Refused(Refused::new(kind, "because")));
         let others = [

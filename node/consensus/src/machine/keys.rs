@@ -5,6 +5,7 @@
 //!   slot (u16 BE) 'v' bucket (16) key 00 01 !stamp (u64 BE)  a version; the newest of a key first
 //!   slot (u16 BE) 'r' request (16)                           what was answered; the oldest first
 //!   ff ff 'b' bucket (16)                                    a bucket's configuration
+//!   ff ff 'c' key                                           a row
 //!   ff ff 'e' index (u64 BE) number (u32 BE)                 an event
 //!   ff ff 'f'                                                the feature level (u32 BE)
 //!   ff ff 't'                                                last stamp (u64 BE), index (u64 BE)
@@ -63,6 +64,28 @@ pub(super) fn bucket(id: BucketId) -> Bytes {
     let mut key = group_section(b'b');
     key.put_slice(id.as_bytes());
     key.freeze()
+}
+
+pub(super) fn row(key: &[u8]) -> Bytes {
+    let mut record = group_section(b'c');
+    record.put_slice(key);
+    record.freeze()
+}
+
+/// The rows whose keys start so.
+pub(super) fn rows(prefix: &[u8]) -> (Bytes, Bytes) {
+    let first = row(prefix);
+    let end = after_prefix(&first);
+    (first, end)
+}
+
+pub(super) fn behind_row(key: &[u8]) -> Bytes {
+    row(&[key, &[0]].concat())
+}
+
+/// The key of the row that a record's key names.
+pub(super) fn read_row(record: &Bytes) -> Option<Bytes> {
+    (record.len() >= 3).then(|| record.slice(3..))
 }
 
 pub(super) fn last_stamp() -> Bytes {

@@ -13,6 +13,7 @@ mod expiry;
 mod keys;
 mod read;
 mod requests;
+mod rows;
 mod slots;
 mod view;
 mod write;
@@ -20,6 +21,7 @@ mod write;
 pub use events::{EventsError, events};
 pub use expiry::is_due;
 pub use read::{Found, Listed, Listing, Reading, get, list};
+pub use rows::{row, rows};
 pub use slots::{floor, page};
 pub use view::{Batch, Draft, Pair, View};
 
@@ -199,6 +201,7 @@ impl Step<'_> {
                 Ok(Reply::Done { count: 1 })
             }
             Action::Tick => self.tick(),
+            Action::SetRows(changes) => self.set_rows(changes),
         }
     }
 

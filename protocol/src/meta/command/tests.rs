@@ -1,5 +1,5 @@
 use super::*;
-use crate::limits::{COMMAND_BYTES_MAX, REDIS_KEY_BYTES_MAX};
+use crate::limits::{COMMAND_BYTES_MAX, REDIS_KEY_BYTES_MAX, ROW_BYTES_MAX, ROW_KEY_BYTES_MAX, ROWS_CHANGED_MAX};
 use crate::meta::{Body, FEATURE_LEVEL, InlineBody, KeyRule, ObjectId};
 
 fn version(body: Body) -> Version {
@@ -30,6 +30,12 @@ fn command(action: Action) -> Command {
     Command { feature: FEATURE_LEVEL, request: Some(RequestId::new(77, [9; 10])), action }
 }
 
+/// One change of a row of `key` bytes.
+fn rows(key: usize) -> Vec<RowChange> {
+    let expected = (key > 1).then_some(Stamp::ZERO);
+    vec![RowChange { key: vec![7; key].into(), expected, value: (key < 3).then(Bytes::new) }]
+}
+
 fn all() -> Vec<Action> {
     let to = SlotTo { slot: Slot::new(9).unwrap(), group: GroupId::new(2) };
     let config = BucketConfig {
@@ -58,6 +64,7 @@ fn all() -> Vec<Action> {
         Action::Drop(to),
         Action::RaiseFeature(2),
         Action::Tick,
+        Action::SetRows(vec![rows(1), rows(2)].concat()),
     ]
 }
 
@@ -85,6 +92,18 @@ fn a_command_beyond_its_bounds_is_refused() {
         pairs: vec![(Bytes::new(), vec![0; COMMAND_BYTES_MAX].into())],
     });
     assert!(refused(long.clone()));
+    let many = |count: usize| Action::SetRows((1..=count).flat_map(rows).collect());
+    assert!(!refused(many(ROWS_CHANGED_MAX)) && refused(many(ROWS_CHANGED_MAX + 1)) && refused(many(0)));
+    let key = |bytes: usize| Action::SetRows(rows(bytes));
+    assert!(!refused(key(ROW_KEY_BYTES_MAX)) && refused(key(ROW_KEY_BYTES_MAX + 1)) && refused(key(0)));
+    let value = |bytes: usize| {
+        let value = Some(vec![0; bytes].into());
+        Action::SetRows(vec![RowChange { key: Bytes::from_static(b"k"), expected: None, value }])
+    };
+    assert!(!refused(value(ROW_BYTES_MAX)) && refused(value(ROW_BYTES_MAX + 1)));
+    assert!(
+        refused(Action::SetRows([rows(2), rows(1)].concat())) && refused(Action::SetRows([rows(2), rows(2)].concat()))
+    );
     assert!(Command::feature_of(&command(long.clone()).encode()).is_err());
     let proposal = Proposal { stamp: Stamp::ZERO, command: command(long).encode() };
     assert!(Proposal::decode(proposal.encode()).is_err());

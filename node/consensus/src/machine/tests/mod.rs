@@ -3,11 +3,13 @@
 //! ```text
 //!   writes    puts, deletes, conditions, locks, retries, configurations, expiry, events, listings
 //!   moves     a slot goes from one group to another
+//!   rows      what is changed together, if it is as was thought
 //!   model     random logs: the answers of a small model, and the same bytes however they are cut
 //! ```
 
 mod model;
 mod moves;
+mod rows;
 mod writes;
 
 use std::collections::BTreeMap;
