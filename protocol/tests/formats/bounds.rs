@@ -3,15 +3,18 @@
 use bytes::Bytes;
 use storgo_protocol::limits::{
     ADDRESS_BYTES_MAX, CHUNK_BYTES_MAX, CODE_PARAMETER_BYTES_MAX, IDS_PER_MESSAGE_MAX, INDEX_NODE_BYTES_MAX,
-    LAYOUT_RECORDS_MAX, NODE_BYTES_MAX, NODE_COPIES_MAX, OBJECT_BYTES_MAX, REASON_CHARS_MAX, SEALED_BYTES_MAX,
-    SEGMENT_BYTES, SEGMENTS_MAX, SHARD_BYTES_MAX, SLICE_BYTES_MAX, STRIPE_HEADER_BYTES_MAX, STRIPE_SHARDS_MAX,
-    TICKET_ADDRESSES_MAX, TICKET_CHARS_MAX, TREE_DEPTH_MAX,
+    LAYOUT_RECORDS_MAX, LOG_ENTRY_BYTES_MAX, LOG_FRAME_BYTES_MAX, LOG_MARK_BYTES_MAX, NODE_BYTES_MAX, NODE_COPIES_MAX,
+    OBJECT_BYTES_MAX, REASON_CHARS_MAX, RECORDS_BLOB_BYTES_MAX, RECORDS_KEY_BYTES_MAX, RECORDS_PACKED_BYTES_MAX,
+    RECORDS_PAGE_BYTES_MAX, RECORDS_VALUE_BYTES_MAX, SEALED_BYTES_MAX, SEGMENT_BYTES, SEGMENTS_MAX, SHARD_BYTES_MAX,
+    SLICE_BYTES_MAX, STRIPE_HEADER_BYTES_MAX, STRIPE_SHARDS_MAX, TICKET_ADDRESSES_MAX, TICKET_CHARS_MAX,
+    TREE_DEPTH_MAX,
 };
+use storgo_protocol::log::{LogBody, LogFrame, LogFrameHead, LogRecord};
 use storgo_protocol::message::{Answer, Frame, Refusal, RefusalKind, Request};
 use storgo_protocol::slice::decode_slice;
 use storgo_protocol::{
-    AnyTicket, Code, DecodeError, IndexNode, LayoutNode, LayoutTop, PeerAddress, Root, ShardId, ShardSet, StripeHeader,
-    Ticket,
+    AnyTicket, Code, DecodeError, IndexNode, LayoutNode, LayoutTop, PeerAddress, Root, ShardId, ShardSet, SnapshotPage,
+    StripeHeader, Ticket,
 };
 
 use super::samples;
@@ -154,4 +157,50 @@ fn a_request_says_how_much_its_answer_may_carry() {
         Request::PullNode { node: storgo_protocol::NodeId::from_bytes([1; 32]) }.answer_payload_max(),
         NODE_BYTES_MAX
     );
+}
+
+#[test]
+fn a_record_or_frame_of_a_log_beyond_its_bounds_is_refused() {
+    let decode = |body: LogBody| {
+        let mut out = Vec::new();
+        LogRecord { group: samples::group(), body }.encode_to(&mut out);
+        LogRecord::decode(&out.into())
+    };
+    let zeros = |bytes: usize| Bytes::from(vec![0; bytes]);
+    let entry = |bytes| decode(LogBody::Entry { term: 1, index: 1, payload: zeros(bytes) });
+    assert!(entry(LOG_ENTRY_BYTES_MAX).is_ok());
+    too_many(entry(LOG_ENTRY_BYTES_MAX + 1), LOG_ENTRY_BYTES_MAX);
+    for make in [LogBody::Vote, LogBody::Committed, |marker| LogBody::Purge { index: 1, marker }] {
+        assert!(decode(make(zeros(LOG_MARK_BYTES_MAX))).is_ok());
+        too_many(decode(make(zeros(LOG_MARK_BYTES_MAX + 1))), LOG_MARK_BYTES_MAX);
+    }
+    let body_bytes = LOG_FRAME_BYTES_MAX as u32;
+    let head = LogFrameHead { offset: 128, body_bytes, records: 0, body_crc: 0 };
+    assert_eq!(LogFrameHead::decode(&head.encode()), Ok(head));
+    let longer = LogFrameHead { body_bytes: body_bytes + 32, ..head };
+    too_many(LogFrameHead::decode(&longer.encode()), LOG_FRAME_BYTES_MAX);
+    too_many(LogFrame::finish(&mut vec![0; LogFrameHead::BYTES + LOG_FRAME_BYTES_MAX], 128, 0), LOG_FRAME_BYTES_MAX);
+}
+
+#[test]
+fn a_page_of_a_state_beyond_its_bounds_is_refused() {
+    let page = samples::snapshot_page();
+    too_many(SnapshotPage::decode(&vec![0; SnapshotPage::BYTES_MAX + 1].into()), SnapshotPage::BYTES_MAX);
+    assert!(SnapshotPage::BYTES_MAX >= RECORDS_PACKED_BYTES_MAX);
+    let large = SnapshotPage { content_bytes: RECORDS_PAGE_BYTES_MAX as u32 + 1, ..page };
+    too_many(SnapshotPage::decode(&large.encode().into()), RECORDS_PAGE_BYTES_MAX);
+    too_many(SnapshotPage::decode_content(1, &vec![0; RECORDS_PAGE_BYTES_MAX + 1].into()), RECORDS_PAGE_BYTES_MAX);
+    let row = |key: usize, value: usize| {
+        let lengths = [key as u32, value as u32].map(u32::to_le_bytes).concat();
+        SnapshotPage::decode_content(1, &[lengths, vec![0; key + value]].concat().into())
+    };
+    assert!(row(RECORDS_KEY_BYTES_MAX, RECORDS_VALUE_BYTES_MAX).is_ok());
+    too_many(row(RECORDS_KEY_BYTES_MAX + 1, 0), RECORDS_KEY_BYTES_MAX);
+    too_many(row(0, RECORDS_VALUE_BYTES_MAX + 1), RECORDS_VALUE_BYTES_MAX);
+    let blob = |bytes: usize| {
+        let head = [&[0; 16], &(bytes as u32).to_le_bytes()[..]].concat();
+        SnapshotPage::decode_content(0, &[head, vec![0; bytes]].concat().into())
+    };
+    assert!(blob(RECORDS_BLOB_BYTES_MAX).is_ok());
+    too_many(blob(RECORDS_BLOB_BYTES_MAX + 1), RECORDS_BLOB_BYTES_MAX);
 }

@@ -6,12 +6,14 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use bytes::Bytes;
+use storgo_protocol::log::{LogFrame, LogManifest, LogRecord, LogSegmentHead};
 use storgo_protocol::message::{Answer, Hello, HelloAnswer, Request};
 use storgo_protocol::slice::{encode_slice, group_range, outboard};
 use storgo_protocol::tree::TreeTrailer;
 use storgo_protocol::{
     AnyTicket, Authority, CareTicket, Grant, IndexNode, IndexTop, LayoutNode, LayoutRecord, LayoutTop, MemberCard,
-    NodeId, PeerAddress, RepairGrant, Root, ShardFileHead, ShardIndex, StripeHeader, Ticket, WrappedKey,
+    NodeId, PeerAddress, RepairGrant, Root, ShardFileHead, ShardIndex, SnapshotPage, StripeHeader, Ticket, WrappedKey,
 };
 
 use super::messages::{self, on_stream};
@@ -35,6 +37,7 @@ pub fn all() -> Vec<Golden> {
     list.extend(members());
     list.extend(wire());
     list.extend(trees());
+    list.extend(logs());
     list
 }
 
@@ -99,6 +102,35 @@ fn trees() -> Vec<Golden> {
         golden("tree_table", "tree_table", [&trailer.pages.to_le_bytes(), table].concat()),
         golden("tree_trailer", "tree_trailer", [&object_bytes.to_le_bytes()[..], trailer_bytes].concat()),
     ]
+}
+
+/// What stands in a log and in an exported state.
+fn logs() -> Vec<Golden> {
+    let mut list = Vec::new();
+    for (name, record) in samples::log_records() {
+        let mut bytes = Vec::new();
+        record.encode_to(&mut bytes);
+        assert_eq!(LogRecord::decode(&Bytes::copy_from_slice(&bytes)), Ok(record));
+        list.push(golden(name, "log_record", bytes));
+    }
+    let (head, manifest, frame) = (samples::log_segment_head(), samples::log_manifest(), samples::log_frame());
+    assert_eq!(LogSegmentHead::decode(&head.encode()), Ok(head.clone()));
+    assert_eq!(LogManifest::decode(&manifest.encode()), Ok(manifest));
+    let found = LogFrame::decode(&frame).expect("a frame");
+    assert_eq!((found.head.offset, found.records), (128, vec![36..52, 56..96]));
+    list.push(golden("log_segment_head", "log_segment_head", head.encode()));
+    list.push(golden("log_manifest", "log_manifest", manifest.encode()));
+    list.push(golden("log_frame", "log_frame", frame));
+    let page = samples::snapshot_page();
+    assert_eq!(SnapshotPage::decode(&page.encode().into()), Ok(page.clone()));
+    list.push(golden("snapshot_page", "snapshot_page", page.encode()));
+    let (start, rows) = samples::snapshot_content();
+    let mut content = Vec::new();
+    start.encode_to(&mut content);
+    rows.iter().for_each(|row| row.encode_to(&mut content));
+    assert_eq!(SnapshotPage::decode_content(0, &content.clone().into()), Ok((Some(start), rows)));
+    list.push(golden("snapshot_content", "snapshot_content", [&[0], &content[..]].concat()));
+    list
 }
 
 fn tickets() -> Vec<Golden> {

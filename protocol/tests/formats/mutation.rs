@@ -12,10 +12,21 @@ use super::samples;
 use super::targets::{TARGETS, Target};
 
 /// Forms in which every byte is under a signature, a checksum or a hash.
-const SEALED: [&str; 6] = ["layout_record", "grant", "repair_grant", "authority", "shard_file_head", "word"];
+const SEALED: [&str; 10] = [
+    "layout_record",
+    "grant",
+    "repair_grant",
+    "authority",
+    "shard_file_head",
+    "word",
+    "log_segment_head",
+    "log_frame",
+    "log_manifest",
+    "snapshot_page",
+];
 
-/// Forms whose end is known only to what carries them: Protobuf heads, an address, the head of a shard file.
-const OPEN: [&str; 4] = ["hello", "hello_answer", "address", "shard_file_head"];
+/// Forms whose end is known only to what carries them: Protobuf heads, an address, the head of a shard file, a record.
+const OPEN: [&str; 5] = ["hello", "hello_answer", "address", "shard_file_head", "log_record"];
 
 fn samples() -> impl Iterator<Item = (Golden, Target)> {
     golden::all().into_iter().map(|golden| {
@@ -55,6 +66,8 @@ fn no_cut_is_misread() {
                 // Without the repair grant behind it, the grant still is one.
                 "authority" => cut == storgo_protocol::Grant::BYTES,
                 "hello" | "hello_answer" | "address" => true,
+                // A record ends where its seal does, and the content of a page where the page says, checked by its hash.
+                "log_record" | "snapshot_content" => true,
                 _ => false,
             };
             assert!(honest || !accepted, "{} accepts its first {cut} bytes", golden.file);

@@ -5,6 +5,7 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use storgo_protocol::limits::{INDEX_NODE_BYTES_MAX, NODE_BYTES_MAX, STRIPE_HEADER_BYTES_MAX};
+use storgo_protocol::log::LogRecord;
 use storgo_protocol::message::{Answer, Hello, HelloAnswer, PeerCard, Refusal, RefusalKind, Request, Welcome};
 use storgo_protocol::{
     AnyTicket, Authority, CareTicket, ContentId, IndexNode, LayoutNode, LayoutRecord, LayoutTop, NetworkId, NodeId,
@@ -38,6 +39,14 @@ proptest! {
         };
         prop_assert_eq!(bytes.len(), IndexNode::HEAD_BYTES + items);
         prop_assert_eq!(IndexNode::decode(&bytes), Ok(node));
+    }
+
+    #[test]
+    fn log_records(record in strategies::log_record()) {
+        let mut bytes = Vec::new();
+        record.encode_to(&mut bytes);
+        prop_assert!(bytes.len() == record.encoded_bytes() && bytes.len() <= LogRecord::BYTES_MAX);
+        prop_assert_eq!(LogRecord::decode(&bytes.into()), Ok(record));
     }
 
     #[test]

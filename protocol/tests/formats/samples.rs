@@ -4,12 +4,14 @@
 
 use bytes::Bytes;
 use storgo_protocol::limits::{SEGMENT_BYTES, TAG_BYTES};
+use storgo_protocol::log::{LogBody, LogFrame, LogFrameHead, LogManifest, LogRecord, LogSegmentHead};
 use storgo_protocol::tree::{TreeBuilder, TreeFile, TreeItem, TreeName, TreeNode, TreeRoot, TreeTime};
 use storgo_protocol::{
     Authority, CareTicket, ChunkId, ChunkKey, ChunkRef, Cipher, Code, ContentId, ContentKey, Extent, Grant, GrantTerms,
-    Identity, IndexChild, IndexNode, IndexTop, LayoutChild, LayoutEntry, LayoutId, LayoutItems, LayoutNode,
-    LayoutRecord, LayoutTop, MemberCard, MemberKey, NetworkId, NodeId, ObjectKind, PackedSegment, PeerAddress, PeerId,
-    RepairGrant, Root, ShardId, StripeHeader, StripeId, Ticket, WrappedKey,
+    GroupId, Identity, IndexChild, IndexNode, IndexTop, LayoutChild, LayoutEntry, LayoutId, LayoutItems, LayoutNode,
+    LayoutRecord, LayoutTop, LogIncarnation, MemberCard, MemberKey, NetworkId, NodeId, ObjectKind, PackedSegment,
+    PeerAddress, PeerId, RepairGrant, Root, ShardId, SnapshotPage, SnapshotRow, SnapshotStart, StripeHeader, StripeId,
+    Ticket, WrappedKey,
 };
 
 /// 32 bytes that count up from `first`, so that a field is recognised in a dump.
@@ -237,4 +239,61 @@ pub fn care_ticket() -> CareTicket {
 
 pub fn authority_bytes() -> Bytes {
     authority().encode().into()
+}
+
+pub fn group() -> GroupId {
+    GroupId::new(0x0102_0304_0506_0708)
+}
+
+/// A record of each kind, by name.
+pub fn log_records() -> Vec<(&'static str, LogRecord)> {
+    let bytes = |first: u8, count: usize| Bytes::copy_from_slice(&run(first)[..count]);
+    let bodies = [
+        ("log_entry", LogBody::Entry { term: 3, index: 0x1122_3344_5566_7788, payload: bytes(0x10, 32) }),
+        ("log_vote", LogBody::Vote(bytes(0x20, 9))),
+        ("log_committed", LogBody::Committed(bytes(0x30, 16))),
+        ("log_truncate", LogBody::Truncate { index: 12 }),
+        ("log_purge", LogBody::Purge { index: 11, marker: bytes(0x40, 5) }),
+        ("log_gone", LogBody::Gone),
+    ];
+    bodies.map(|(name, body)| (name, LogRecord { group: group(), body })).into()
+}
+
+pub fn log_segment_head() -> LogSegmentHead {
+    let mut sealed_key = [0; 32 + TAG_BYTES];
+    sealed_key.iter_mut().zip(0x80..).for_each(|(to, from)| *to = from);
+    LogSegmentHead {
+        incarnation: LogIncarnation::new(0xa1a2_a3a4_a5a6_a7a8),
+        number: 7,
+        previous_bytes: 4096,
+        salt: run(0x50),
+        sealed_key,
+    }
+}
+
+pub fn log_manifest() -> LogManifest {
+    LogManifest { incarnation: LogIncarnation::new(0xa1a2_a3a4_a5a6_a7a8), oldest: 3, newest: 7 }
+}
+
+/// Two sealed records of 16 and 40 bytes at offset 128.
+pub fn log_frame() -> Vec<u8> {
+    let mut out = vec![0; LogFrameHead::BYTES];
+    for (first, bytes) in [(0x60, 16), (0x70, 40)] {
+        out.extend_from_slice(&(bytes as u32).to_le_bytes());
+        out.extend((first..).take(bytes));
+    }
+    LogFrame::finish(&mut out, 128, 2).expect("a frame");
+    out
+}
+
+/// The content of a first page: the start and two rows.
+pub fn snapshot_content() -> (SnapshotStart, Vec<SnapshotRow>) {
+    let start = SnapshotStart { index: 99, term: 4, blob: Bytes::from_static(b"members") };
+    let row = |key: &'static str, value: &'static str| SnapshotRow { key: key.into(), value: value.into() };
+    (start, vec![row("", "of the empty key"), row("key", "")])
+}
+
+pub fn snapshot_page() -> SnapshotPage {
+    let packed = Bytes::copy_from_slice(&run(0x90));
+    SnapshotPage { group: group(), number: 2, is_last: true, previous: run(0x01), content_bytes: 1000, packed }
 }

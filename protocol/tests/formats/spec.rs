@@ -46,7 +46,7 @@ fn every_named_golden_file_exists_and_every_golden_file_is_named() {
 #[test]
 fn every_document_is_there() {
     let names: Vec<String> = documents().into_iter().map(|(name, _)| name).collect();
-    for name in ["members.md", "objects.md", "tickets.md", "tree.md", "wire.md"] {
+    for name in ["log.md", "members.md", "objects.md", "records.md", "tickets.md", "tree.md", "wire.md"] {
         assert!(names.iter().any(|found| found == name), "{name}");
     }
 }
@@ -93,6 +93,15 @@ fn bounds_stand_in_the_documents_with_their_values() {
         ("TREE_PAGE_BYTES_MAX", limits::TREE_PAGE_BYTES_MAX),
         ("TREE_TABLE_BYTES_MAX", limits::TREE_TABLE_BYTES_MAX),
         ("TREE_ITEMS_MAX", limits::TREE_ITEMS_MAX as usize),
+        ("LOG_ENTRY_BYTES_MAX", limits::LOG_ENTRY_BYTES_MAX),
+        ("LOG_MARK_BYTES_MAX", limits::LOG_MARK_BYTES_MAX),
+        ("LOG_FRAME_BYTES_MAX", limits::LOG_FRAME_BYTES_MAX),
+        ("LOG_SEGMENT_BYTES_MAX", limits::LOG_SEGMENT_BYTES_MAX as usize),
+        ("RECORDS_KEY_BYTES_MAX", limits::RECORDS_KEY_BYTES_MAX),
+        ("RECORDS_VALUE_BYTES_MAX", limits::RECORDS_VALUE_BYTES_MAX),
+        ("RECORDS_BLOB_BYTES_MAX", limits::RECORDS_BLOB_BYTES_MAX),
+        ("RECORDS_PAGE_BYTES_MAX", limits::RECORDS_PAGE_BYTES_MAX),
+        ("RECORDS_PACKED_BYTES_MAX", limits::RECORDS_PACKED_BYTES_MAX),
     ];
     let text: String = documents().into_iter().map(|(_, text)| text).collect();
     for (name, value) in bounds {

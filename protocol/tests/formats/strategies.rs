@@ -7,11 +7,12 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use storgo_protocol::limits::{
     CHUNK_BYTES_MAX, NODE_COPIES_MAX, SEALED_BYTES_MAX, SEGMENT_BYTES, STRIPE_SHARDS_MAX, TAG_BYTES,
 };
+use storgo_protocol::log::{LogBody, LogRecord};
 use storgo_protocol::{
     Authority, CareTicket, ChunkId, ChunkKey, ChunkRef, Cipher, Code, ContentId, ContentKey, Extent, Grant, GrantTerms,
-    Identity, IndexChild, IndexNode, LayoutChild, LayoutEntry, LayoutId, LayoutItems, LayoutNode, LayoutRecord,
-    LayoutTop, NetworkId, NodeId, PackedSegment, PeerAddress, PeerId, RepairGrant, Root, ShardAddress, ShardId,
-    ShardIndex, StripeHeader, StripeId, Ticket,
+    GroupId, Identity, IndexChild, IndexNode, LayoutChild, LayoutEntry, LayoutId, LayoutItems, LayoutNode,
+    LayoutRecord, LayoutTop, NetworkId, NodeId, PackedSegment, PeerAddress, PeerId, RepairGrant, Root, ShardAddress,
+    ShardId, ShardIndex, StripeHeader, StripeId, Ticket,
 };
 
 pub fn id<T>(make: fn([u8; 32]) -> T) -> impl Strategy<Value = T>
@@ -185,4 +186,22 @@ pub fn shard_address() -> impl Strategy<Value = ShardAddress> {
 
 pub fn payload(bytes_max: usize) -> impl Strategy<Value = Bytes> {
     vec(any::<u8>(), 0..=bytes_max).prop_map(Bytes::from)
+}
+
+pub fn log_record() -> impl Strategy<Value = LogRecord> {
+    let bytes = || vec(any::<u8>(), 0..300).prop_map(Bytes::from);
+    let entry = (any::<u64>(), any::<u64>(), bytes()).prop_map(|(term, index, payload)| LogBody::Entry {
+        term,
+        index,
+        payload,
+    });
+    let body = prop_oneof![
+        4 => entry,
+        1 => bytes().prop_map(LogBody::Vote),
+        1 => bytes().prop_map(LogBody::Committed),
+        1 => any::<u64>().prop_map(|index| LogBody::Truncate { index }),
+        1 => (any::<u64>(), bytes()).prop_map(|(index, marker)| LogBody::Purge { index, marker }),
+        1 => Just(LogBody::Gone),
+    ];
+    (any::<u64>(), body).prop_map(|(group, body)| LogRecord { group: GroupId::new(group), body })
 }

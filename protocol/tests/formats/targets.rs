@@ -5,13 +5,14 @@
 //! only, and messages say after a round trip what they said before.
 
 use bytes::Bytes;
+use storgo_protocol::log::{LogFrame, LogFrameHead, LogManifest, LogRecord, LogSegmentHead};
 use storgo_protocol::message::{Answer, Frame, FrameLengths, Hello, HelloAnswer, Request};
 use storgo_protocol::slice::decode_slice;
 use storgo_protocol::tree::{TreePage, TreePath, TreeTable, TreeTrailer, TreeWalk};
 use storgo_protocol::{
     AnyTicket, Authority, CareTicket, ChunkId, Code, ContentId, Grant, IndexNode, IndexTop, LayoutNode, LayoutRecord,
-    LayoutTop, MemberCard, PeerAddress, PeerId, RepairGrant, Root, ShardFileHead, ShardId, StripeHeader, Ticket,
-    WrappedKey,
+    LayoutTop, MemberCard, PeerAddress, PeerId, RepairGrant, Root, ShardFileHead, ShardId, SnapshotPage, StripeHeader,
+    Ticket, WrappedKey,
 };
 
 /// A decoder under test: whether it accepted the bytes.
@@ -44,6 +45,12 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("tree_page", tree_page),
     ("tree_table", tree_table),
     ("tree_trailer", tree_trailer),
+    ("log_record", log_record),
+    ("log_segment_head", log_segment_head),
+    ("log_frame", log_frame),
+    ("log_manifest", log_manifest),
+    ("snapshot_page", snapshot_page),
+    ("snapshot_content", snapshot_content),
 ];
 
 pub fn stripe_header(bytes: &[u8]) -> bool {
@@ -236,6 +243,58 @@ pub fn binary_of(word: &str) -> Vec<u8> {
     let mut bytes = data_encoding::BASE32_NOPAD.decode(digits.to_ascii_uppercase().as_bytes()).expect("base 32");
     bytes.truncate(bytes.len() - 4);
     bytes
+}
+
+pub fn log_record(bytes: &[u8]) -> bool {
+    let record = LogRecord::decode(&Bytes::copy_from_slice(bytes));
+    let encoded = record.map(|record| {
+        let mut out = Vec::new();
+        record.encode_to(&mut out);
+        assert_eq!(out.len(), record.encoded_bytes());
+        out
+    });
+    canonical(bytes, encoded)
+}
+
+pub fn log_segment_head(bytes: &[u8]) -> bool {
+    canonical(bytes, LogSegmentHead::decode(bytes).map(|head| head.encode()))
+}
+
+pub fn log_manifest(bytes: &[u8]) -> bool {
+    canonical(bytes, LogManifest::decode(bytes).map(|manifest| manifest.encode()))
+}
+
+/// A frame made of what was found in one is that frame.
+pub fn log_frame(bytes: &[u8]) -> bool {
+    let frame = LogFrame::decode(bytes);
+    let encoded = frame.map(|frame| {
+        let mut out = vec![0; LogFrameHead::BYTES];
+        for record in &frame.records {
+            out.extend_from_slice(&(record.len() as u32).to_le_bytes());
+            out.extend_from_slice(&bytes[record.clone()]);
+        }
+        assert_eq!(LogFrame::bytes_of(frame.records.iter().map(ExactSizeIterator::len)), bytes.len());
+        LogFrame::finish(&mut out, frame.head.offset, frame.head.records).expect("a frame");
+        out
+    });
+    canonical(bytes, encoded)
+}
+
+pub fn snapshot_page(bytes: &[u8]) -> bool {
+    canonical(bytes, SnapshotPage::decode(&Bytes::copy_from_slice(bytes)).map(|page| page.encode()))
+}
+
+/// The content of a page, behind its number in one byte.
+pub fn snapshot_content(bytes: &[u8]) -> bool {
+    let Some((number, content)) = bytes.split_first() else { return false };
+    let decoded = SnapshotPage::decode_content(u64::from(*number), &Bytes::copy_from_slice(content));
+    let encoded = decoded.map(|(start, rows)| {
+        let mut out = Vec::new();
+        start.iter().for_each(|start| start.encode_to(&mut out));
+        rows.iter().for_each(|row| row.encode_to(&mut out));
+        out
+    });
+    canonical(content, encoded)
 }
 
 /// Two encodings of one value would have two hashes and one signature: what is accepted is what would be written.
