@@ -33,6 +33,8 @@ const DATA: &str = "node/mesh/src/mesh/tests/data.rs";
 const NAT: &str = "node/mesh/src/nat.rs";
 const RELAY: &str = "node/mesh/src/relaying/tests.rs";
 const TREE: &str = "protocol/src/tree/tests.rs";
+const LOG_SHAPE: &str = "node/store/src/log/tests/shape.rs";
+const RECORDS: &str = "node/store/src/records/tests/states.rs";
 
 const MACHINE: &str = "node/consensus/src/machine/tests/writes.rs";
 const COURIER: &str = "node/consensus/src/courier/tests.rs";
@@ -56,6 +58,12 @@ const PATH: &str = "a_path_is_no_longer_and_no_deeper_than_its_bounds";
 const ITEM: &str = "what_an_item_says_is_checked";
 const COMMANDS: &str = "a_command_beyond_its_bounds_is_refused";
 const VERSIONS: &str = "a_version_beyond_its_bounds_is_refused";
+const LOG_FORMAT: &str = "a_record_or_frame_of_a_log_beyond_its_bounds_is_refused";
+const LOG_REFUSED: &str = "what_does_not_follow_or_fit_is_refused";
+const LOG_AT_ONCE: &str = "what_waits_and_what_is_written_or_read_at_once_is_bounded";
+const RECORDS_REFUSED: &str = "what_goes_back_or_is_too_large_is_refused_and_changes_nothing";
+const RECORDS_ENDS: &str = "scans_and_pages_end_at_their_bounds";
+const PAGES: &str = "a_page_of_a_state_beyond_its_bounds_is_refused";
 const TABLE: &str = "a_table_out_of_order_or_bounds_is_refused";
 
 const ROWS: &[Row] = &[
@@ -341,6 +349,43 @@ const ROWS: &[Row] = &[
     ),
     Own("LEASES_SUPERSEDED_MAX", "when a log is rewritten; `a_lease_log_is_rewritten_when_most_of_it_is_superseded`"),
     Own("LEASE_READ_BYTES", "how much is read at once"),
+    Own("LOG_SEGMENT_BYTES", "where this side begins a new file"),
+    Own("LOG_SEGMENT_BYTES_MAX", "how this side's own setting is capped; offsets beyond it are refused by their type"),
+    Bound("LOG_ENTRY_BYTES_MAX", LOG_SHAPE, LOG_REFUSED, "an entry of one byte more, appended and read"),
+    Bound("LOG_MARK_BYTES_MAX", LOG_SHAPE, LOG_REFUSED, "a vote, a mark and a marker of one byte more"),
+    Bound("LOG_FRAME_BYTES_MAX", FORMATS, LOG_FORMAT, "a frame of one step more, read and made"),
+    Bound("LOG_QUEUE_BYTES_MAX", LOG_SHAPE, LOG_AT_ONCE, "one entry more, on a disk that does not answer"),
+    Own("LOG_CARRY_BYTES_MAX", "how much this side rewrites at once; `a_group_that_rests_pins_no_segment`"),
+    Own(
+        "LOG_CACHE_BYTES",
+        "what this side remembers; `memory_for_recent_entries_is_bounded_and_the_rest_is_read_back`",
+    ),
+    Bound("LOG_READ_BYTES_MAX", LOG_SHAPE, LOG_AT_ONCE, "a read of all of twice as much"),
+    Own(
+        "LOG_SEGMENTS_SPARE",
+        "when this side rewrites; `starts_leave_no_pile_of_segments_and_no_group_is_left_behind`",
+    ),
+    Bound(
+        "LOG_SET_ASIDE_MAX",
+        "node/store/src/log/tests/damage.rs",
+        "a_disk_that_damages_every_log_gets_no_more",
+        "one damaged log more",
+    ),
+    Own("RECORDS_CACHE_BYTES", "what this side remembers, as redb counts it"),
+    Bound("RECORDS_KEY_BYTES_MAX", RECORDS, RECORDS_REFUSED, "a key of one byte more"),
+    Bound("RECORDS_VALUE_BYTES_MAX", RECORDS, RECORDS_REFUSED, "a value of one byte more"),
+    Bound("RECORDS_BLOB_BYTES_MAX", RECORDS, RECORDS_REFUSED, "a blob of one byte more"),
+    Own("RECORDS_QUEUE_MAX", "a queue of this side's own tasks, whose senders wait"),
+    Bound(
+        "RECORDS_UNSYNCED_MAX",
+        RECORDS,
+        "batches_of_all_groups_share_one_sync_and_are_durable_when_it_is_said",
+        "one batch more",
+    ),
+    Bound("RECORDS_SCAN_MAX", RECORDS, RECORDS_ENDS, "a scan of ten rows more"),
+    Bound("RECORDS_PAGE_BYTES", RECORDS, RECORDS_ENDS, "a scan and an export of three times as much"),
+    Bound("RECORDS_PAGE_BYTES_MAX", FORMATS, PAGES, "a page that says one byte more, and a content that has it"),
+    Bound("RECORDS_PACKED_BYTES_MAX", FORMATS, PAGES, "a page of one byte more"),
     Own("PEER_BOOK_MAX", "a file of the user's own; `the_latest_come_first_and_the_oldest_go`"),
     Own("SMALL_FILE_BYTES_MAX", "a file of the user's own"),
     Own("DOWNLOAD_SYNC_BYTES", "how often a download is synced"),

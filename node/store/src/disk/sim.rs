@@ -273,8 +273,8 @@ impl SimDisk {
 
     /// As [`SimDisk::call`]; a failed one loses what it should have kept.
     fn sync_call(&self, path: &Path, inode: u64) -> io::Result<()> {
-        self.wait_at_gate(path);
         self.0.lock().syncs += 1;
+        self.wait_at_gate(path);
         let synced = self.call("sync", path, |state| {
             if state.untold.remove(&inode) {
                 return Err(lost());

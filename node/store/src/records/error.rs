@@ -97,8 +97,22 @@ impl RecordsError {
     /// For `map_err` of a call of redb.
     pub(super) fn during<E: Into<redb::Error>>(what: &'static str) -> impl FnOnce(E) -> Self {
         move |error| match error.into() {
-            redb::Error::Corrupted(why) => Self::Damaged { what: format!("{what}: {why}") },
-            error => Self::Stopped { what, source: Arc::new(error) },
+            // The disk, or an earlier failure, or a fault of this program.
+            redb::Error::Io(error) if !is_of_content(&error) => {
+                Self::Stopped { what, source: Arc::new(redb::Error::Io(error)) }
+            }
+            error @ (redb::Error::PreviousIo
+            | redb::Error::DatabaseClosed
+            | redb::Error::LockPoisoned(_)
+            | redb::Error::TransactionPoisoned
+            | redb::Error::ValueTooLarge(_)) => Self::Stopped { what, source: Arc::new(error) },
+            // What is left is that something is not what it should be.
+            error => Self::Damaged { what: format!("{what}: {error}") },
         }
     }
+}
+
+/// Whether a disk says that it has other bytes, or fewer, than were wanted.
+pub(super) fn is_of_content(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }

@@ -1,5 +1,6 @@
 //! The records as others see them: opened, closed, and the part of one group.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use storgo_protocol::GroupId;
 use storgo_protocol::limits::{RECORDS_BLOB_BYTES_MAX, RECORDS_QUEUE_MAX};
 use tokio::sync::{mpsc, oneshot};
 
+use super::backend::Health;
 use super::batch::{Applied, WriteBatch, check_bytes};
 use super::config::RecordsConfig;
 use super::drive;
@@ -34,6 +36,7 @@ pub(super) struct Handle {
     database: Mutex<Option<Arc<Database>>>,
     known: Arc<Mutex<Known>>,
     key: NodeKey,
+    health: Health,
     worker: Mutex<Option<Worker>>,
     /// Whether what reads goes to blocking tasks; under simulation a seed has to decide all turns.
     is_threaded: bool,
@@ -107,6 +110,7 @@ impl Records {
             database: Mutex::new(Some(Arc::clone(&writer.database))),
             known: Arc::clone(&writer.known),
             key: writer.key.clone(),
+            health: writer.health.clone(),
             worker: Mutex::new(None),
             is_threaded,
         }))
@@ -156,7 +160,16 @@ impl Records {
                 Ok(())
             })
             .await?;
-        self.0.known.lock().failed.clone().map_or(Ok(()), Err)
+        if let Some(error) = self.0.known.lock().failed.clone() {
+            return Err(error);
+        }
+        match self.0.health.failure() {
+            Some(failure) => {
+                let source = redb::Error::Io(io::Error::new(failure.kind(), failure));
+                Err(RecordsError::Stopped { what: "closing the records", source: Arc::new(source) })
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -40,6 +40,12 @@ impl Import {
         if self.is_whole { None } else { Some(self.next) }
     }
 
+    /// The hash of the last page that was taken, which the next one names; zeros before the first.
+    #[must_use]
+    pub const fn previous_page(&self) -> [u8; 32] {
+        self.previous
+    }
+
     /// Takes the next page.
     ///
     /// # Errors

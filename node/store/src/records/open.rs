@@ -5,6 +5,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -12,13 +13,13 @@ use redb::{Builder, Database, DatabaseError, ReadableTable as _, StorageError, T
 use storgo_object::ports::Random;
 use storgo_protocol::GroupId;
 
-use super::backend::Backend;
+use super::backend::{Backend, Health};
 use super::batch::Applied;
 use super::config::RecordsConfig;
-use super::error::RecordsError;
+use super::error::{RecordsError, is_of_content};
 use super::tables::{self, GROUPS, KEY_CHECK, META, Standing, VERSION, VERSION_KNOWN};
 use super::writer::{Known, Writer};
-use crate::disk::Disk;
+use crate::disk::{Disk, DiskFile};
 
 /// What a start found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +30,8 @@ pub struct RecordsOpening {
     pub unfinished_imports: usize,
 }
 
-/// Opens the records for their writer, and makes them if they are not there.
+/// Opens the records for their writer, and makes them if they are not there. Damaged ones get another name, so that
+/// nobody takes what may be left of them for the state.
 pub(super) fn open(
     disk: &dyn Disk,
     path: &Path,
@@ -37,7 +39,7 @@ pub(super) fn open(
     random: Arc<dyn Random>,
 ) -> Result<(Writer, RecordsOpening), RecordsError> {
     let mut created = false;
-    let database = match disk.open_to_write(path) {
+    let opened = match disk.open_to_write(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if config.must_exist {
                 return Err(RecordsError::Missing { path: path.to_owned() });
@@ -48,15 +50,22 @@ pub(super) fn open(
         }
         opened => opened,
     };
-    let file = database.map_err(failed("opening the records", path))?;
+    let file = opened.map_err(failed("opening the records", path))?;
     match file.lock() {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
             return Err(RecordsError::InUse { path: path.to_owned() });
         }
         locked => locked.map_err(failed("locking the records", path))?,
     }
-    let database = open_database(Backend(file), path, config.cache_bytes)?;
-    let (standings, unfinished_imports) = read(&database, path, &config)?;
+    let health = Health::default();
+    let read = open_database(file, &health, path, config.cache_bytes).and_then(|database| {
+        let (standings, unfinished_imports) = read(&database, path, &config)?;
+        Ok((database, standings, unfinished_imports))
+    });
+    let (database, standings, unfinished_imports) = read.map_err(|error| match error {
+        RecordsError::Damaged { what } => set_aside(disk, path, what),
+        error => error,
+    })?;
     let applied: BTreeMap<_, _> =
         standings.iter().map(|(group, standing)| (*group, standing.applied.clone())).collect();
     let known = Known { durable: applied.clone(), applied, failed: None };
@@ -68,21 +77,42 @@ pub(super) fn open(
         unsynced_max: config.unsynced_max,
         unsynced: 0,
         standings,
+        health,
     };
     Ok((writer, RecordsOpening { created, unfinished_imports }))
 }
 
+/// Gives damaged records another name; gives what is to be said.
+fn set_aside(disk: &dyn Disk, path: &Path, what: String) -> RecordsError {
+    let aside = beside(path, ".damaged");
+    tracing::error!(%what, to = %aside.display(), "the records are damaged and were set aside");
+    let moved = disk.rename(path, &aside).and_then(|()| disk.sync_dir(parent(path)));
+    match moved {
+        Ok(()) => RecordsError::Damaged { what },
+        Err(error) => failed("setting damaged records aside", path)(error),
+    }
+}
+
+fn beside(path: &Path, end: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(end);
+    name.into()
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Makes a database under another name, and gives it its own once it is whole and durable.
 fn create(disk: &dyn Disk, path: &Path, config: &RecordsConfig, random: &dyn Random) -> Result<(), RecordsError> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let new = PathBuf::from(new);
+    let new = beside(path, ".new");
     match disk.remove(&new) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         removed => removed.map_err(failed("removing unfinished records", &new))?,
     }
     let file = disk.create(&new).map_err(failed("making the records", &new))?;
-    let database = open_database(Backend(file), &new, config.cache_bytes)?;
+    let health = Health::default();
+    let database = open_database(file, &health, &new, config.cache_bytes)?;
     {
         const WHAT: &str = "making the records";
         let transaction = database.begin_write().map_err(RecordsError::during(WHAT))?;
@@ -97,25 +127,49 @@ fn create(disk: &dyn Disk, path: &Path, config: &RecordsConfig, random: &dyn Ran
         transaction.commit().map_err(RecordsError::during(WHAT))?;
     }
     drop(database);
+    if let Some(failure) = health.failure() {
+        return Err(RecordsError::Open { what: "closing new records", path: new, source: failure });
+    }
     // What the database wrote when it was closed is made durable before it has its name.
     let file = disk.open_to_write(&new).map_err(failed("opening new records", &new))?;
     file.sync().map_err(failed("syncing new records", &new))?;
     disk.rename(&new, path).map_err(failed("naming the records", path))?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    disk.sync_dir(parent).map_err(failed("syncing the records' name", path))
+    disk.sync_dir(parent(path)).map_err(failed("syncing the records' name", path))
 }
 
-fn open_database(backend: Backend, path: &Path, cache_bytes: usize) -> Result<Database, RecordsError> {
-    // redb checks what it reads, and panics over some of what cannot be.
-    let opened =
-        catch_unwind(AssertUnwindSafe(|| Builder::new().set_cache_size(cache_bytes).create_with_backend(backend)));
+/// Opens a database and checks all of it: redb repairs what a crash left, and believes what was closed. It checks what
+/// it reads, and panics over some of what cannot be.
+fn open_database(
+    file: Box<dyn DiskFile>,
+    health: &Health,
+    path: &Path,
+    cache_bytes: usize,
+) -> Result<Database, RecordsError> {
+    const WHAT: &str = "opening the records";
+    let backend = Backend::new(file, health.clone()).map_err(failed(WHAT, path))?;
+    let repaired = Arc::new(AtomicBool::new(false));
+    let noted = Arc::clone(&repaired);
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let mut builder = Builder::new();
+        builder.set_cache_size(cache_bytes).set_repair_callback(move |_| noted.store(true, Ordering::Relaxed));
+        let mut database = builder.create_with_backend(backend)?;
+        let is_sound = repaired.load(Ordering::Relaxed) || database.check_integrity()?;
+        Ok((database, is_sound))
+    }));
     match opened {
-        Err(_) => Err(RecordsError::damaged("the database panicked over them")),
-        Ok(Ok(database)) => Ok(database),
-        Ok(Err(DatabaseError::Storage(StorageError::Io(error)))) if error.kind() != io::ErrorKind::InvalidData => {
-            Err(failed("opening the records", path)(error))
+        Ok(Ok((database, true))) => Ok(database),
+        Ok(Ok((_, false))) => Err(RecordsError::damaged("their checksums do not hold")),
+        Ok(Err(DatabaseError::Storage(StorageError::Io(error)))) if !is_of_content(&error) => {
+            Err(failed(WHAT, path)(error))
+        }
+        Ok(Err(DatabaseError::Storage(StorageError::PreviousIo))) => {
+            Err(failed(WHAT, path)(io::Error::other("the disk failed before")))
+        }
+        Ok(Err(DatabaseError::UpgradeRequired(version))) => {
+            Err(failed(WHAT, path)(io::Error::other(format!("they have the format {version} of another redb"))))
         }
         Ok(Err(error)) => Err(RecordsError::damaged(error.to_string())),
+        Err(_) => Err(RecordsError::damaged("the database panicked over them")),
     }
 }
 
@@ -131,8 +185,11 @@ fn read(
     {
         let meta = transaction.open_table(META).map_err(RecordsError::during(WHAT))?;
         let version = meta.get(VERSION).map_err(RecordsError::during(WHAT))?.map(|version| version.value());
-        if version != Some(VERSION_KNOWN) {
-            return Err(RecordsError::damaged(format!("they have version {version:?}, {VERSION_KNOWN} is known")));
+        if version.is_some_and(|version| version > VERSION_KNOWN) {
+            return Err(failed(WHAT, path)(io::Error::other("a newer storgo wrote them")));
+        }
+        if version.is_none() {
+            return Err(RecordsError::damaged("their version is missing"));
         }
         let groups = transaction.open_table(GROUPS).map_err(RecordsError::during(WHAT))?;
         let check = groups.get(KEY_CHECK).map_err(RecordsError::during(WHAT))?;

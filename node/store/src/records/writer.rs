@@ -10,6 +10,7 @@ use storgo_object::ports::Random;
 use storgo_protocol::{GroupId, SnapshotRow};
 use tokio::sync::oneshot;
 
+use super::backend::Health;
 use super::batch::{Applied, WriteBatch};
 use super::error::RecordsError;
 use super::tables::{self, GROUPS, META, NEXT_SECTION, Standing};
@@ -56,6 +57,7 @@ pub(super) struct Writer {
     pub(super) unsynced_max: u64,
     pub(super) unsynced: u64,
     pub(super) standings: BTreeMap<GroupId, Standing>,
+    pub(super) health: Health,
 }
 
 /// Answers that wait for the commit.

@@ -181,18 +181,20 @@ pub(super) struct Rig {
     pub(super) history: Vec<Op>,
     /// How many of them are certainly kept.
     pub(super) acked: usize,
+    pub(super) segment_bytes: u64,
     seed: u64,
     opened: u64,
 }
 
 impl Rig {
     pub(super) fn new(seed: u64) -> Self {
-        Self { disk: SimDisk::new(), history: Vec::new(), acked: 0, seed, opened: 0 }
+        Self { disk: SimDisk::new(), history: Vec::new(), acked: 0, segment_bytes: SEGMENT_BYTES, seed, opened: 0 }
     }
 
     /// The same disk and history, going another way.
     pub(super) fn fork(&self, seed: u64) -> Self {
-        Self { disk: self.disk.fork(), history: self.history.clone(), acked: self.acked, seed, opened: self.opened }
+        let Self { acked, segment_bytes, opened, .. } = *self;
+        Self { disk: self.disk.fork(), history: self.history.clone(), acked, segment_bytes, seed, opened }
     }
 
     pub(super) fn config() -> LogConfig {
@@ -207,7 +209,8 @@ impl Rig {
     pub(super) fn open(&mut self) -> Result<(Log, LogOpening), LogError> {
         self.opened += 1;
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
-        Log::open_simulated(&disk, Path::new(DIR), Self::config(), Seeded::new(self.seed ^ self.opened << 32))
+        let config = LogConfig { segment_bytes: self.segment_bytes, ..Self::config() };
+        Log::open_simulated(&disk, Path::new(DIR), config, Seeded::new(self.seed ^ self.opened << 32))
     }
 
     /// Asks for `bursts` times some operations at once; ends early when the log fails.
