@@ -102,7 +102,7 @@ impl Usage {
 
     fn report(&self, name: &str, appends: u64, syncs: u64) {
         let now = Self::now();
-        let cpu = (now.cpu - self.cpu).as_secs_f64();
+        let cpu = now.cpu.saturating_sub(self.cpu).as_secs_f64();
         let wall = (now.wall - self.wall).as_secs_f64();
         println!(
             "{name:48} {:7.2} µs CPU each, {:5.3} syncs each, {:8.0} /s wall",

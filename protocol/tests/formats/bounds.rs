@@ -186,7 +186,7 @@ fn a_record_or_frame_of_a_log_beyond_its_bounds_is_refused() {
 fn a_page_of_a_state_beyond_its_bounds_is_refused() {
     let page = samples::snapshot_page();
     too_many(SnapshotPage::decode(&vec![0; SnapshotPage::BYTES_MAX + 1].into()), SnapshotPage::BYTES_MAX);
-    assert!(SnapshotPage::BYTES_MAX >= RECORDS_PACKED_BYTES_MAX);
+    const { assert!(SnapshotPage::BYTES_MAX >= RECORDS_PACKED_BYTES_MAX) };
     let large = SnapshotPage { content_bytes: RECORDS_PAGE_BYTES_MAX as u32 + 1, ..page };
     too_many(SnapshotPage::decode(&large.encode().into()), RECORDS_PAGE_BYTES_MAX);
     too_many(SnapshotPage::decode_content(1, &vec![0; RECORDS_PAGE_BYTES_MAX + 1].into()), RECORDS_PAGE_BYTES_MAX);

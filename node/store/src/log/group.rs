@@ -1,6 +1,5 @@
 //! The part of the log that belongs to one group.
 
-use std::future::Future;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -287,24 +286,22 @@ impl GroupLog {
     }
 
     /// Queues records once there is room, unless `check` refuses them or says that they change nothing.
-    fn submit(
+    async fn submit(
         &self,
         records: Vec<LogRecord>,
         done: Option<Done>,
         check: impl FnOnce(Option<&Group>, GroupId) -> Result<bool, LogError>,
-    ) -> impl Future<Output = Result<(), LogError>> {
-        async move {
-            let bytes = records.iter().map(framed_bytes).sum();
-            let room = self.handle.shared.room(bytes).await?;
-            {
-                let mut state = self.handle.shared.lock();
-                state.check()?;
-                let records = if check(state.index.group(self.id), self.id)? { records } else { Vec::new() };
-                state.submit(records, done, Some(room));
-            }
-            self.handle.shared.wake();
-            Ok(())
+    ) -> Result<(), LogError> {
+        let bytes = records.iter().map(framed_bytes).sum();
+        let room = self.handle.shared.room(bytes).await?;
+        {
+            let mut state = self.handle.shared.lock();
+            state.check()?;
+            let records = if check(state.index.group(self.id), self.id)? { records } else { Vec::new() };
+            state.submit(records, done, Some(room));
         }
+        self.handle.shared.wake();
+        Ok(())
     }
 }
 

@@ -89,12 +89,15 @@ impl Writer {
                 tracing::error!(error = &error as &dyn std::error::Error, "the records have stopped");
                 error.clone()
             });
-            answers.into_iter().for_each(|answer| answer.refuse(&error));
-            requests.into_iter().for_each(|request| request.refuse(&error));
+            for answer in answers {
+                answer.refuse(&error);
+            }
+            for request in requests {
+                request.refuse(&error);
+            }
         }
     }
 
-    #[expect(clippy::type_complexity, reason = "a failure with all who are to be told of it")]
     fn try_round(&mut self, requests: Vec<Request>) -> Result<(), (RecordsError, Vec<Answer>, Vec<Request>)> {
         let transaction = match self.database.begin_write().map_err(RecordsError::during("beginning a commit")) {
             Ok(transaction) => transaction,

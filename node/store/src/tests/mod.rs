@@ -5,7 +5,7 @@ mod damage;
 mod decay;
 mod faults;
 mod real;
-mod rig;
+pub(crate) mod rig;
 mod rounds;
 mod slow;
 mod starts;

@@ -28,7 +28,8 @@ impl Random for Seeded {
 
 static STARTS: AtomicU64 = AtomicU64::new(1);
 
-pub(super) fn random(seed: u64) -> Arc<dyn Random> {
+/// Randomness that a seed decides.
+pub(crate) fn random(seed: u64) -> Arc<dyn Random> {
     Arc::new(Seeded(Mutex::new(StdRng::seed_from_u64(seed))))
 }
 

@@ -10,10 +10,11 @@ use storgo_protocol::GroupId;
 use storgo_protocol::limits::LOG_SET_ASIDE_MAX;
 use storgo_protocol::log::LogSegmentHead;
 
-use super::rig::{DIR, Model, Op, Rig, Seeded, ask, run, told};
+use super::rig::{DIR, Model, Op, Rig, ask, run, told};
 use crate::NodeKey;
 use crate::disk::Disk;
 use crate::log::{Log, LogConfig, LogEntry, LogError};
+use crate::tests::rig::random;
 
 const MANIFEST: &str = "/log/manifest";
 
@@ -195,7 +196,7 @@ fn another_key_opens_nothing_and_changes_nothing() {
         let mut rig = closed(7).await;
         let disk: Arc<dyn Disk> = Arc::new(rig.disk.clone());
         let config = LogConfig { key: NodeKey::from_bytes([4; 32]), ..Rig::config() };
-        let error = Log::open_simulated(&disk, Path::new(DIR), config, Seeded::new(1)).unwrap_err();
+        let error = Log::open_simulated(&disk, Path::new(DIR), config, random(1)).unwrap_err();
         assert!(matches!(error, LogError::WrongKey { .. }), "{error}");
         let (log, opening) = rig.open().unwrap();
         assert_eq!((opening.set_aside, opening.cut), (None, None));

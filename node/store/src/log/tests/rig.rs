@@ -5,10 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use rand::rngs::StdRng;
-use rand::{Rng as _, RngExt as _, SeedableRng as _};
-use storgo_object::ports::Random;
+use rand::{Rng as _, RngExt as _};
 use storgo_protocol::GroupId;
 use tokio::task::JoinSet;
 
@@ -16,26 +14,11 @@ use crate::NodeKey;
 use crate::disk::Disk;
 use crate::disk::sim::SimDisk;
 use crate::log::{Log, LogConfig, LogEntry, LogError, LogOpening, LogPosition, LogState, Purged, SyncPolicy};
+use crate::tests::rig::random;
 
 pub(super) const DIR: &str = "/log";
 /// So small that a few records fill it.
 pub(super) const SEGMENT_BYTES: u64 = 2048;
-
-/// Randomness that a seed decides.
-#[derive(Debug)]
-pub(super) struct Seeded(Mutex<StdRng>);
-
-impl Seeded {
-    pub(super) fn new(seed: u64) -> Arc<dyn Random> {
-        Arc::new(Self(Mutex::new(StdRng::seed_from_u64(seed))))
-    }
-}
-
-impl Random for Seeded {
-    fn fill(&self, bytes: &mut [u8]) {
-        self.0.lock().fill_bytes(bytes);
-    }
-}
 
 /// What a log was asked.
 #[derive(Debug, Clone)]
@@ -210,7 +193,7 @@ impl Rig {
         self.opened += 1;
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         let config = LogConfig { segment_bytes: self.segment_bytes, ..Self::config() };
-        Log::open_simulated(&disk, Path::new(DIR), config, Seeded::new(self.seed ^ self.opened << 32))
+        Log::open_simulated(&disk, Path::new(DIR), config, random(self.seed ^ self.opened << 32))
     }
 
     /// Asks for `bursts` times some operations at once; ends early when the log fails.

@@ -5,34 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use rand::rngs::StdRng;
-use rand::{Rng as _, RngExt as _, SeedableRng as _};
-use storgo_object::ports::Random;
+use rand::{Rng as _, RngExt as _};
 use storgo_protocol::GroupId;
 
 use crate::NodeKey;
 use crate::disk::Disk;
 use crate::disk::sim::SimDisk;
 use crate::records::{Applied, Records, RecordsConfig, RecordsError, RecordsOpening, WriteBatch};
+use crate::tests::rig::random;
 
 pub(super) const FILE: &str = "/records";
-
-/// Randomness that a seed decides.
-#[derive(Debug)]
-pub(super) struct Seeded(Mutex<StdRng>);
-
-impl Seeded {
-    pub(super) fn new(seed: u64) -> Arc<dyn Random> {
-        Arc::new(Self(Mutex::new(StdRng::seed_from_u64(seed))))
-    }
-}
-
-impl Random for Seeded {
-    fn fill(&self, bytes: &mut [u8]) {
-        self.0.lock().fill_bytes(bytes);
-    }
-}
 
 /// What the records were asked.
 #[derive(Debug, Clone)]
@@ -189,7 +172,7 @@ impl Rig {
     pub(super) fn open_with(&mut self, config: RecordsConfig) -> Result<(Records, RecordsOpening), RecordsError> {
         self.opened += 1;
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
-        Records::open_simulated(&disk, Path::new(FILE), config, Seeded::new(self.seed ^ self.opened << 32))
+        Records::open_simulated(&disk, Path::new(FILE), config, random(self.seed ^ self.opened << 32))
     }
 
     /// Asks for some operations, one after the other; ends early when the records fail.

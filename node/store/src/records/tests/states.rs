@@ -67,8 +67,8 @@ fn pages(export: &mut Export) -> Vec<Bytes> {
     pages
 }
 
-fn is_wrong_page(outcome: Result<(), RecordsError>, wanted: u64) -> bool {
-    matches!(outcome, Err(RecordsError::Page { expected, .. }) if expected == wanted)
+fn is_wrong_page(outcome: &Result<(), RecordsError>, wanted: u64) -> bool {
+    matches!(outcome, Err(RecordsError::Page { expected, .. }) if *expected == wanted)
 }
 
 #[test]
@@ -129,16 +129,16 @@ fn a_state_comes_over_in_pages_that_can_be_asked_for_again() {
         group.commit(puts([("old".to_owned(), b"state".to_vec())]), at(3)).await.unwrap();
         let mut import = group.import().await.unwrap();
         // Not the next one, damaged, of another export, of another group.
-        assert!(is_wrong_page(import.push(sent[1].clone()).await, 0));
+        assert!(is_wrong_page(&import.push(sent[1].clone()).await, 0));
         for at in [0, 30, 60, sent[0].len() - 1] {
             let mut damaged = sent[0].to_vec();
             damaged[at] ^= 1;
-            assert!(is_wrong_page(import.push(damaged.into()).await, 0));
+            assert!(is_wrong_page(&import.push(damaged.into()).await, 0));
         }
-        assert!(is_wrong_page(import.push(readdressed(&sent[0], GroupId::new(9), [0; 32])).await, 0));
+        assert!(is_wrong_page(&import.push(readdressed(&sent[0], GroupId::new(9), [0; 32])).await, 0));
         import.push(sent[0].clone()).await.unwrap();
-        assert!(is_wrong_page(import.push(sent[0].clone()).await, 1));
-        assert!(is_wrong_page(import.push(again[1].clone()).await, 1), "pages of two exports were mixed");
+        assert!(is_wrong_page(&import.push(sent[0].clone()).await, 1));
+        assert!(is_wrong_page(&import.push(again[1].clone()).await, 1), "pages of two exports were mixed");
         for page in &sent[1..] {
             assert_eq!(group.applied(), Some(at(3)), "nothing of it shows before all of it is there");
             assert_eq!(all(&group.view().unwrap()).len(), 1);
