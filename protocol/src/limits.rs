@@ -574,6 +574,15 @@ pub const RAFT_INBOUND_MAX: usize = 4096;
 /// Seconds after which a way to a peer that nothing was sent on is forgotten.
 pub const RAFT_LANE_IDLE_SECONDS: u64 = 60;
 
+/// Entries in one append; their bytes are bounded besides.
+pub const RAFT_ENTRIES_MAX: u64 = 512;
+
+/// Entries between two snapshots. They cost a sync of the records, and let the log go.
+pub const RAFT_SNAPSHOT_EVERY: u64 = 4096;
+
+/// Entries that are kept behind a snapshot, for members that are a little behind.
+pub const RAFT_LOG_KEPT: u64 = 1024;
+
 /// Entries that are applied and committed together: few enough that those who wait for the first do not wait long.
 pub const APPLIED_AT_ONCE_MAX: usize = 256;
 

@@ -10,9 +10,12 @@ pub mod machine;
 
 mod clock_guard;
 mod courier;
+mod groups;
 mod raft;
 mod seat;
 mod transport;
 
+pub use groups::{Fresh, GroupError, Groups, GroupsConfig, Level};
+pub use raft::{Elections, MemberStatus};
 pub use seat::Seat;
 pub use transport::{Transport, TransportError};

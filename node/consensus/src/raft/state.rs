@@ -38,7 +38,7 @@ pub(crate) enum SnapshotPages {
 }
 
 type Meta = SnapshotMeta<openraft::alias::CommittedLeaderIdOf<Types>, crate::Seat, EmptyNode>;
-type Snap = Snapshot<openraft::alias::CommittedLeaderIdOf<Types>, crate::Seat, EmptyNode, SnapshotPages>;
+pub(crate) type Snap = Snapshot<openraft::alias::CommittedLeaderIdOf<Types>, crate::Seat, EmptyNode, SnapshotPages>;
 
 /// A view of the records, as the machine wants it.
 pub(crate) struct Looking(RecordsView);

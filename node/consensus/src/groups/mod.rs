@@ -1,0 +1,267 @@
+//! The groups that have a seat on this node: opened, told, asked, changed.
+//!
+//! ```text
+//!   propose ─► stamp ─► member ═══ Raft ═══► reply          read ─► level ─► round ─► view
+//!                          ▲                                                  │
+//!   receive ─► courier ────┘                                  index, and when it was asked for
+//! ```
+//!
+//! Only a leader stamps, with a clock that most others agree with; a read says how stale it may be. It must not know
+//! what a network is ([`Transport`]) nor where time comes from ([`Clock`]).
+
+mod error;
+mod read;
+mod rounds;
+mod stamps;
+mod tend;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use storgo_object::ports::Clock;
+use storgo_protocol::meta::{Action, Command, FEATURE_LEVEL, Proposal, Reply};
+use storgo_protocol::raft::{LogId, Unable, envelope::Body};
+use storgo_protocol::{GroupId, PeerId};
+use storgo_store::log::Log;
+use storgo_store::records::Records;
+
+use crate::courier::{Courier, Serve};
+use crate::machine;
+use crate::raft::{Elections, Looking, Member, MemberStatus};
+use crate::seat::Seat;
+use crate::transport::Transport;
+
+pub use error::GroupError;
+pub use read::{Fresh, Level};
+
+use rounds::Rounds;
+use stamps::Stamps;
+
+/// What groups are made of.
+#[derive(Debug, Clone)]
+pub struct GroupsConfig {
+    /// This node, with the incarnation of its log.
+    pub me: Seat,
+    /// Their log.
+    pub log: Log,
+    /// Their records.
+    pub records: Records,
+    /// The way to other members.
+    pub transport: Arc<dyn Transport>,
+    /// Wall time.
+    pub clock: Arc<dyn Clock>,
+    /// When leaders are doubted.
+    pub elections: Elections,
+    /// What decides elections: drawn at random, and given by the simulator.
+    pub seed: u64,
+}
+
+/// The groups of a node. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct Groups(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    config: GroupsConfig,
+    courier: Arc<Courier>,
+    groups: Mutex<BTreeMap<GroupId, Arc<Group>>>,
+}
+
+/// One group, and what stands around its member.
+#[derive(Debug)]
+struct Group {
+    member: Member,
+    stamps: Stamps,
+    /// Rounds by which this member makes sure that it leads.
+    own: Rounds,
+    /// Rounds by which it asks who leads.
+    asked: Rounds,
+}
+
+impl Serve for Inner {
+    async fn serve(&self, from: Seat, group: GroupId, request: Body) -> Body {
+        let known = self.groups.lock().get(&group).cloned();
+        let Some(known) = known else { return Body::Unable(Unable { reason: "no such group here".to_owned() }) };
+        match request {
+            Body::ReadIndex(_) => match read::own_round(&self.courier, group, &known).await {
+                // The term is nothing to who asks.
+                Ok((_, index)) => Body::Readable(LogId { term: 0, index }),
+                Err(error) => Body::Unable(Unable { reason: error.to_string() }),
+            },
+            request => known.member.serve(from, request).await,
+        }
+    }
+}
+
+impl Groups {
+    /// No groups yet.
+    #[must_use]
+    pub fn new(config: GroupsConfig) -> Self {
+        let courier = Courier::new(config.me, Arc::clone(&config.transport), Arc::clone(&config.clock));
+        let groups = Self(Arc::new(Inner { config, courier, groups: Mutex::default() }));
+        groups.0.courier.tasks.spawn(tend::clocks(groups.clone()));
+        groups.0.courier.tasks.spawn(tend::expiry(groups.clone()));
+        groups
+    }
+
+    /// This node's seat.
+    #[must_use]
+    pub fn me(&self) -> Seat {
+        self.0.config.me
+    }
+
+    /// Starts a group on what is kept of it here, if anything.
+    ///
+    /// # Errors
+    /// [`GroupError::Stopped`] if what is kept cannot be read, or records are missing that the log no longer has.
+    pub async fn open(&self, id: GroupId) -> Result<(), GroupError> {
+        let Inner { config, courier, groups } = &*self.0;
+        if groups.lock().contains_key(&id) {
+            return Ok(());
+        }
+        // Groups of one node stand for election at different moments.
+        let seed = config.seed.wrapping_add(id.as_u64().wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let (log, records) = (config.log.group(id), config.records.group(id));
+        let member = Member::start(courier, log, records, config.elections, seed).await.map_err(|e| e.of(id))?;
+        member.may_lead(!courier.guard.is_off());
+        let group = Group { member, stamps: Stamps::default(), own: Rounds::default(), asked: Rounds::default() };
+        groups.lock().insert(id, Arc::new(group));
+        Ok(())
+    }
+
+    /// Begins a group that nobody has yet, with these voters: once, on one of them.
+    ///
+    /// # Errors
+    /// [`GroupError::Refused`] if the group has begun already.
+    pub async fn found(&self, id: GroupId, voters: BTreeSet<Seat>) -> Result<(), GroupError> {
+        self.group(id)?.member.found(voters).await.map_err(|error| error.of(id))
+    }
+
+    /// Has a command agreed on and applied. It is the group's answer that says whether it was done: a refusal in it is
+    /// no error.
+    ///
+    /// # Errors
+    /// [`GroupError::NotLeader`], [`GroupError::ClockOff`], [`GroupError::Refused`]: nothing was done.
+    /// [`GroupError::Unknown`], [`GroupError::TimedOut`]: it may have been, and a retry with the same request id tells.
+    pub async fn propose(&self, id: GroupId, command: Bytes, within: Duration) -> Result<Reply, GroupError> {
+        let group = self.group(id)?;
+        if !group.member.is_leader() {
+            return Err(GroupError::NotLeader { group: id, leader: group.member.leader().await });
+        }
+        if self.0.courier.guard.is_off() {
+            return Err(GroupError::ClockOff { group: id });
+        }
+        if let Some(level) = raises_too_far(&command) {
+            return Err(GroupError::Refused { group: id, reason: format!("feature level {level} is not known here") });
+        }
+        let stamp = group.stamps.next(self.0.courier.now_ms());
+        let proposed = tokio::time::timeout(within, group.member.propose(Proposal { stamp, command })).await;
+        proposed.map_err(|_| GroupError::TimedOut { group: id, within })?.map_err(|error| error.of(id))
+    }
+
+    /// Looks at a group's records, as fresh as `level` says.
+    ///
+    /// # Errors
+    /// [`GroupError`] if that is not known to be fresh enough within the time, or `look` fails.
+    pub async fn read<T>(
+        &self,
+        id: GroupId,
+        level: Level,
+        within: Duration,
+        look: impl FnOnce(&dyn machine::View) -> Result<T, machine::MachineError>,
+    ) -> Result<Fresh<T>, GroupError> {
+        let group = self.group(id)?;
+        let fresh = read::fresh(&self.0.courier, id, &group, level, within);
+        let stale =
+            tokio::time::timeout(within, fresh).await.map_err(|_| GroupError::TimedOut { group: id, within })??;
+        let looked = Looking::at(group.member.records()).and_then(|view| look(&view));
+        let value = looked.map_err(|error| GroupError::Stopped { group: id, reason: error.to_string() })?;
+        Ok(Fresh { value, stale: stale.map(|asked| asked.elapsed()) })
+    }
+
+    /// Takes a seat in as a learner; answers when it is almost as far as the others. At the leader.
+    ///
+    /// # Errors
+    /// [`GroupError::NotLeader`], [`GroupError::Refused`], [`GroupError::TimedOut`].
+    pub async fn add_learner(&self, id: GroupId, seat: Seat, within: Duration) -> Result<(), GroupError> {
+        let group = self.group(id)?;
+        let added = tokio::time::timeout(within, group.member.add_learner(seat)).await;
+        added.map_err(|_| GroupError::TimedOut { group: id, within })?.map_err(|error| error.of(id))
+    }
+
+    /// Changes who votes, by joint consensus. At the leader; those that come must be learners.
+    ///
+    /// # Errors
+    /// As [`Groups::add_learner`].
+    pub async fn set_voters(&self, id: GroupId, voters: BTreeSet<Seat>, within: Duration) -> Result<(), GroupError> {
+        let group = self.group(id)?;
+        let changed = tokio::time::timeout(within, group.member.set_voters(voters)).await;
+        changed.map_err(|_| GroupError::TimedOut { group: id, within })?.map_err(|error| error.of(id))
+    }
+
+    /// Asks another voter to lead. It has happened when the status says so.
+    ///
+    /// # Errors
+    /// [`GroupError::Stopped`].
+    pub async fn transfer(&self, id: GroupId, to: Seat) -> Result<(), GroupError> {
+        self.group(id)?.member.transfer(to).await.map_err(|error| error.of(id))
+    }
+
+    /// How a group is here.
+    ///
+    /// # Errors
+    /// [`GroupError::NotHere`].
+    pub fn status(&self, id: GroupId) -> Result<MemberStatus, GroupError> {
+        Ok(self.group(id)?.member.status())
+    }
+
+    /// The groups that are open, in ascending order.
+    #[must_use]
+    pub fn opened(&self) -> Vec<GroupId> {
+        self.0.groups.lock().keys().copied().collect()
+    }
+
+    /// Whether this node's clock differs from most others' by too much to lead.
+    #[must_use]
+    pub fn is_clock_off(&self) -> bool {
+        self.0.courier.guard.is_off()
+    }
+
+    /// Takes a frame from a peer, whose identity the connection proved.
+    pub fn receive(&self, from: PeerId, frame: Bytes) {
+        self.0.courier.receive(from, frame, &self.0);
+    }
+
+    /// Stops all groups. Log and records stay open.
+    pub async fn stop(&self) {
+        self.0.courier.stop.cancel();
+        let groups = std::mem::take(&mut *self.0.groups.lock());
+        for group in groups.into_values() {
+            group.member.stop().await;
+        }
+        self.0.courier.tasks.close();
+        self.0.courier.tasks.wait().await;
+    }
+
+    fn group(&self, id: GroupId) -> Result<Arc<Group>, GroupError> {
+        self.0.groups.lock().get(&id).cloned().ok_or(GroupError::NotHere { group: id })
+    }
+
+    fn all(&self) -> Vec<(GroupId, Arc<Group>)> {
+        self.0.groups.lock().iter().map(|(id, group)| (*id, Arc::clone(group))).collect()
+    }
+}
+
+/// The feature level that a command would raise a group to, if this program does not have it: then members would stop.
+fn raises_too_far(command: &Bytes) -> Option<u32> {
+    match Command::decode(command) {
+        Ok(Command { action: Action::RaiseFeature(level), .. }) if level > FEATURE_LEVEL => Some(level),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

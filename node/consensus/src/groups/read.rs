@@ -1,0 +1,89 @@
+//! How fresh a read is, and how that is known.
+//!
+//! No clock is believed: a state holds all that was acknowledged before a question to the leader was asked, once it
+//! reaches the index of the answer. How long ago that was is measured here, on one clock that only goes forward.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use storgo_protocol::GroupId;
+use storgo_protocol::raft::{ReadIndex, envelope::Body};
+use tokio::time::Instant;
+
+use super::Group;
+use super::error::GroupError;
+use super::rounds::Round;
+use crate::courier::Courier;
+use crate::raft::MemberError;
+
+/// What a read may miss.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Level {
+    /// Nothing that was acknowledged before it began.
+    #[default]
+    Linearizable,
+    /// What was acknowledged within this time before it.
+    Bounded(Duration),
+    /// Anything; what this member knows.
+    Eventual,
+}
+
+/// What was read, and how old it may be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fresh<T> {
+    /// What was read.
+    pub value: T,
+    /// Everything is in it that was acknowledged longer ago than this; `None` if nothing is known of that.
+    pub stale: Option<Duration>,
+}
+
+/// Sees to it that the records are as fresh as is asked for; since when.
+pub(super) async fn fresh(
+    courier: &Arc<Courier>,
+    id: GroupId,
+    group: &Arc<Group>,
+    level: Level,
+    within: Duration,
+) -> Result<Option<Instant>, GroupError> {
+    let known = if group.member.is_leader() { &group.own } else { &group.asked };
+    let applied = group.member.records().applied().map(|applied| applied.index);
+    let known = known.last().filter(|(_, index)| Some(*index) <= applied);
+    match (level, known) {
+        (Level::Eventual, known) => return Ok(known.map(|(began, _)| began)),
+        (Level::Bounded(max), Some((began, _))) if began.elapsed() <= max => return Ok(Some(began)),
+        _ => {}
+    }
+    let (began, index) = round(courier, id, group, within).await?;
+    group.member.applied(index, within).await.map_err(|error| error.of(id))?;
+    Ok(Some(began))
+}
+
+/// A round that begins now: of this member, if it leads, or of who does.
+async fn round(courier: &Arc<Courier>, id: GroupId, group: &Arc<Group>, within: Duration) -> Result<Round, GroupError> {
+    if group.member.is_leader() {
+        return own_round(courier, id, group).await;
+    }
+    let (asking, through) = (Arc::clone(group), Arc::clone(courier));
+    let ask = move || {
+        let (group, courier) = (Arc::clone(&asking), Arc::clone(&through));
+        async move {
+            let leader = group.member.leader().await;
+            let Some(to) = leader else { return Err(GroupError::NotLeader { group: id, leader }) };
+            match courier.call(to, id, Body::ReadIndex(ReadIndex {}), within).await {
+                Ok(Body::Readable(at)) => Ok(at.index),
+                Ok(_) | Err(_) => Err(GroupError::NotLeader { group: id, leader }),
+            }
+        }
+    };
+    group.asked.next(&courier.tasks, ask).await.unwrap_or(Err(GroupError::NotHere { group: id }))
+}
+
+/// A round by which this member makes sure that it leads.
+pub(super) async fn own_round(courier: &Arc<Courier>, id: GroupId, group: &Arc<Group>) -> Result<Round, GroupError> {
+    let asking = Arc::clone(group);
+    let ask = move || {
+        let group = Arc::clone(&asking);
+        async move { group.member.read_index().await.map_err(|error: MemberError| error.of(id)) }
+    };
+    group.own.next(&courier.tasks, ask).await.unwrap_or(Err(GroupError::NotHere { group: id }))
+}

@@ -1,0 +1,76 @@
+//! What goes on by itself: clocks that are off give up the lead, and what expired is put in the log.
+
+use std::time::Duration;
+
+use storgo_protocol::meta::{Action, Command};
+
+use super::{Group, Groups};
+use crate::machine;
+use crate::raft::Looking;
+
+/// How often a leader looks for what expired.
+const EXPIRY_EVERY: Duration = Duration::from_secs(1);
+
+/// The feature level that a tick needs.
+const TICK_FEATURE: u32 = 1;
+
+/// Keeps a node from leading while its clock is off.
+pub(super) async fn clocks(groups: Groups) {
+    let stop = groups.0.courier.stop.clone();
+    let mut off = groups.0.courier.guard.watch();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            changed = off.changed() => if changed.is_err() { return },
+        }
+        let is_off = *off.borrow_and_update();
+        if is_off {
+            tracing::error!(
+                "this node's clock differs from most others' by more than half a second: it leads no group"
+            );
+        } else {
+            tracing::info!("this node's clock agrees with others': it may lead");
+        }
+        for (id, group) in groups.all() {
+            group.member.may_lead(!is_off);
+            if is_off && group.member.is_leader() {
+                give_up(&groups, id, &group).await;
+            }
+        }
+    }
+}
+
+async fn give_up(groups: &Groups, id: storgo_protocol::GroupId, group: &Group) {
+    let me = groups.me();
+    // Whoever it is has to be as far as this one, or refuses; stamps are refused here meanwhile.
+    for voter in group.member.status().voters.into_iter().filter(|voter| *voter != me) {
+        match group.member.transfer(voter).await {
+            Ok(()) => return,
+            Err(error) => {
+                tracing::warn!(group = %id, to = %voter, error = &error as &dyn std::error::Error, "no transfer")
+            }
+        }
+    }
+}
+
+/// Proposes ticks while this node leads and something expires.
+pub(super) async fn expiry(groups: Groups) {
+    let stop = groups.0.courier.stop.clone();
+    let command = Command { feature: TICK_FEATURE, request: None, action: Action::Tick }.encode();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EXPIRY_EVERY) => {}
+        }
+        for (id, group) in groups.all() {
+            let now_ms = groups.0.courier.now_ms();
+            let due = group.member.is_leader()
+                && Looking::at(group.member.records()).and_then(|view| machine::is_due(&view, now_ms)).unwrap_or(false);
+            if due && let Err(error) = groups.propose(id, command.clone(), EXPIRY_EVERY).await {
+                tracing::debug!(group = %id, error = &error as &dyn std::error::Error, "no tick");
+            }
+        }
+    }
+}

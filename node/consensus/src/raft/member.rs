@@ -1,0 +1,291 @@
+//! One group on this node: openraft, started on its log and records, and what is asked of it in our own words.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError};
+use openraft::{Config, EmptyNode, Raft, ReadPolicy, SnapshotPolicy};
+use openraft_rt::deterministic_rng::DeterministicRng;
+use openraft_rt_tokio::TokioRuntime;
+use storgo_protocol::GroupId;
+use storgo_protocol::limits::{RAFT_ENTRIES_MAX, RAFT_LOG_KEPT, RAFT_SNAPSHOT_EVERY};
+use storgo_protocol::meta::{Proposal, Reply};
+use storgo_protocol::raft::{Unable, envelope::Body};
+use storgo_store::log::GroupLog;
+use storgo_store::records::GroupRecords;
+use tokio::sync::Mutex;
+
+use super::intake::{self, Intake, Taken};
+use super::log::LogStore;
+use super::network::Network;
+use super::state::StateStore;
+use super::types::{Answered, Proposed, Types};
+use super::wire;
+use crate::courier::Courier;
+use crate::seat::Seat;
+
+/// How long leaders are trusted and when others stand for election.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elections {
+    /// A leader says so often that it is there.
+    pub heartbeat: Duration,
+    /// Who hears nothing for at least so long stands for election,
+    pub timeout_min: Duration,
+    /// and for at most so long, at random.
+    pub timeout_max: Duration,
+}
+
+impl Default for Elections {
+    fn default() -> Self {
+        let [heartbeat, timeout_min, timeout_max] = [150, 450, 900].map(Duration::from_millis);
+        Self { heartbeat, timeout_min, timeout_max }
+    }
+}
+
+/// Why a group did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum MemberError {
+    /// Another seat leads, as far as this one knows. Nothing was done.
+    #[error("this member does not lead")]
+    NotLeader(Option<Seat>),
+    /// It was begun under a leader that lost its place: it may or may not happen.
+    #[error("the leader changed while it was under way")]
+    Unknown(Option<Seat>),
+    /// Most members cannot be reached.
+    #[error("most members of the group cannot be reached")]
+    NoQuorum,
+    /// It cannot be done.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// The group stopped on this node, because its disk or its records failed.
+    #[error("the group has stopped on this node: {0}")]
+    Stopped(String),
+}
+
+/// How a group is on this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberStatus {
+    /// Who leads, as far as is known.
+    pub leader: Option<Seat>,
+    /// The term.
+    pub term: u64,
+    /// Those that vote; while they change, of both configurations.
+    pub voters: BTreeSet<Seat>,
+    /// Those that only follow.
+    pub learners: BTreeSet<Seat>,
+    /// The last entry that was applied here.
+    pub applied: Option<u64>,
+    /// Why it stopped, if it did.
+    pub stopped: Option<String>,
+}
+
+/// A group on this node.
+pub(crate) struct Member {
+    raft: Raft<Types, StateStore>,
+    records: GroupRecords,
+    intake: Mutex<Option<Intake>>,
+}
+
+impl std::fmt::Debug for Member {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Member").field("group", &self.records.id()).finish_non_exhaustive()
+    }
+}
+
+fn stopped(error: impl Error) -> MemberError {
+    MemberError::Stopped(error.to_string())
+}
+
+fn leader(forward: &ForwardToLeader<Types>) -> Option<Seat> {
+    forward.leader_id
+}
+
+fn write_failed(error: RaftError<Types, ClientWriteError<Types>>) -> MemberError {
+    match error {
+        RaftError::APIError(ClientWriteError::ForwardToLeader(to)) => MemberError::NotLeader(leader(&to)),
+        RaftError::APIError(ClientWriteError::LogEntryDiscarded(to)) => MemberError::Unknown(leader(&to)),
+        RaftError::APIError(other) => MemberError::Refused(other.to_string()),
+        RaftError::Fatal(fatal) => stopped(fatal),
+    }
+}
+
+fn config(group: GroupId, elections: Elections) -> Result<Config, MemberError> {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let config = Config {
+        cluster_name: format!("group {group}"),
+        heartbeat_interval: ms(elections.heartbeat),
+        election_timeout_min: ms(elections.timeout_min),
+        election_timeout_max: ms(elections.timeout_max),
+        install_snapshot_timeout: ms(elections.timeout_max) * 4,
+        max_payload_entries: RAFT_ENTRIES_MAX,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(RAFT_SNAPSHOT_EVERY),
+        max_in_snapshot_log_to_keep: RAFT_LOG_KEPT,
+        enable_pre_vote: Some(true),
+        // A leader that starts again stands for election as others do.
+        enable_leader_restore: Some(false),
+        ..Config::default()
+    };
+    config.validate().map_err(stopped)
+}
+
+impl Member {
+    /// Starts a group on what is kept of it. `seed` decides its elections.
+    pub(crate) async fn start(
+        courier: &Arc<Courier>,
+        log: GroupLog,
+        records: GroupRecords,
+        elections: Elections,
+        seed: u64,
+    ) -> Result<Self, MemberError> {
+        let group = records.id();
+        let purged = log.state().map_err(stopped)?.purged.map(|purged| purged.index);
+        if purged > records.applied().map(|applied| applied.index) {
+            return Err(MemberError::Stopped("its records are missing behind what its log still has".to_owned()));
+        }
+        let network = Network { courier: Arc::clone(courier), group };
+        let (log, state) = (LogStore::new(log), StateStore::new(records.clone()));
+        let config = Arc::new(config(group, elections)?);
+        let start = Raft::new(courier.me(), config, network, log, state);
+        let raft = DeterministicRng::<TokioRuntime>::scope(seed, start).await.map_err(stopped)?;
+        Ok(Self { raft, records, intake: Mutex::default() })
+    }
+
+    pub(crate) const fn records(&self) -> &GroupRecords {
+        &self.records
+    }
+
+    /// Begins the group with these voters; only where there was none.
+    pub(crate) async fn found(&self, voters: BTreeSet<Seat>) -> Result<(), MemberError> {
+        self.raft.initialize(voters).await.map_err(|error| MemberError::Refused(error.to_string()))
+    }
+
+    pub(crate) fn is_leader(&self) -> bool {
+        self.raft.is_leader()
+    }
+
+    pub(crate) async fn leader(&self) -> Option<Seat> {
+        self.raft.current_leader().await
+    }
+
+    /// Has a proposal agreed on and applied; what came of it.
+    pub(crate) async fn propose(&self, proposal: Proposal) -> Result<Reply, MemberError> {
+        let written = self.raft.client_write(Proposed(proposal)).await.map_err(write_failed)?;
+        let Answered(reply) = written.data;
+        reply.ok_or_else(|| MemberError::Stopped("a proposal was answered as none".to_owned()))
+    }
+
+    /// Makes sure that this member leads still, by asking most others: the index from which on its state holds all that
+    /// was acknowledged before.
+    pub(crate) async fn read_index(&self) -> Result<u64, MemberError> {
+        match self.raft.get_read_log_id(ReadPolicy::ReadIndex).await {
+            Ok((read, _)) => Ok(read.index()),
+            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(to))) => {
+                Err(MemberError::NotLeader(leader(&to)))
+            }
+            Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => Err(MemberError::NoQuorum),
+            Err(RaftError::Fatal(fatal)) => Err(stopped(fatal)),
+        }
+    }
+
+    /// Waits until an entry is applied here.
+    pub(crate) async fn applied(&self, index: u64, within: Duration) -> Result<(), MemberError> {
+        let waited = self.raft.wait(Some(within)).applied_index_at_least(Some(index), "a read").await;
+        waited.map(drop).map_err(|_| MemberError::NoQuorum)
+    }
+
+    /// Takes a seat in as a learner, and waits until it is almost as far as the others.
+    pub(crate) async fn add_learner(&self, seat: Seat) -> Result<(), MemberError> {
+        self.raft.add_learner(seat, EmptyNode::new(), true).await.map(drop).map_err(write_failed)
+    }
+
+    /// Changes who votes, by joint consensus; those that vote no more leave.
+    pub(crate) async fn set_voters(&self, voters: BTreeSet<Seat>) -> Result<(), MemberError> {
+        self.raft.change_membership(voters, false).await.map(drop).map_err(write_failed)
+    }
+
+    /// Asks another voter to lead.
+    pub(crate) async fn transfer(&self, to: Seat) -> Result<(), MemberError> {
+        self.raft.trigger().transfer_leader(to).await.map_err(stopped)
+    }
+
+    /// Whether this member may stand for election.
+    pub(crate) fn may_lead(&self, may: bool) {
+        self.raft.runtime_config().elect(may);
+    }
+
+    pub(crate) fn status(&self) -> MemberStatus {
+        use openraft::async_runtime::WatchReceiver as _;
+        let metrics = self.raft.metrics().borrow_watched().clone();
+        let members = metrics.membership_config.membership().clone();
+        MemberStatus {
+            leader: metrics.current_leader,
+            term: metrics.current_term,
+            voters: members.voter_ids().collect(),
+            learners: members.learner_ids().collect(),
+            applied: metrics.last_applied.map(|id| id.index),
+            stopped: metrics.running_state.err().map(|fatal| fatal.to_string()),
+        }
+    }
+
+    /// Acts on a request of another member; the answer.
+    pub(crate) async fn serve(&self, from: Seat, request: Body) -> Body {
+        let served = match request {
+            Body::Append(append) => self.append(append).await,
+            Body::Vote(ballot) => self.vote(ballot).await,
+            Body::PreVote(ballot) => self.pre_vote(ballot).await,
+            Body::Transfer(transfer) => self.take_lead(transfer).await,
+            Body::SnapshotPage(page) => self.take_page(from, page).await,
+            _ => Err("no such request".into()),
+        };
+        served.unwrap_or_else(|error| Body::Unable(Unable { reason: error.to_string() }))
+    }
+
+    async fn append(&self, append: storgo_protocol::raft::Append) -> Served {
+        let answer = self.raft.append_entries(wire::read_append(append)?).await?;
+        Ok(Body::Appended(wire::append_answer(&answer)))
+    }
+
+    async fn vote(&self, ballot: storgo_protocol::raft::Ballot) -> Served {
+        let answer = self.raft.vote(wire::read_ballot(ballot)?).await?;
+        Ok(Body::Voted(wire::ballot_answer(&answer)))
+    }
+
+    async fn pre_vote(&self, ballot: storgo_protocol::raft::Ballot) -> Served {
+        let answer = self.raft.pre_vote(wire::read_ballot(ballot)?).await?;
+        Ok(Body::Voted(wire::ballot_answer(&answer)))
+    }
+
+    async fn take_lead(&self, transfer: storgo_protocol::raft::Transfer) -> Served {
+        let answer = self.raft.handle_transfer_leader(wire::read_transfer(transfer)?).await?;
+        Ok(Body::Transferred(wire::transfer_answer(&answer)))
+    }
+
+    async fn take_page(&self, from: Seat, page: storgo_protocol::raft::SnapshotPage) -> Served {
+        use openraft::async_runtime::WatchReceiver as _;
+        let theirs = wire::read_vote(page.vote.clone())?;
+        // Pages come one after the other.
+        let mut intake = self.intake.lock().await;
+        match intake::take(&mut intake, &self.records, from, page).await? {
+            Taken::Next(next) => {
+                let mine = self.raft.metrics().borrow_watched().vote;
+                let higher = if mine > theirs { mine } else { theirs };
+                Ok(Body::SnapshotTaken(intake::answer(&higher, next, false)))
+            }
+            Taken::Whole(whole) => {
+                let (vote, snapshot) = *whole;
+                let answer = self.raft.install_full_snapshot(vote, snapshot).await?;
+                Ok(Body::SnapshotTaken(intake::answer(&answer.vote, 0, true)))
+            }
+        }
+    }
+
+    pub(crate) async fn stop(&self) {
+        if let Err(error) = self.raft.shutdown().await {
+            tracing::warn!(error = &error as &dyn Error, "a group did not stop as it should");
+        }
+    }
+}
+
+type Served = Result<Body, Box<dyn Error + Send + Sync>>;
