@@ -25,6 +25,14 @@ kills:
 decay:
     STORGO_FLIPS=100000 STORGO_FLIP_VALUES=255 cargo test -p storgo-store decay:: -- --nocapture
 
+# Metadata groups in the simulator: seeds 0 to N, each with faults and a check of every answer.
+sim N:
+    STORGO_SEEDS=0..{{ N }} cargo test -p storgo-consensus --test sim seeds -- --nocapture
+
+# Eight faults planted in metadata groups, each of which the simulator has to catch.
+sim-planted:
+    STORGO_PLANTED=1 cargo test -p storgo-consensus --test sim planted -- --nocapture
+
 # The whole system on this machine: `just demo FILE --peers 8`.
 demo *ARGS:
     cargo run --release -- demo {{ ARGS }}

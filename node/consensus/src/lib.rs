@@ -7,6 +7,7 @@
 //! ```
 
 pub mod machine;
+pub mod planted;
 
 mod clock_guard;
 mod courier;
@@ -16,6 +17,6 @@ mod seat;
 mod transport;
 
 pub use groups::{Fresh, GroupError, Groups, GroupsConfig, Level};
-pub use raft::{Elections, MemberStatus};
+pub use raft::{Elections, MemberStatus, Snapshots};
 pub use seat::Seat;
 pub use transport::{Transport, TransportError};

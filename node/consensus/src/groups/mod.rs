@@ -30,7 +30,7 @@ use storgo_store::records::Records;
 
 use crate::courier::{Courier, Serve};
 use crate::machine;
-use crate::raft::{Elections, Looking, Member, MemberStatus};
+use crate::raft::{Elections, Looking, Member, MemberStatus, Snapshots};
 use crate::seat::Seat;
 use crate::transport::Transport;
 
@@ -55,6 +55,8 @@ pub struct GroupsConfig {
     pub clock: Arc<dyn Clock>,
     /// When leaders are doubted.
     pub elections: Elections,
+    /// When the log is let go.
+    pub snapshots: Snapshots,
     /// What decides elections: drawn at random, and given by the simulator.
     pub seed: u64,
 }
@@ -125,7 +127,8 @@ impl Groups {
         // Groups of one node stand for election at different moments.
         let seed = config.seed.wrapping_add(id.as_u64().wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let (log, records) = (config.log.group(id), config.records.group(id));
-        let member = Member::start(courier, log, records, config.elections, seed).await.map_err(|e| e.of(id))?;
+        let pace = (config.elections, config.snapshots);
+        let member = Member::start(courier, log, records, pace, seed).await.map_err(|error| error.of(id))?;
         member.may_lead(!courier.guard.is_off());
         let group = Group { member, stamps: Stamps::default(), own: Rounds::default(), asked: Rounds::default() };
         groups.lock().insert(id, Arc::new(group));

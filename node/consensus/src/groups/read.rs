@@ -14,6 +14,7 @@ use super::Group;
 use super::error::GroupError;
 use super::rounds::Round;
 use crate::courier::Courier;
+use crate::planted::{Planted, is_planted};
 use crate::raft::MemberError;
 
 /// What a read may miss.
@@ -48,6 +49,9 @@ pub(super) async fn fresh(
     let known = if group.member.is_leader() { &group.own } else { &group.asked };
     let applied = group.member.records().applied().map(|applied| applied.index);
     let known = known.last().filter(|(_, index)| Some(*index) <= applied);
+    if is_planted(Planted::FollowerRead) {
+        return Ok(None);
+    }
     match (level, known) {
         (Level::Eventual, known) => return Ok(known.map(|(began, _)| began)),
         (Level::Bounded(max), Some((began, _))) if began.elapsed() <= max => return Ok(Some(began)),

@@ -97,6 +97,7 @@ impl Cluster {
             transport: Arc::new(End(peer, Arc::clone(&self.air))),
             clock: clock.clone(),
             elections: Elections::default(),
+            snapshots: Snapshots { every: 8, log_kept: 2 },
             seed: number,
         });
         groups.open(GROUP).await.unwrap();

@@ -91,6 +91,8 @@ struct Step<'a> {
     group: GroupId,
     stamp: Stamp,
     events: Vec<StorageEvent>,
+    /// What stands even if the command is refused.
+    settled: (Batch, Vec<StorageEvent>),
 }
 
 /// Does what a proposal says to what `view` shows. `index` is the entry's place in the group's log.
@@ -100,14 +102,16 @@ struct Step<'a> {
 pub fn apply(view: &dyn View, group: GroupId, index: u64, proposal: &Proposal) -> Result<Outcome, MachineError> {
     let last = last_stamp(view)?;
     let stamp = proposal.stamp.max(last.next());
-    let mut step = Step { draft: Draft::over(view), group, stamp, events: Vec::new() };
+    let mut step = Step { draft: Draft::over(view), group, stamp, events: Vec::new(), settled: Default::default() };
     let reply = match step.run(&proposal.command) {
         Ok(reply) => reply,
         Err(Stop::Failed(error)) => return Err(error),
         Err(Stop::Refused(refused)) => {
-            // What was begun is not done.
+            // What was begun is not done; but what a refusal rests on is.
+            let (batch, events) = std::mem::take(&mut step.settled);
             step.draft = Draft::over(view);
-            step.events.clear();
+            step.draft.merge(batch);
+            step.events = events;
             step.remember_refusal(&proposal.command, &refused)?;
             Reply::Refused(refused)
         }

@@ -9,6 +9,7 @@ use storgo_protocol::meta::{Action, Command, Refused, RefusedKind, Remembered, R
 
 use super::view::View as _;
 use super::{MachineError, Step, Stop, bucket, damaged, keys, refuse, slot_state};
+use crate::planted::{Planted, is_planted};
 
 /// Records of old requests that one command removes: one more than it adds, so that they go away.
 const FORGOTTEN_AT_ONCE: usize = 2;
@@ -19,6 +20,9 @@ impl Step<'_> {
         if !id.is_current(self.stamp.ms()) {
             let reason = "the request was formed too long ago, or by a clock that is far ahead";
             return Err(refuse(RefusedKind::RequestOld, reason));
+        }
+        if is_planted(Planted::RetryDoneAgain) {
+            return Ok(None);
         }
         let Some(record) = self.draft.get(&keys::request(slot, id))? else { return Ok(None) };
         let known = Remembered::decode(record).map_err(|source| damaged("a request", source))?;

@@ -66,6 +66,12 @@ impl<'a> Draft<'a> {
         self.changes.borrow_mut().extend(batch);
     }
 
+    /// The changes so far.
+    #[must_use]
+    pub fn batch(&self) -> Batch {
+        self.changes.borrow().clone()
+    }
+
     /// The changes.
     #[must_use]
     pub fn into_batch(self) -> Batch {

@@ -117,15 +117,17 @@ impl Step<'_> {
     }
 
     /// Removes the key's newest version if its time is over: nobody has been told so yet, and what follows must not see
-    /// it.
+    /// it. That stands even if the command is refused: a refusal may tell that the key is gone.
     fn expire_key(&mut self, place: &Place<'_>) -> Result<(), Stop> {
         match self.newest(place)? {
             Some(version) if (1..=self.stamp.ms()).contains(&version.expires_ms) => {
-                self.remove(place, &version, EventKind::Expired).or_else(|stop| match stop {
+                match self.remove(place, &version, EventKind::Expired) {
+                    Ok(()) => self.settled = (self.draft.batch(), self.events.clone()),
                     // A lock outlives an expiry.
-                    Stop::Refused(_) => Ok(()),
-                    failed @ Stop::Failed(_) => Err(failed),
-                })
+                    Err(Stop::Refused(_)) => {}
+                    Err(failed @ Stop::Failed(_)) => return Err(failed),
+                }
+                Ok(())
             }
             _ => Ok(()),
         }

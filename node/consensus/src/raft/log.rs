@@ -17,16 +17,24 @@ use storgo_store::log::{GroupLog, LogEntry, LogError};
 
 use super::types::{Entry, LogId, Types, Vote};
 use super::wire;
+use crate::planted::{Planted, is_planted};
 
 /// A group's log. Clones are the same one.
 #[derive(Debug, Clone)]
 pub(crate) struct LogStore {
     log: GroupLog,
+    /// A vote that was not kept, where that fault is planted.
+    #[cfg(storgo_planted)]
+    unkept: std::sync::Arc<parking_lot::Mutex<Option<Bytes>>>,
 }
 
 impl LogStore {
-    pub(crate) const fn new(log: GroupLog) -> Self {
-        Self { log }
+    pub(crate) fn new(log: GroupLog) -> Self {
+        Self {
+            log,
+            #[cfg(storgo_planted)]
+            unkept: std::sync::Arc::default(),
+        }
     }
 
     async fn entries(&self, first: u64, end: u64, bytes_max: usize) -> io::Result<Vec<Entry>> {
@@ -80,7 +88,10 @@ impl RaftLogReader<Types> for LogStore {
     }
 
     fn read_vote(&mut self) -> impl Future<Output = io::Result<Option<Vote>>> {
-        ready(self.log.vote().map_err(failed).and_then(|vote| decoded(vote, wire::read_vote_bytes)))
+        let kept = self.log.vote().map_err(failed);
+        #[cfg(storgo_planted)]
+        let kept = kept.map(|kept| self.unkept.lock().clone().or(kept));
+        ready(kept.and_then(|vote| decoded(vote, wire::read_vote_bytes)))
     }
 }
 
@@ -100,6 +111,11 @@ impl RaftLogStorage<Types> for LogStore {
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> io::Result<()> {
+        #[cfg(storgo_planted)]
+        if is_planted(Planted::VoteNotPersisted) {
+            *self.unkept.lock() = Some(wire::vote_bytes(vote));
+            return Ok(());
+        }
         self.log.save_vote(wire::vote_bytes(vote)).await.map_err(failed)
     }
 
@@ -123,6 +139,11 @@ impl RaftLogStorage<Types> for LogStore {
             payload: wire::payload(&entry),
         };
         let records = entries.into_iter().map(record).collect();
+        if is_planted(Planted::AcknowledgedBeforeSync) {
+            self.log.append_then(records, drop).await.map_err(failed)?;
+            callback.io_completed(Ok(()));
+            return Ok(());
+        }
         let done = |written: Result<(), LogError>| callback.io_completed(written.map_err(failed));
         self.log.append_then(records, done).await.map_err(failed)
     }

@@ -44,6 +44,21 @@ impl Default for Elections {
     }
 }
 
+/// When the log is let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshots {
+    /// Entries between two snapshots: each costs a sync of the records.
+    pub every: u64,
+    /// Entries that are kept behind one, for members that are a little behind.
+    pub log_kept: u64,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self { every: RAFT_SNAPSHOT_EVERY, log_kept: RAFT_LOG_KEPT }
+    }
+}
+
 /// Why a group did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MemberError {
@@ -111,7 +126,7 @@ fn write_failed(error: RaftError<Types, ClientWriteError<Types>>) -> MemberError
     }
 }
 
-fn config(group: GroupId, elections: Elections) -> Result<Config, MemberError> {
+fn config(group: GroupId, elections: Elections, snapshots: Snapshots) -> Result<Config, MemberError> {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let config = Config {
         cluster_name: format!("group {group}"),
@@ -120,8 +135,8 @@ fn config(group: GroupId, elections: Elections) -> Result<Config, MemberError> {
         election_timeout_max: ms(elections.timeout_max),
         install_snapshot_timeout: ms(elections.timeout_max) * 4,
         max_payload_entries: RAFT_ENTRIES_MAX,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(RAFT_SNAPSHOT_EVERY),
-        max_in_snapshot_log_to_keep: RAFT_LOG_KEPT,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(snapshots.every),
+        max_in_snapshot_log_to_keep: snapshots.log_kept,
         enable_pre_vote: Some(true),
         // A leader that starts again stands for election as others do.
         enable_leader_restore: Some(false),
@@ -136,7 +151,7 @@ impl Member {
         courier: &Arc<Courier>,
         log: GroupLog,
         records: GroupRecords,
-        elections: Elections,
+        (elections, snapshots): (Elections, Snapshots),
         seed: u64,
     ) -> Result<Self, MemberError> {
         let group = records.id();
@@ -144,9 +159,15 @@ impl Member {
         if purged > records.applied().map(|applied| applied.index) {
             return Err(MemberError::Stopped("its records are missing behind what its log still has".to_owned()));
         }
+        #[cfg(storgo_planted)]
+        if crate::planted::is_planted(crate::planted::Planted::LogTruncated)
+            && let Some(last) = log.state().map_err(stopped)?.last
+        {
+            log.truncate_from(last.index.saturating_sub(2)).await.map_err(stopped)?;
+        }
         let network = Network { courier: Arc::clone(courier), group };
         let (log, state) = (LogStore::new(log), StateStore::new(records.clone()));
-        let config = Arc::new(config(group, elections)?);
+        let config = Arc::new(config(group, elections, snapshots)?);
         let start = Raft::new(courier.me(), config, network, log, state);
         let raft = DeterministicRng::<TokioRuntime>::scope(seed, start).await.map_err(stopped)?;
         Ok(Self { raft, records, intake: Mutex::default() })

@@ -15,6 +15,6 @@ mod state;
 mod types;
 mod wire;
 
-pub use member::{Elections, MemberStatus};
+pub use member::{Elections, MemberStatus, Snapshots};
 pub(crate) use member::{Member, MemberError};
 pub(crate) use state::Looking;

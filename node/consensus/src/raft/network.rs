@@ -55,8 +55,7 @@ impl From<DecodeError> for Missed {
     }
 }
 
-fn another(answer: &Body) -> Missed {
-    drop(answer);
+fn another_answer() -> Missed {
     Missed::Nonsense(io::Error::new(io::ErrorKind::InvalidData, "an answer to another question"))
 }
 
@@ -87,7 +86,7 @@ impl Link {
     async fn ballot(&self, request: Body, option: &RPCOption) -> Result<VoteResponse<Types>, Missed> {
         match self.ask(request, option.soft_ttl()).await? {
             Body::Voted(answer) => Ok(wire::read_ballot_answer(answer)?),
-            other => Err(another(&other)),
+            _ => Err(another_answer()),
         }
     }
 
@@ -107,7 +106,7 @@ impl Link {
                 SnapshotPage { vote: Some(wire::vote(vote)), state: Some(state.clone()), page: number, bytes };
             let answer = match self.ask(Body::SnapshotPage(request), within).await? {
                 Body::SnapshotTaken(answer) => answer,
-                other => return Err(another(&other)),
+                _ => return Err(another_answer()),
             };
             let theirs = wire::read_vote(answer.vote)?;
             if answer.installed || theirs > *vote {
@@ -128,7 +127,7 @@ impl RaftNetworkV2<Types> for Link {
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
         match self.ask(Body::Append(wire::append(&rpc)), option.soft_ttl()).await? {
             Body::Appended(answer) => Ok(wire::read_append_answer(answer).map_err(Missed::from)?),
-            other => Err(another(&other).into()),
+            _ => Err(another_answer().into()),
         }
     }
 
@@ -169,7 +168,7 @@ impl RaftNetworkV2<Types> for Link {
     ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
         match self.ask(Body::Transfer(wire::transfer(&req)), option.soft_ttl()).await? {
             Body::Transferred(answer) => Ok(wire::read_transfer_answer(answer).map_err(Missed::from)?),
-            other => Err(another(&other).into()),
+            _ => Err(another_answer().into()),
         }
     }
 }

@@ -19,6 +19,7 @@ use storgo_store::records::{Applied, Export, GroupRecords, Import, RecordsError,
 use super::types::{Answered, Entry, LogId, StoredMembership, Types};
 use super::wire::{read_state_id, state_id};
 use crate::machine::{self, Draft, MachineError, Pair, View};
+use crate::planted::{Planted, is_planted};
 
 /// A group's applied state. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -93,6 +94,9 @@ impl StateStore {
     /// Does what entries say, as one batch; gives the answer to each.
     fn batch(&self, entries: &[Entry]) -> io::Result<(WriteBatch, Vec<Answered>, Option<Applied>)> {
         let (mut last, mut members) = self.standing()?;
+        if is_planted(Planted::SnapshotWithoutMembership) {
+            members = StoredMembership::default();
+        }
         let view = Looking::at(&self.records).map_err(failed)?;
         let draft = Draft::over(&view);
         let mut answers = Vec::with_capacity(entries.len());

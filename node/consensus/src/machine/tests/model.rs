@@ -114,9 +114,10 @@ fn play(ops: &[Op]) -> (Group, Model) {
                     Condition::Absent => current.is_none(),
                     Condition::Version(id) => current == Some(id),
                 };
+                // Whatever the answer: it rests on what expired.
+                model.keys = expired.keys;
                 if holds {
                     assert_eq!(reply, Reply::Written { version: VersionId::new(stamp, group.id), replaced: current });
-                    model.keys = expired.keys;
                     let kept = model.keys.entry(at).or_default();
                     if !versioned {
                         kept.clear();

@@ -221,6 +221,20 @@ fn what_expired_is_there_until_a_stamp_says_so_and_then_nowhere() {
 }
 
 #[test]
+fn a_refusal_that_rests_on_an_expiry_makes_it_so() {
+    let mut group = Group::new(1);
+    group.put_with(&plain(), "k", |version| version.expires_ms = START_MS + 1);
+    let id = group.get(&plain(), "k").unwrap().id();
+    group.now_ms += 1;
+    let refusal = group.put_if(&plain(), "k", "late", Condition::Version(id));
+    assert_eq!(refused(&refusal), RefusedKind::Condition(None));
+    // Nobody reads any more what this client was told is gone.
+    assert_eq!(group.get(&plain(), "k"), None);
+    let kinds: Vec<_> = events(&group.records, 0, 10).unwrap().into_iter().map(|(_, event)| event.kind).collect();
+    assert_eq!(kinds, [EventKind::Written, EventKind::Expired]);
+}
+
+#[test]
 fn a_tick_removes_no_more_than_its_share() {
     let mut group = Group::new(1);
     for n in 0..=EXPIRED_AT_ONCE_MAX {

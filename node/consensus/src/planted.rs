@@ -1,0 +1,48 @@
+//! Faults that can be planted, to see that the simulator catches them. They are built in only under `storgo_planted`, and
+//! one is chosen at run time, for the thread that a simulation runs in.
+
+/// Something that others got wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Planted {
+    /// An append is acknowledged before it is synced.
+    AcknowledgedBeforeSync,
+    /// A vote is given and not kept.
+    VoteNotPersisted,
+    /// A follower answers from what it has.
+    FollowerRead,
+    /// The applied state forgets who the members are.
+    SnapshotWithoutMembership,
+    /// A log is cut where it should have been set aside.
+    LogTruncated,
+    /// A retry is done again.
+    RetryDoneAgain,
+    /// A peer that lost its log goes on as who it was.
+    WipedVoterVotes,
+    /// What expired is decided by the clock of who is asked.
+    ExpiryByLocalClock,
+}
+
+#[cfg(storgo_planted)]
+thread_local! {
+    static PLANTED: std::cell::Cell<Option<Planted>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants a fault in whatever this thread runs, in place of the one before.
+#[cfg(storgo_planted)]
+pub fn plant(fault: Option<Planted>) {
+    PLANTED.set(fault);
+}
+
+/// Whether this fault is planted.
+#[cfg(storgo_planted)]
+#[must_use]
+pub fn is_planted(fault: Planted) -> bool {
+    PLANTED.get() == Some(fault)
+}
+
+/// Whether this fault is planted: never, in what is built for use.
+#[cfg(not(storgo_planted))]
+#[must_use]
+pub const fn is_planted(_: Planted) -> bool {
+    false
+}
