@@ -305,8 +305,8 @@ pub const PUNCH_WAIT_MS_MAX: u64 = 3000;
 
 // --- A node's disks -----------------------------------------------------------------------------
 
-/// Requests that wait for one disk's committer; each may hold an open file, so it stays far below the usual limit of
-/// 1,024 descriptors.
+/// Requests that wait for one disk's committer; more are refused, for their disk hangs. Each may hold an open file, so
+/// it stays far below the usual limit of 1,024 descriptors.
 pub const COMMIT_QUEUE_MAX: usize = 256;
 
 /// Requests that share one round of syncs. Beyond it the last waiter pays for the first, with little left to gain.
@@ -322,6 +322,10 @@ pub const DISK_JOBS_MAX: usize = 32;
 /// Bytes of a file from which on it is written and read past the page cache. Below, the kernel's delayed allocation
 /// is worth more than its copy costs.
 pub const DIRECT_BYTES_MIN: usize = 256 * KIB;
+
+/// Large files are padded to a multiple of this, the block of common disks and a page of memory: writes past the page cache
+/// take whole blocks, and to cut the last one off costs more than a third of the write.
+pub const DISK_BLOCK_BYTES: usize = 4 * KIB;
 
 /// Bytes of a buffer for that: a shard of 2 MiB with what stands before it goes in one piece. A multiple of 4 KiB.
 pub const DIRECT_BUFFER_BYTES: usize = 2 * MIB + 64 * KIB;

@@ -4,7 +4,7 @@
 //! header, which the stripe's id verifies. The checksum guards the rest of the head and tells damage from a lie.
 
 use crate::bytes::{Reader, count_u16};
-use crate::limits::STRIPE_HEADER_BYTES_MAX;
+use crate::limits::{DIRECT_BYTES_MIN, DISK_BLOCK_BYTES, STRIPE_HEADER_BYTES_MAX};
 use crate::slice::outboard_bytes;
 use crate::{DecodeError, ShardAddress, ShardId, ShardIndex, StripeHeader};
 
@@ -16,7 +16,8 @@ const CHECKSUM_BYTES: usize = 32;
 ///
 /// # Shape
 /// `"SGSF"`, version 1, shard index (u8), stripe header length (u16), [`StripeHeader`], BLAKE3 (32) of all before. Then
-/// follow the outboard ([`outboard_bytes`] of the payload) and the payload, to the end of the file.
+/// follow the outboard ([`outboard_bytes`] of the payload), the payload, and in a file of [`DIRECT_BYTES_MIN`] or more
+/// zeroes up to a multiple of [`DISK_BLOCK_BYTES`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShardFileHead {
     header: StripeHeader,
@@ -79,10 +80,16 @@ impl ShardFileHead {
         self.header.shard_bytes()
     }
 
+    /// Bytes of zeroes behind the payload.
+    #[must_use]
+    pub const fn padding_bytes(&self) -> usize {
+        padding_bytes(self.bytes + self.outboard_bytes() + self.payload_bytes())
+    }
+
     /// Bytes of the whole file.
     #[must_use]
     pub const fn file_bytes(&self) -> u64 {
-        self.payload_first() + self.payload_bytes() as u64
+        self.payload_first() + (self.payload_bytes() + self.padding_bytes()) as u64
     }
 
     /// The head's bytes.
@@ -123,6 +130,11 @@ impl ShardFileHead {
     }
 }
 
+/// What is missing to whole blocks in a file with so many bytes of content.
+const fn padding_bytes(content: usize) -> usize {
+    if content < DIRECT_BYTES_MIN { 0 } else { content.next_multiple_of(DISK_BLOCK_BYTES) - content }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -153,6 +165,20 @@ mod tests {
         fn any_bytes_are_decoded_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             prop_assert!(ShardFileHead::decode(&bytes).is_err());
         }
+    }
+
+    #[test]
+    fn large_files_are_whole_blocks_and_small_ones_end_with_their_payload() {
+        let block = DISK_BLOCK_BYTES as u64;
+        for sealed in [1, 1000, 1 << 18, 4 * 262_144, 4 * 300_032, 4 * 300_033] {
+            let head = head(4, 2, sealed, 0);
+            let content = head.payload_first() + head.payload_bytes() as u64;
+            let large = content >= DIRECT_BYTES_MIN as u64;
+            assert!(head.file_bytes() - content < block);
+            assert_eq!(head.file_bytes(), if large { content.next_multiple_of(block) } else { content }, "{sealed}");
+        }
+        let edge = DIRECT_BYTES_MIN;
+        assert_eq!([edge - 1, edge, edge + 1].map(padding_bytes), [0, 0, DISK_BLOCK_BYTES - 1]);
     }
 
     #[test]

@@ -306,10 +306,16 @@ const ROWS: &[Row] = &[
         "bulk_waits_for_a_direct_way_and_then_is_refused",
         "bulk for a peer that nothing but a relay leads to",
     ),
-    Own("COMMIT_QUEUE_MAX", "filled by requests that `MESH_REQUESTS_MAX` bounds; its senders wait"),
+    Bound(
+        "COMMIT_QUEUE_MAX",
+        "node/store/src/tests/rounds.rs",
+        "no_more_waits_at_a_desk_than_its_bound",
+        "one push more at a disk that hangs",
+    ),
     Own("COMMIT_BATCH_MAX", "how a disk shares its syncs"),
     Own("SYNC_EACH_MAX", "how a disk syncs"),
     Own("DISK_JOBS_MAX", "this side's own parallelism"),
+    Own("DISK_BLOCK_BYTES", "a unit of this side's own files"),
     Own("DIRECT_BYTES_MIN", "how this side writes and reads its own files; `any_length_comes_back`"),
     Own(
         "DIRECT_BUFFER_BYTES",

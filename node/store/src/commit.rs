@@ -6,8 +6,8 @@
 //!   (a queue)     ┘                names:  sync each directory once ─► index ─► acknowledge all
 //! ```
 //!
-//! It is a thread of its own, since all it does is wait for the disk. The lease goes first, so that what stands in
-//! place always has one; a lease without its item is dropped at the next replay. Any failure but a lack of room fences
+//! It works wherever its [`Desk`](crate::desk::Desk) lets it. The lease goes first, so that what stands in place always
+//! has one; a lease without its item is dropped at the next replay. Any failure but a lack of room fences
 //! the disk, and nobody who waited is told that it worked. A round of many files syncs the file system once instead of
 //! the log and each file, and once instead of each directory.
 
@@ -17,9 +17,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use storgo_object::ports::StoreError;
-use storgo_protocol::limits::{COMMIT_BATCH_MAX, SYNC_EACH_MAX};
-use tokio::sync::{mpsc, oneshot};
+use storgo_protocol::limits::SYNC_EACH_MAX;
+use tokio::sync::oneshot;
 
+use crate::answer::Answer;
 use crate::catalog::Catalog;
 use crate::disk::DiskFile;
 use crate::index::IndexError;
@@ -50,7 +51,7 @@ pub(crate) struct Commit {
     pub(crate) lease: LeaseRecord,
     pub(crate) quota: QuotaHold,
     pub(crate) place: Option<PlaceHold>,
-    pub(crate) done: oneshot::Sender<Result<(), StoreError>>,
+    pub(crate) answer: Answer,
 }
 
 /// What a committer is asked.
@@ -81,37 +82,27 @@ enum Failure {
 }
 
 impl Committer {
-    /// Serves requests until nobody can send any more.
-    pub(crate) fn run(mut self, mut requests: mpsc::Receiver<Request>) {
-        let mut batch = Vec::with_capacity(COMMIT_BATCH_MAX);
-        while let Some(first) = requests.blocking_recv() {
-            batch.push(first);
-            while batch.len() < COMMIT_BATCH_MAX
-                && let Ok(next) = requests.try_recv()
-            {
-                batch.push(next);
+    /// Does what is asked, all commits in one round.
+    pub(crate) fn serve(&mut self, requests: Vec<Request>) {
+        let mut commits = Vec::with_capacity(requests.len());
+        let mut inspections = Vec::new();
+        for request in requests {
+            match request {
+                Request::Commit(commit) => commits.push(commit),
+                Request::Inspect(item, done) => inspections.push((item, done)),
             }
-            let mut commits = Vec::with_capacity(batch.len());
-            let mut inspections = Vec::new();
-            for request in batch.drain(..) {
-                match request {
-                    Request::Commit(commit) => commits.push(commit),
-                    Request::Inspect(item, done) => inspections.push((item, done)),
-                }
-            }
-            let volume = Arc::clone(&self.volume);
-            let waiting = volume.wait();
-            if !commits.is_empty() {
-                self.commit(commits);
-            }
-            for (item, done) in inspections {
-                self.inspect(item);
-                // A reader that went away does not need the answer.
-                let _ = done.send(());
-            }
-            self.compact();
-            drop(waiting);
         }
+        let volume = Arc::clone(&self.volume);
+        let _waiting = volume.wait();
+        if !commits.is_empty() {
+            self.commit(commits);
+        }
+        for (item, done) in inspections {
+            self.inspect(item);
+            // A reader that went away does not need the answer.
+            let _ = done.send(());
+        }
+        self.compact();
     }
 
     fn commit(&mut self, mut commits: Vec<Commit>) {
@@ -120,15 +111,11 @@ impl Committer {
             None => self.make_durable(&mut commits).map_err(|failure| self.give_up(failure)),
         };
         for commit in commits {
-            let Commit { files, quota, place, done, .. } = commit;
+            let Commit { files, quota, place, answer, .. } = commit;
             // What is durable is counted by now: the holds end before the answer, so that no byte is counted twice,
             // and what is not in place is taken away.
             drop((files, quota, place));
-            let answer = match &outcome {
-                Ok(()) => Ok(()),
-                Err(error) => Err(same(error)),
-            };
-            drop(done.send(answer));
+            answer.give(outcome.as_ref().map_err(same).copied());
         }
     }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 use storgo_object::ports::StoreError;
-use storgo_protocol::limits::LAYOUT_RECORDS_MAX;
+use storgo_protocol::limits::{DISK_BLOCK_BYTES, LAYOUT_RECORDS_MAX};
 use storgo_protocol::{LayoutRecord, NodeId, ShardFileHead, slice};
 
 use crate::catalog::Catalog;
@@ -18,6 +18,9 @@ use crate::placing::{PlaceHold, Placing};
 use crate::quota::Quotas;
 use crate::read::{self, Fault};
 use crate::volume::Volume;
+
+/// What large files are padded with.
+const ZEROES: [u8; DISK_BLOCK_BYTES] = [0; DISK_BLOCK_BYTES];
 
 /// What a mark file says: that it is one.
 const MARK: [u8; 5] = *b"SGPM\x01";
@@ -31,9 +34,10 @@ pub(crate) struct Core {
     pub(crate) placing: Arc<Placing>,
 }
 
-/// Files that wait for one disk's committer.
+/// Files of one item that wait for one disk's committer.
 #[derive(Debug)]
 pub(crate) struct Prepared {
+    pub(crate) item: Item,
     pub(crate) volume: Arc<Volume>,
     pub(crate) files: Vec<Staged>,
     pub(crate) place: Option<PlaceHold>,
@@ -60,7 +64,8 @@ impl Core {
             return Err(StoreError::Mismatch { what: "shard" });
         }
         let first = [head.encode(), outboard].concat();
-        self.stage(Item::Shard(head.address()), &[&first, payload], &[])
+        let padding = ZEROES.get(..head.padding_bytes()).unwrap_or_default();
+        self.stage(Item::Shard(head.address()), &[&first, payload, padding], &[])
     }
 
     /// Writes a node's copies and marks as far as they are missing beside those of `holders`, which are good.
@@ -74,7 +79,7 @@ impl Core {
     ) -> Result<Vec<Prepared>, StoreError> {
         let mut prepared: Vec<Prepared> = holders
             .into_iter()
-            .map(|(volume, bytes)| Prepared { volume, files: Vec::new(), place: None, bytes })
+            .map(|(volume, bytes)| Prepared { item: Item::Node(node), volume, files: Vec::new(), place: None, bytes })
             .collect();
         self.stage_copies(node, payload, copies, &mut prepared)?;
         prepared.iter_mut().filter(|_| publish).try_for_each(|copy| self.stage_mark(node, copy))?;
@@ -99,7 +104,8 @@ impl Core {
             } else {
                 vec![Self::stage_on(&volume, Item::Records(node), &[&bytes])?]
             };
-            prepared.push(Prepared { volume, files, place: None, bytes: LayoutRecord::BYTES as u64 });
+            let (item, bytes) = (Item::Records(node), LayoutRecord::BYTES as u64);
+            prepared.push(Prepared { item, volume, files, place: None, bytes });
         }
         Ok(prepared)
     }
@@ -144,7 +150,7 @@ impl Core {
             match Self::stage_on(&volume, item, parts) {
                 Ok(staged) => {
                     let bytes = staged.bytes;
-                    return Ok(Prepared { volume, files: vec![staged], place: Some(place), bytes });
+                    return Ok(Prepared { item, volume, files: vec![staged], place: Some(place), bytes });
                 }
                 Err(error) => refused = Some(worse(refused, error)),
             }

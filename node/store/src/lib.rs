@@ -1,8 +1,8 @@
 //! Shards, nodes and layout records on a node's data directories.
 //!
 //! ```text
-//!   push ─► compare ─► choose a disk ─► temporary file ─► queue ─► committer ─► acknowledge
-//!           (hash)     (place, placing)  (core)                    sync, rename, sync, index
+//!   push ─► compare ─► choose a disk ─► temporary file ─► desk ─► committer ─► acknowledge
+//!           (hash)     (place, placing)  (core)           waits   sync, rename, sync, index
 //!
 //!   pull ─► index ─► file ─► compare ─► give        wrong ─► committer ─► quarantine, forget
 //! ```
@@ -28,7 +28,9 @@ mod core;
 mod published;
 mod read;
 
+mod answer;
 mod commit;
+mod desk;
 mod leases;
 
 mod catalog;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use rustix::io::Errno;
 use storgo_object::ports::StoreError;
-use storgo_protocol::limits::{LAYOUT_RECORDS_MAX, NODE_BYTES_MAX, SHARD_BYTES_MAX};
+use storgo_protocol::limits::{DISK_BLOCK_BYTES, LAYOUT_RECORDS_MAX, NODE_BYTES_MAX, SHARD_BYTES_MAX};
 use storgo_protocol::slice::{self, group_range, outboard_bytes};
 use storgo_protocol::{LayoutRecord, NodeId, ShardAddress, ShardFileHead, StripeHeader};
 
@@ -17,7 +17,8 @@ use crate::disk::{Disk, DiskFile};
 use crate::item::Item;
 
 /// Bytes of the longest shard file.
-const SHARD_FILE_BYTES_MAX: usize = ShardFileHead::BYTES_MAX + outboard_bytes(SHARD_BYTES_MAX) + SHARD_BYTES_MAX;
+const SHARD_FILE_BYTES_MAX: usize =
+    ShardFileHead::BYTES_MAX + outboard_bytes(SHARD_BYTES_MAX) + SHARD_BYTES_MAX + DISK_BLOCK_BYTES;
 
 /// Why a file did not give its item.
 #[derive(Debug)]
@@ -76,7 +77,8 @@ pub(crate) fn shard(disk: &dyn Disk, root: &Path, shard: ShardAddress) -> Result
     Ok((head.header().clone(), payload))
 }
 
-/// What stands in a shard file; the head was compared with the file's name and length, the rest with nothing.
+/// What stands in a shard file; the head was compared with the file's name and length, the padding with zeroes, the rest
+/// with nothing.
 struct Parts {
     head: ShardFileHead,
     outboard: Bytes,
@@ -91,9 +93,13 @@ fn parts(disk: &dyn Disk, root: &Path, shard: ShardAddress) -> Result<Parts, Fau
     if head.address() != shard || head.file_bytes() != whole.len() as u64 {
         return Err(Fault::Damaged);
     }
-    let mut rest = whole.split_off(whole.len() - head.payload_bytes() - head.outboard_bytes());
+    let mut rest = whole.split_off(whole.len() - head.padding_bytes() - head.payload_bytes() - head.outboard_bytes());
     let outboard = rest.split_to(head.outboard_bytes());
-    Ok(Parts { head, outboard, payload: rest })
+    let payload = rest.split_to(head.payload_bytes());
+    if rest.iter().any(|&byte| byte != 0) {
+        return Err(Fault::Damaged);
+    }
+    Ok(Parts { head, outboard, payload })
 }
 
 /// A slice of a shard; reads its groups and the outboard, nothing else.

@@ -14,7 +14,7 @@ use crate::core::{Core, Prepared, merge};
 use crate::item::Item;
 use crate::published;
 use crate::read::{self, Fault};
-use crate::store::{Store, stopped};
+use crate::store::Store;
 use crate::volume::Volume;
 
 #[async_trait]
@@ -45,18 +45,16 @@ impl ShardStore for Store {
     }
 
     async fn renew(&self, shards: &[ShardAddress], lease: &Lease) -> Result<Vec<bool>, StoreError> {
-        let (mut held, mut answers) = (Vec::with_capacity(shards.len()), Vec::new());
+        let (mut held, mut parts) = (Vec::with_capacity(shards.len()), Vec::new());
         for &shard in shards {
             let item = Item::Shard(shard);
             let sound = self.sound(item, glance).await?;
             held.push(!sound.is_empty());
-            for (volume, bytes) in sound {
-                let part = Prepared { volume, files: Vec::new(), place: None, bytes };
-                answers.push(self.submit(item, part, lease).await?);
-            }
+            let part = |(volume, bytes)| Prepared { item, volume, files: Vec::new(), place: None, bytes };
+            parts.extend(sound.into_iter().map(part));
         }
-        for answer in answers {
-            answer.await.map_err(stopped)??;
+        if !parts.is_empty() {
+            self.keep(lease, |_| Ok(parts)).await?;
         }
         Ok(held)
     }
@@ -75,13 +73,12 @@ impl ShardStore for Store {
         let kept = sound.pop();
         let stage = move |core: &Core| match kept {
             Some((volume, bytes)) if head.header().verifies(index, &payload) => {
-                Ok(Prepared { volume, files: Vec::new(), place: None, bytes })
+                Ok(vec![Prepared { item, volume, files: Vec::new(), place: None, bytes }])
             }
             Some(_) => Err(StoreError::Mismatch { what: "shard" }),
-            None => core.stage_shard(&head, &payload),
+            None => Ok(vec![core.stage_shard(&head, &payload)?]),
         };
-        let prepared = self.run(stage).await?;
-        self.commit(item, vec![prepared], lease).await
+        self.keep(lease, stage).await
     }
 
     async fn pull(&self, shard: ShardAddress) -> Result<(StripeHeader, Bytes), StoreError> {
@@ -111,8 +108,7 @@ impl ShardStore for Store {
         }
         let copies = usize::from(copies).min(NODE_COPIES_MAX);
         let sound = self.sound(Item::Node(node), verify).await?;
-        let prepared = self.run(move |core| core.stage_node(node, &payload, copies, publish, sound)).await?;
-        self.commit(Item::Node(node), prepared, lease).await
+        self.keep(lease, move |core| core.stage_node(node, &payload, copies, publish, sound)).await
     }
 
     async fn pull_node(&self, node: NodeId) -> Result<Bytes, StoreError> {
@@ -127,8 +123,7 @@ impl ShardStore for Store {
             return Err(StoreError::NotFound);
         }
         let record = record.clone();
-        let prepared = self.run(move |_| Core::stage_record(&record, holders)).await?;
-        self.commit(Item::Records(node), prepared, lease).await
+        self.keep(lease, move |_| Core::stage_record(&record, holders)).await
     }
 
     async fn pull_records(&self, content: ContentId) -> Result<Vec<LayoutRecord>, StoreError> {

@@ -1,21 +1,22 @@
 //! The store of one node: opened, closed, and how its work is handed out.
 //!
-//! The asynchronous half, on which the answers of [`crate::shard_store`] stand. It hands blocking work to [`Core`] on blocking tasks, what is to be durable to the disks'
-//! committers, and waits for their word.
+//! The asynchronous half, on which the answers of [`crate::shard_store`] stand. It hands blocking work to [`Core`] on
+//! blocking tasks, which bring what is to be durable to the disks' desks, and waits for their word.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
 use storgo_object::ports::{Lease, Random, StoreError};
-use storgo_protocol::limits::{COMMIT_QUEUE_MAX, DISK_JOBS_MAX};
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use storgo_protocol::limits::DISK_JOBS_MAX;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::spawn_blocking;
 
-use crate::commit::{Commit, Committer, Request};
+use crate::answer::{self, Answer};
+use crate::commit::{Commit, Request};
 use crate::config::StoreConfig;
 use crate::core::{Core, Prepared};
+use crate::desk::Desk;
 use crate::disk::{Disk, OsDisk};
 use crate::item::Item;
 use crate::leases::LeaseRecord;
@@ -25,15 +26,17 @@ use crate::place::Slot;
 use crate::read::{self, Fault};
 use crate::volume::Volume;
 
+/// One desk for each disk, by slot; none for a disk that did not open.
+type Desks = [Option<Arc<Desk>>];
+
 /// Shards, nodes and layout records on the data directories of one node.
 #[derive(Debug)]
 pub struct Store {
     pub(crate) core: Arc<Core>,
     disk: Arc<dyn Disk>,
     index: PathBuf,
-    /// One queue for each disk, by slot; none for a disk that did not open. Empty once the store is closed.
-    queues: Mutex<Vec<Option<mpsc::Sender<Request>>>>,
-    committers: Mutex<Vec<JoinHandle<()>>>,
+    desks: Arc<Desks>,
+    closed: AtomicBool,
     jobs: Arc<Semaphore>,
     /// Layout records are read, merged and written back: one at a time.
     pub(crate) records_turn: tokio::sync::Mutex<()>,
@@ -72,24 +75,20 @@ impl Store {
         let index = config.index.clone();
         let opened = Arc::clone(&disk);
         let open = move || open::open(&config, &opened, &*random, kind);
-        let (core, committers) = tokio::task::spawn_blocking(open).await.map_err(stopped)??;
-        let mut queues = Vec::new();
-        queues.resize_with(core.volumes.len(), || None);
-        let mut threads = Vec::with_capacity(committers.len());
+        let (core, committers) = spawn_blocking(open).await.map_err(stopped)??;
+        let mut desks = Vec::new();
+        desks.resize_with(core.volumes.len(), || None);
         for committer in committers {
-            let (queue, requests) = mpsc::channel(COMMIT_QUEUE_MAX);
-            let slot = committer.volume.slot;
-            threads.push(spawn(committer, requests)?);
-            if let Some(entry) = queues.get_mut(usize::from(slot.0)) {
-                *entry = Some(queue);
+            if let Some(desk) = desks.get_mut(usize::from(committer.volume.slot.0)) {
+                *desk = Some(Arc::new(Desk::new(committer)));
             }
         }
         Ok(Arc::new(Self {
             core: Arc::new(core),
             disk,
             index,
-            queues: Mutex::new(queues),
-            committers: Mutex::new(threads),
+            desks: desks.into(),
+            closed: AtomicBool::new(false),
             jobs: Arc::new(Semaphore::new(DISK_JOBS_MAX)),
             records_turn: tokio::sync::Mutex::new(()),
         }))
@@ -100,18 +99,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the index could not be kept: the next start rebuilds it, nothing else is lost.
     pub async fn close(&self) -> Result<(), StoreError> {
-        self.queues.lock().clear();
-        let threads = std::mem::take(&mut *self.committers.lock());
-        let (disk, index) = (Arc::clone(&self.disk), self.index.clone());
+        if self.closed.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        let (disk, index, desks) = (Arc::clone(&self.disk), self.index.clone(), Arc::clone(&self.desks));
         self.run(move |core| {
-            if threads.is_empty() {
-                return Ok(());
-            }
-            for thread in threads {
-                if thread.join().is_err() {
-                    return Err(StoreError::Unavailable { reason: "a committer failed".into() });
-                }
-            }
+            desks.iter().flatten().for_each(|desk| desk.close());
             core.volumes.iter().for_each(|volume| volume.release());
             // What a fenced disk did last is not in the index, and what was gone for a while no longer is.
             if core.volumes.iter().all(|volume| volume.is_indexed()) {
@@ -139,18 +132,20 @@ impl Store {
             drop(permit);
             done
         };
-        tokio::task::spawn_blocking(job).await.map_err(stopped)?
-    }
-
-    fn queue(&self, slot: Slot) -> Result<mpsc::Sender<Request>, StoreError> {
-        let queue = self.queues.lock().get(usize::from(slot.0)).cloned().flatten();
-        queue.ok_or_else(|| StoreError::Unavailable { reason: "the store is stopped".into() })
+        spawn_blocking(job).await.map_err(stopped)?
     }
 
     /// Has a disk's committer look at an item that was found wrong, and waits until that is done.
     pub(crate) async fn inspect(&self, slot: Slot, item: Item) -> Result<(), StoreError> {
         let (done, answer) = oneshot::channel();
-        self.queue(slot)?.send(Request::Inspect(item, done)).await.map_err(stopped)?;
+        let desks = Arc::clone(&self.desks);
+        self.run(move |_| {
+            let desk = desk(&desks, slot)?;
+            desk.leave(Request::Inspect(item, done))?;
+            desk.work();
+            Ok(())
+        })
+        .await?;
         answer.await.map_err(stopped)
     }
 
@@ -160,6 +155,10 @@ impl Store {
         item: Item,
         look: fn(&Volume, Item, u64) -> Result<(), Fault>,
     ) -> Result<Vec<(Arc<Volume>, u64)>, StoreError> {
+        // Most of what is pushed is new: no blocking task has to say that nothing is there.
+        if self.core.catalog.holders(item)?.is_empty() {
+            return Ok(Vec::new());
+        }
         let (sound, wrong) = self
             .run(move |core| {
                 let looked = core.holders(item)?.into_iter().map(|(volume, bytes)| {
@@ -175,49 +174,29 @@ impl Store {
         Ok(sound.into_iter().map(|(volume, bytes, _)| (volume, bytes)).collect())
     }
 
-    /// Hands prepared files and their lease to the committers and waits for all of them.
-    pub(crate) async fn commit(&self, item: Item, prepared: Vec<Prepared>, lease: &Lease) -> Result<(), StoreError> {
-        let mut answers = Vec::with_capacity(prepared.len());
-        let mut refused = Ok(());
-        for part in prepared {
-            match self.submit(item, part, lease).await {
-                Ok(answer) => answers.push(answer),
-                Err(error) => refused = refused.and(Err(error)),
-            }
-        }
-        for answer in answers {
-            let durable = answer.await.map_err(stopped).and_then(|durable| durable);
-            refused = refused.and(durable);
-        }
-        refused
-    }
-
-    pub(crate) async fn submit(
+    /// Prepares files in one blocking task, which brings them with their leases to the desks of their disks; waits until
+    /// all of it is durable. One task, because each wake-up costs as much as hashing a tenth of a shard.
+    pub(crate) async fn keep(
         &self,
-        item: Item,
-        part: Prepared,
         lease: &Lease,
-    ) -> Result<oneshot::Receiver<Result<(), StoreError>>, StoreError> {
-        let slot = part.volume.slot;
-        let lease = LeaseRecord::new(item, part.bytes, lease);
-        let known = self.core.catalog.lease(item, slot, lease.owner)?.map_or(0, |known| known.bytes);
-        let held = self.core.quotas.hold(lease.owner, lease.bytes.saturating_sub(known));
-        let quota = match held {
-            Ok(quota) => quota,
-            Err(error) => {
-                // Its files are taken away, which blocks.
-                self.run(move |_| {
-                    drop(part);
-                    Ok(())
-                })
-                .await?;
-                return Err(error);
+        prepare: impl FnOnce(&Core) -> Result<Vec<Prepared>, StoreError> + Send + 'static,
+    ) -> Result<(), StoreError> {
+        if self.closed.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable { reason: "the store is stopped".into() });
+        }
+        let permit = Arc::clone(&self.jobs).acquire_owned().await.map_err(stopped)?;
+        let (core, desks, lease) = (Arc::clone(&self.core), Arc::clone(&self.desks), lease.clone());
+        let (answer, outcome) = answer::owed();
+        let job = move || {
+            let _permit = permit;
+            match prepare(&core) {
+                Ok(prepared) => bring(&core, &desks, prepared, &lease, answer),
+                Err(error) => answer.give(Err(error)),
             }
         };
-        let (done, answer) = oneshot::channel();
-        let commit = Commit { files: part.files, lease, quota, place: part.place, done };
-        self.queue(slot)?.send(Request::Commit(commit)).await.map_err(stopped)?;
-        Ok(answer)
+        // What becomes of the task is told by its answer, a panic too.
+        drop(spawn_blocking(job));
+        outcome.wait().await
     }
 
     /// Reads an item from the first disk that gives it right.
@@ -248,17 +227,47 @@ impl Store {
     }
 }
 
-/// Starts a committer. Should it panic (sled may, over a damaged file), its disk is given up, and whoever waits is told.
-pub(crate) fn spawn(committer: Committer, requests: mpsc::Receiver<Request>) -> Result<JoinHandle<()>, StoreError> {
-    let (volume, disk) = (Arc::clone(&committer.volume), committer.volume.path.clone());
-    std::thread::Builder::new()
-        .name(format!("disk-{}", committer.volume.slot.0))
-        .spawn(move || {
-            if catch_unwind(AssertUnwindSafe(|| committer.run(requests))).is_err() {
-                volume.fence("its committer panicked".into());
-            }
-        })
-        .map_err(|source| StoreError::Io { what: "starting a committer", disk, source })
+/// Leaves everything at the desks of its disks, and works at each unless somebody is at it.
+fn bring(core: &Core, desks: &Desks, prepared: Vec<Prepared>, lease: &Lease, answer: Answer) {
+    let mut owed: Vec<&Arc<Desk>> = Vec::with_capacity(1);
+    for part in prepared {
+        match leave(core, desks, part, lease, answer.and_another()) {
+            Ok(desk) if owed.iter().any(|other| Arc::ptr_eq(other, desk)) => {}
+            Ok(desk) => owed.push(desk),
+            Err(error) => answer.and_another().give(Err(error)),
+        }
+    }
+    answer.give(Ok(()));
+    if let Some((here, elsewhere)) = owed.split_first() {
+        // No disk waits for another.
+        for desk in elsewhere {
+            let desk = Arc::clone(desk);
+            drop(spawn_blocking(move || desk.work()));
+        }
+        here.work();
+    }
+}
+
+/// Leaves one part at its desk, which is returned.
+fn leave<'d>(
+    core: &Core,
+    desks: &'d Desks,
+    part: Prepared,
+    lease: &Lease,
+    answer: Answer,
+) -> Result<&'d Arc<Desk>, StoreError> {
+    let slot = part.volume.slot;
+    let desk = desk(desks, slot)?;
+    let lease = LeaseRecord::new(part.item, part.bytes, lease);
+    let known = core.catalog.lease(part.item, slot, lease.owner)?.map_or(0, |known| known.bytes);
+    let quota = core.quotas.hold(lease.owner, lease.bytes.saturating_sub(known))?;
+    desk.leave(Request::Commit(Commit { files: part.files, lease, quota, place: part.place, answer }))?;
+    Ok(desk)
+}
+
+fn desk(desks: &Desks, slot: Slot) -> Result<&Arc<Desk>, StoreError> {
+    let desk = desks.get(usize::from(slot.0)).and_then(Option::as_ref);
+    desk.ok_or_else(|| StoreError::Unavailable { reason: "the disk is not in use".into() })
 }
 
 /// The other side of a queue or a task is gone.

@@ -14,10 +14,10 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
-use storgo_protocol::limits::{DIRECT_BUFFER_BYTES, DIRECT_BUFFERS_KEPT_MAX};
+use storgo_protocol::limits::{DIRECT_BUFFER_BYTES, DIRECT_BUFFERS_KEPT_MAX, DISK_BLOCK_BYTES};
 
-/// Addresses, offsets and lengths are multiples of this: the largest block of common disks, and a page.
-const BLOCK: usize = 4096;
+/// Addresses, offsets and lengths are multiples of this.
+const BLOCK: usize = DISK_BLOCK_BYTES;
 
 /// Buffers that were used before, and are used again.
 #[derive(Debug, Clone, Default)]
@@ -88,8 +88,8 @@ pub(super) fn write(file: &File, parts: &[&[u8]], buffers: &Buffers) -> io::Resu
     let written = write_pieces(file, parts, buffers);
     set_direct(file, false)?;
     let bytes = written?;
-    // The last block may have been written whole.
-    file.set_len(bytes)
+    // The last block was written whole. To cut it the kernel reads it again, and writes it once more at the next sync.
+    if bytes.is_multiple_of(DISK_BLOCK_BYTES as u64) { Ok(()) } else { file.set_len(bytes) }
 }
 
 /// Gives how many bytes the parts are.

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use storgo_object::ports::{Scrutiny, ShardStore as _, StoreError};
-use storgo_protocol::limits::QUARANTINE_FILES_MAX;
+use storgo_protocol::limits::{DIRECT_BYTES_MIN, DISK_BLOCK_BYTES, QUARANTINE_FILES_MAX};
 use storgo_protocol::slice::decode_slice;
 use storgo_protocol::{ShardFileHead, ShardSet};
 
@@ -51,6 +51,28 @@ async fn no_changed_byte_is_ever_served() {
         disk.tamper(&path, |bytes| bytes.clone_from(&whole)).unwrap();
     }
     assert!(stripe.is_given(&store, 0).await);
+}
+
+/// The zeroes behind a large shard are checked as the rest is, and none of them is given.
+#[tokio::test]
+async fn a_changed_byte_behind_the_payload_is_damage() {
+    let disk = SimDisk::new();
+    let store = simulated(&disk, 1).await.unwrap();
+    let stripe = Stripe::new(1, "replicate:2", DIRECT_BYTES_MIN);
+    stripe.push(&store, 0, 1).await.unwrap();
+    let (path, address, root) = (path(&stripe), stripe.address(0), Path::new("/disk0"));
+    let whole = disk.contents(&path).unwrap();
+    let head = ShardFileHead::decode(&whole).unwrap();
+    assert!(head.padding_bytes() > 0 && whole.len().is_multiple_of(DISK_BLOCK_BYTES));
+    assert_eq!(read::shard(&disk, root, address).unwrap().1, stripe.shards[0]);
+    for at in whole.len() - head.padding_bytes()..whole.len() {
+        disk.tamper(&path, |bytes| bytes[at] = 1).unwrap();
+        assert!(read::shard(&disk, root, address).is_err(), "byte {at}");
+        assert!(read::verify(&disk, root, Item::Shard(address)).is_err(), "byte {at}");
+        disk.tamper(&path, |bytes| bytes[at] = 0).unwrap();
+    }
+    disk.tamper(&path, |bytes| bytes.truncate(whole.len() - head.padding_bytes())).unwrap();
+    assert!(read::shard(&disk, root, address).is_err());
 }
 
 #[tokio::test]

@@ -4,14 +4,12 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use storgo_object::ports::StoreError;
-use storgo_protocol::ShardFileHead;
-use tokio::sync::{mpsc, oneshot};
-
 use super::rig::{Stripe, config, lease, random};
+use crate::answer::{self, Outcome};
 use crate::catalog::Catalog;
 use crate::commit::{Commit, Committer, Request};
 use crate::core::{Core, Prepared};
+use crate::desk::Desk;
 use crate::disk::Disk;
 use crate::disk::sim::{self, SimDisk};
 use crate::index::{Change, Index, IndexError};
@@ -19,9 +17,9 @@ use crate::item::Item;
 use crate::leases::LeaseRecord;
 use crate::open::{IndexKind, open};
 use crate::read::{self, Fault};
-use crate::store;
-
-type Answer = oneshot::Receiver<Result<(), StoreError>>;
+use storgo_object::ports::StoreError;
+use storgo_protocol::ShardFileHead;
+use storgo_protocol::limits::COMMIT_QUEUE_MAX;
 
 fn started(disk: &SimDisk) -> (Core, Committer) {
     let port: Arc<dyn Disk> = Arc::new(disk.clone());
@@ -38,27 +36,24 @@ fn staged(core: &Core, index: usize) -> Result<Prepared, StoreError> {
     core.stage_shard(&head, &stripe().shards[index])
 }
 
-fn asked(core: &Core, index: usize, prepared: Prepared) -> (Request, Answer) {
+fn asked(core: &Core, index: usize, prepared: Prepared) -> (Request, Outcome) {
     let lease = LeaseRecord::new(Item::Shard(stripe().address(index)), prepared.bytes, &lease(1));
     let quota = core.quotas.hold(lease.owner, lease.bytes).unwrap();
-    let (done, answer) = oneshot::channel();
-    (Request::Commit(Commit { files: prepared.files, lease, quota, place: prepared.place, done }), answer)
+    let (answer, outcome) = answer::owed();
+    (Request::Commit(Commit { files: prepared.files, lease, quota, place: prepared.place, answer }), outcome)
 }
 
 /// Has the committer do all of it in one round; gives the shards that it acknowledged.
 fn round(core: &Core, committer: Committer, files: Vec<(usize, Prepared)>) -> Vec<usize> {
-    let (queue, requests) = mpsc::channel(8);
+    let desk = Desk::new(committer);
     let ask = |(index, prepared)| {
-        let (request, answer) = asked(core, index, prepared);
-        queue.try_send(request).unwrap();
-        (index, answer)
+        let (request, outcome) = asked(core, index, prepared);
+        desk.leave(request).unwrap();
+        (index, outcome)
     };
-    let answers: Vec<_> = files.into_iter().map(ask).collect();
-    drop(queue);
-    committer.run(requests);
-    let acknowledged =
-        answers.into_iter().filter_map(|(index, answer)| answer.blocking_recv().unwrap().ok().map(|()| index));
-    acknowledged.collect()
+    let outcomes: Vec<_> = files.into_iter().map(ask).collect();
+    desk.work();
+    outcomes.into_iter().filter_map(|(index, outcome)| outcome.now().ok().map(|()| index)).collect()
 }
 
 fn check(disk: &SimDisk, acknowledged: &[usize]) {
@@ -167,12 +162,63 @@ fn an_index_that_panics_costs_its_disk_and_acknowledges_nothing() {
     let disk = SimDisk::new();
     let (core, mut committer) = started(&disk);
     let volume = Arc::clone(&committer.volume);
-    let (request, answer) = asked(&core, 0, staged(&core, 0).unwrap());
+    let (request, outcome) = asked(&core, 0, staged(&core, 0).unwrap());
     committer.catalog = Catalog::new(Arc::new(Panicking));
-    let (queue, requests) = mpsc::channel(8);
-    let thread = store::spawn(committer, requests).unwrap();
-    queue.try_send(request).unwrap();
-    assert!(answer.blocking_recv().is_err());
-    thread.join().unwrap();
+    let desk = Desk::new(committer);
+    desk.leave(request).unwrap();
+    desk.work();
+    assert!(outcome.now().is_err());
     assert!(!volume.is_good());
+}
+
+/// Work that is left while somebody is at the desk is done by whoever that is, and after the end nothing is.
+#[test]
+fn nothing_that_is_left_at_a_desk_is_forgotten() {
+    let disk = SimDisk::new();
+    let (core, committer) = started(&disk);
+    let desk = Desk::new(committer);
+    disk.hold(Path::new("/disk0"));
+    let (first, one) = asked(&core, 0, staged(&core, 0).unwrap());
+    let (second, other) = asked(&core, 1, staged(&core, 1).unwrap());
+    std::thread::scope(|scope| {
+        desk.leave(first).unwrap();
+        let at_it = scope.spawn(|| desk.work());
+        while desk.waiting() > 0 {
+            std::thread::yield_now();
+        }
+        desk.leave(second).unwrap();
+        // It does not wait for the disk: somebody else does.
+        desk.work();
+        assert!(!at_it.is_finished() && desk.waiting() == 1);
+        disk.release();
+    });
+    one.now().unwrap();
+    other.now().unwrap();
+    check(&disk, &[0, 1]);
+
+    desk.close();
+    let (late, outcome) = asked(&core, 2, staged(&core, 2).unwrap());
+    desk.leave(late).unwrap();
+    desk.work();
+    assert!(outcome.now().is_err());
+}
+
+/// A disk that hangs holds no more files open than its bound, however many are brought and given up.
+#[test]
+fn no_more_waits_at_a_desk_than_its_bound() {
+    let disk = SimDisk::new();
+    let (core, committer) = started(&disk);
+    let desk = Desk::new(committer);
+    let lease_alone = || {
+        let prepared = Prepared { files: Vec::new(), ..staged(&core, 0).unwrap() };
+        asked(&core, 0, prepared)
+    };
+    for _ in 0..COMMIT_QUEUE_MAX {
+        desk.leave(lease_alone().0).unwrap();
+    }
+    let (request, outcome) = lease_alone();
+    assert!(desk.leave(request).is_err());
+    assert!(outcome.now().is_err());
+    desk.work();
+    desk.leave(lease_alone().0).unwrap();
 }
