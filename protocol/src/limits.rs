@@ -123,6 +123,9 @@ pub const FRAME_PAYLOAD_BYTES_MAX: usize = SLICE_BYTES_MAX;
 /// Stripes or nodes named in one `has` or `offer`.
 pub const IDS_PER_MESSAGE_MAX: usize = 512;
 
+/// Shards in one push: their headers fit the head of a frame, and a node syncs them together.
+pub const SHARDS_PER_PUSH_MAX: usize = 16;
+
 /// Bytes of a `hello`, which is read of whoever connects: a card at its bounds, and room for what later versions say.
 pub const HELLO_BYTES_MAX: usize = 4 * KIB;
 
@@ -599,9 +602,17 @@ pub const CLOCK_OFF_MS_MAX: u64 = 500;
 /// Chunks of one put that are packed, sealed and coded at once: as many as a small machine has cores, and one waiting.
 pub const CHUNKS_ENCODING_MAX: usize = 3;
 
+/// Pushes of one put to one peer that are under way at once. What comes meanwhile goes together in the next.
+pub const PUSHES_TO_A_PEER_MAX: usize = 1;
+
+/// Bytes of shards that go together in one push, unless one is longer: beyond it there is little left to share, and a
+/// peer must hold all of them at once.
+pub const PUSH_BYTES_TOGETHER_MAX: usize = 4 * MIB;
+
 /// Stripes of one put that are on their way to peers at once: enough to fill a link of 100 Mbit/s at 100 ms with
-/// chunks of 1 MiB, few enough to bound memory with chunks of 16 MiB.
-pub const STRIPES_IN_FLIGHT_MAX: usize = 6;
+/// chunks of 1 MiB, and that half of them wait to go together while the other half is being synced; few enough to bound
+/// memory with chunks of 16 MiB.
+pub const STRIPES_IN_FLIGHT_MAX: usize = 12;
 
 /// Chunks of one get that are on their way at once.
 pub const CHUNKS_IN_FLIGHT_MAX: usize = 8;

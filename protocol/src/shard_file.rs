@@ -44,6 +44,12 @@ impl ShardFileHead {
         &self.header
     }
 
+    /// The shard's place in its stripe.
+    #[must_use]
+    pub const fn index(&self) -> ShardIndex {
+        self.index
+    }
+
     /// What the payload's hash must be.
     #[must_use]
     pub const fn id(&self) -> ShardId {

@@ -123,6 +123,12 @@ const ROWS: &[Row] = &[
     Bound("FRAME_PAYLOAD_BYTES_MAX", FLOODS, CUT_OFF, "a payload of one byte more"),
     Bound("IDS_PER_MESSAGE_MAX", FLOODS, CUT_OFF, "questions and offers of one id more"),
     Bound(
+        "SHARDS_PER_PUSH_MAX",
+        "protocol/tests/formats/messages.rs",
+        "a_request_of_senseless_numbers_is_refused",
+        "a push of one shard more",
+    ),
+    Bound(
         "HELLO_BYTES_MAX",
         "node/mesh/src/mesh/tests.rs",
         "a_hello_longer_than_any_is_cut_off_before_it_is_read",
@@ -470,6 +476,8 @@ const ROWS: &[Row] = &[
         "a clock of one millisecond more",
     ),
     Own("CHUNKS_ENCODING_MAX", "this side's own parallelism"),
+    Own("PUSHES_TO_A_PEER_MAX", "this side's own parallelism"),
+    Own("PUSH_BYTES_TOGETHER_MAX", "what this side sends together"),
     Own("STRIPES_IN_FLIGHT_MAX", "this side's own parallelism"),
     Bound(
         "CHUNKS_IN_FLIGHT_MAX",

@@ -149,5 +149,5 @@ pub(crate) fn pause(attempt: u32) -> Duration {
 }
 
 fn bytes_of(frame: &Frame) -> usize {
-    FrameLengths::BYTES + frame.head.len() + frame.payload.len()
+    FrameLengths::BYTES + frame.head.len() + frame.payload_bytes()
 }

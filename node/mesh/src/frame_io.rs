@@ -10,7 +10,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use storgo_protocol::DecodeError;
 use storgo_protocol::limits::{MESH_PACE_BYTES_PER_SECOND_MIN, MESH_PACE_SECONDS};
@@ -19,6 +19,9 @@ use tokio::time::{Instant, Sleep, sleep, timeout};
 
 /// Bytes that are read at once of a payload that nobody wants.
 const DISCARD_BYTES: usize = 16 * 1024;
+
+/// Bytes of a payload that are cleared before they are read: so few that the caches still hold them then.
+const PIECE_BYTES: usize = 16 * 1024;
 
 /// Why a frame did not pass.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +50,9 @@ where
     start.extend_from_slice(&frame.lengths());
     start.extend_from_slice(&frame.head);
     write_all(stream, &start, silence).await?;
-    write_all(stream, &frame.payload, silence).await?;
+    for piece in &frame.payload {
+        write_all(stream, piece, silence).await?;
+    }
     waited(silence, stream.flush()).await
 }
 
@@ -76,10 +81,8 @@ where
 {
     let mut head = vec![0; lengths.head];
     read_all(stream, &mut head, silence).await?;
-    // The allocator hands out large zeroed pieces untouched, so this costs no second pass over memory.
-    let mut payload = vec![0; lengths.payload];
-    read_all(stream, &mut payload, silence).await?;
-    Ok(Frame { head: Bytes::from(head), payload: Bytes::from(payload) })
+    let payload = read_payload(stream, lengths.payload, silence).await?;
+    Ok(Frame::new(Bytes::from(head), payload))
 }
 
 /// Reads the rest of a frame and keeps nothing of it.
@@ -97,6 +100,36 @@ where
         advance.moved(part.len(), left, Instant::now())?;
     }
     Ok(())
+}
+
+/// Reads a payload into a buffer of its length, of which each piece is cleared only before it is filled.
+async fn read_payload<S>(stream: &mut S, bytes: usize, silence: Duration) -> Result<Bytes, FrameError>
+where
+    S: AsyncRead + Unpin,
+{
+    let mut payload = BytesMut::with_capacity(bytes);
+    let mut filled = 0;
+    let alarm = pin!(sleep(silence));
+    let mut watch = Watch::new(silence, alarm);
+    poll_fn(|cx| {
+        while filled < bytes {
+            if filled == payload.len() {
+                payload.resize(bytes.min(filled + PIECE_BYTES), 0);
+            }
+            let rest = payload.get_mut(filled..).unwrap_or_default();
+            match Pin::new(&mut *stream).poll_read(cx, rest)? {
+                Poll::Ready(0) => return Poll::Ready(Err(io::Error::from(io::ErrorKind::UnexpectedEof).into())),
+                Poll::Ready(read) => {
+                    filled += read;
+                    watch.moved(read, bytes - filled)?;
+                }
+                Poll::Pending => return watch.poll(cx).map(Err),
+            }
+        }
+        Poll::Ready(Ok::<(), FrameError>(()))
+    })
+    .await?;
+    Ok(payload.freeze())
 }
 
 async fn write_all<S: AsyncWrite + Unpin>(stream: &mut S, bytes: &[u8], silence: Duration) -> Result<(), FrameError> {
@@ -215,7 +248,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_frame_comes_back_whole() {
-        let frame = Frame { head: Bytes::from_static(b"head"), payload: Bytes::from(vec![7; 100_000]) };
+        let frame = Frame::new(Bytes::from_static(b"head"), Bytes::from(vec![7; 100_000]));
         let mut wire = Cursor::new(Vec::new());
         write_frame(&mut wire, &frame, SECOND).await.unwrap();
         wire.set_position(0);

@@ -55,7 +55,7 @@ pub(crate) async fn answer(core: &Arc<Core>, caller: PeerId, mut stream: Stream)
     let silence = core.config.silence();
     let hello = Hello::decode(&read_head(&mut stream, HELLO_BYTES_MAX, silence).await?)?;
     let answer = decide(core, caller, hello);
-    let frame = Frame { head: answer.encode(), payload: bytes::Bytes::new() };
+    let frame = Frame::new(answer.encode(), bytes::Bytes::new());
     write_frame(&mut stream, &frame, silence).await?;
     stream.close().await.map_err(FrameError::Broken)
 }
@@ -84,7 +84,7 @@ async fn say_once(core: &Core, peer: PeerId, wait: Duration) -> Result<HelloAnsw
         card: core.card(scope),
     };
     let mut stream = pool::open(&mut core.control.clone(), peer, HELLO_PROTOCOL).await?;
-    let frame = Frame { head: hello.encode(), payload: bytes::Bytes::new() };
+    let frame = Frame::new(hello.encode(), bytes::Bytes::new());
     write_frame(&mut stream, &frame, wait).await?;
     Ok(HelloAnswer::decode(&read_head(&mut stream, FRAME_HEAD_BYTES_MAX, wait).await?)?)
 }

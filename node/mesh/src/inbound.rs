@@ -119,9 +119,9 @@ where
         tracing::debug!(node = %node, "too many announcements wait: the next sweep will find this one");
     }
     let answer = answer.encode();
-    leave.shrink(answer.payload.len());
+    leave.shrink(answer.payload_bytes());
     write_frame(stream, &answer, silence).await?;
-    core.table.lock().count_bytes(peer, answer.head.len() + answer.payload.len(), received);
+    core.table.lock().count_bytes(peer, answer.head.len() + answer.payload_bytes(), received);
     Ok(())
 }
 

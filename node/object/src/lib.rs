@@ -18,6 +18,7 @@ mod report;
 mod engine;
 
 mod authority;
+mod batch;
 mod miss;
 mod pace;
 mod patience;

@@ -1,5 +1,7 @@
 //! Why a question to a peer came to nothing, and what that says of the peer.
 
+use std::io;
+
 use storgo_protocol::PeerId;
 use storgo_protocol::message::{Refusal, RefusalKind};
 
@@ -25,6 +27,26 @@ pub(crate) enum Miss {
 }
 
 impl Miss {
+    /// The same for another who waited for it; what broke is told by kind and text.
+    pub(crate) fn again(&self) -> Self {
+        match self {
+            Self::Refused(refusal) => Self::Refused(refusal.clone()),
+            Self::Lied { peer, what } => Self::Lied { peer: *peer, what },
+            Self::Failed(error) => Self::Failed(match error {
+                PeerError::Unreachable { peer, reason } => {
+                    PeerError::Unreachable { peer: *peer, reason: reason.clone() }
+                }
+                PeerError::Broken { peer, source } => {
+                    PeerError::Broken { peer: *peer, source: io::Error::new(source.kind(), source.to_string()) }
+                }
+                PeerError::TimedOut { peer, silence } => PeerError::TimedOut { peer: *peer, silence: *silence },
+                PeerError::Nonsense { peer, source } => PeerError::Nonsense { peer: *peer, source: source.clone() },
+                PeerError::Relayed { peer } => PeerError::Relayed { peer: *peer },
+                PeerError::Stopped => PeerError::Stopped,
+            }),
+        }
+    }
+
     /// Whether bytes were there and were damaged, by the peer's own word or by ours.
     pub(crate) fn is_damage(&self) -> bool {
         match self {

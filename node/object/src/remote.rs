@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use storgo_protocol::message::{Answer, RefusalKind, Request};
+use storgo_protocol::message::{Answer, PushedShard, RefusalKind, Request};
 use storgo_protocol::slice::decode_slice;
-use storgo_protocol::{ContentId, LayoutRecord, NodeId, PeerId, ShardAddress, ShardIndex, StripeHeader, StripeId};
+use storgo_protocol::{ContentId, LayoutRecord, NodeId, PeerId, ShardAddress, StripeHeader, StripeId};
 use tokio::time::Instant;
 
 use crate::authority::Granter;
@@ -60,16 +60,9 @@ impl Remote {
         }
     }
 
-    pub(crate) async fn push(
-        &self,
-        peer: PeerId,
-        granter: &Granter,
-        header: &StripeHeader,
-        index: ShardIndex,
-        payload: Bytes,
-    ) -> Result<(), Miss> {
-        let authority = granter.authority(peer, payload.len());
-        self.store(peer, Request::Push { authority, header: header.clone(), index, payload }).await
+    pub(crate) async fn push(&self, peer: PeerId, granter: &Granter, shards: Vec<PushedShard>) -> Result<(), Miss> {
+        let authority = granter.authority(peer, shards.iter().map(|shard| shard.payload.len()).sum());
+        self.store(peer, Request::Push { authority, shards }).await
     }
 
     pub(crate) async fn push_node(&self, peer: PeerId, granter: &Granter, push: NodePush) -> Result<(), Miss> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use storgo_protocol::limits::{OFFER_SAMPLE, OFFERS_WANTED_IN_A_ROW};
+use storgo_protocol::message::PushedShard;
 use storgo_protocol::{PeerId, ShardAddress, ShardIndex, ShardSet, StripeHeader};
 
 use crate::error::ObjectError;
@@ -149,7 +150,8 @@ impl Spreader {
             if have {
                 outcome.present += 1;
             } else {
-                self.writer.push(peer, header, shard, proof).await?;
+                let (index, payload) = (shard.0, shard.1.clone());
+                self.writer.push(peer, PushedShard { header: header.clone(), index, payload }, proof).await?;
                 outcome.pushed += 1;
             }
             outcome.stored.insert(shard.0);

@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use storgo_pipeline::EncodedNode;
 use storgo_protocol::limits::NODES_SHOWN_MAX;
-use storgo_protocol::message::RefusalKind;
-use storgo_protocol::{LayoutRecord, NodeId, PeerId, ShardAddress, ShardIndex, StripeHeader};
+use storgo_protocol::message::{PushedShard, RefusalKind};
+use storgo_protocol::{LayoutRecord, NodeId, PeerId, ShardAddress};
 
 use crate::authority::Granter;
+use crate::batch::Batches;
 use crate::miss::Miss;
 use crate::remote::{NodePush, Remote};
 
@@ -19,6 +19,7 @@ use crate::remote::{NodePush, Remote};
 pub(crate) struct Writer {
     remote: Remote,
     granter: Granter,
+    batches: Batches,
     // Held only for look-ups, never across an await.
     shown: Mutex<HashSet<(PeerId, NodeId)>>,
 }
@@ -29,7 +30,7 @@ pub(crate) type Proof = Arc<[EncodedNode]>;
 
 impl Writer {
     pub(crate) fn new(remote: Remote, granter: Granter) -> Self {
-        Self { remote, granter, shown: Mutex::default() }
+        Self { remote, granter, batches: Batches::default(), shown: Mutex::default() }
     }
 
     /// Says which of these shards the peer has already; those have their lease now.
@@ -37,16 +38,10 @@ impl Writer {
         self.proven(peer, proof, || self.remote.offer(peer, &self.granter, shards.to_vec())).await
     }
 
-    /// Makes a shard durable.
-    pub(crate) async fn push(
-        &self,
-        peer: PeerId,
-        header: &StripeHeader,
-        (index, payload): &(ShardIndex, Bytes),
-        proof: &Proof,
-    ) -> Result<(), Miss> {
-        let push = || self.remote.push(peer, &self.granter, header, *index, payload.clone());
-        self.proven(peer, proof, push).await
+    /// Makes a shard durable, perhaps in one request with others that wait for the same peer.
+    pub(crate) async fn push(&self, peer: PeerId, shard: PushedShard, proof: &Proof) -> Result<(), Miss> {
+        let send = |shards| self.remote.push(peer, &self.granter, shards);
+        self.proven(peer, proof, || self.batches.push(peer, shard.clone(), send)).await
     }
 
     /// Makes a node durable.

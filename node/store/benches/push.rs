@@ -22,6 +22,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use storgo_object::ports::{Lease, OsRandom, Scrutiny, ShardStore as _};
+use storgo_protocol::message::PushedShard;
 use storgo_protocol::{ChunkId, Code, PeerId, ShardAddress, ShardId, ShardIndex, StripeHeader};
 use storgo_store::{Store, StoreConfig};
 
@@ -71,7 +72,8 @@ async fn store(dir: &Path, shards: &Arc<Vec<Shard>>, bytes: usize) {
     let before = Usage::now();
     each(&store, shards, |store, shards, n| async move {
         let Shard { header, payload } = &shards[n];
-        store.push(header, ShardIndex::new(0).unwrap(), payload.clone(), &lease()).await.unwrap();
+        let (header, index) = (header.clone(), ShardIndex::new(0).unwrap());
+        store.push(vec![PushedShard { header, index, payload: payload.clone() }], &lease()).await.unwrap();
     })
     .await;
     before.report("push, durable", bytes);

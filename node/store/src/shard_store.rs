@@ -6,9 +6,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use storgo_object::ports::{Holdings, Lease, Scrutiny, ShardStore, StoreError, StoreStatus};
 use storgo_protocol::limits::{NODE_BYTES_MAX, NODE_COPIES_MAX};
-use storgo_protocol::{
-    ContentId, LayoutRecord, NodeId, ShardAddress, ShardFileHead, ShardIndex, ShardSet, StripeHeader, StripeId,
-};
+use storgo_protocol::message::PushedShard;
+use storgo_protocol::{ContentId, LayoutRecord, NodeId, ShardAddress, ShardFileHead, ShardSet, StripeHeader, StripeId};
 
 use crate::core::{Core, Prepared, merge};
 use crate::item::Item;
@@ -59,24 +58,23 @@ impl ShardStore for Store {
         Ok(held)
     }
 
-    async fn push(
-        &self,
-        header: &StripeHeader,
-        index: ShardIndex,
-        payload: Bytes,
-        lease: &Lease,
-    ) -> Result<(), StoreError> {
-        let head = ShardFileHead::new(header.clone(), index).ok_or(StoreError::Mismatch { what: "shard index" })?;
-        let item = Item::Shard(head.address());
-        // What is there already was read and compared: nothing the pusher sends could say more.
-        let mut sound = self.sound(item, verify).await?;
-        let kept = sound.pop();
-        let stage = move |core: &Core| match kept {
-            Some((volume, bytes)) if head.header().verifies(index, &payload) => {
-                Ok(vec![Prepared { item, volume, files: Vec::new(), place: None, bytes }])
-            }
-            Some(_) => Err(StoreError::Mismatch { what: "shard" }),
-            None => Ok(vec![core.stage_shard(&head, &payload)?]),
+    async fn push(&self, shards: Vec<PushedShard>, lease: &Lease) -> Result<(), StoreError> {
+        let mut wanted = Vec::with_capacity(shards.len());
+        for PushedShard { header, index, payload } in shards {
+            let head = ShardFileHead::new(header, index).ok_or(StoreError::Mismatch { what: "shard index" })?;
+            // What is there already was read and compared: nothing the pusher sends could say more.
+            let kept = self.sound(Item::Shard(head.address()), verify).await?.pop();
+            wanted.push((head, payload, kept));
+        }
+        let stage = move |core: &Core| {
+            let staged = wanted.into_iter().map(|(head, payload, kept)| match kept {
+                Some((volume, bytes)) if head.header().verifies(head.index(), &payload) => {
+                    Ok(Prepared { item: Item::Shard(head.address()), volume, files: Vec::new(), place: None, bytes })
+                }
+                Some(_) => Err(StoreError::Mismatch { what: "shard" }),
+                None => core.stage_shard(&head, &payload),
+            });
+            staged.collect()
         };
         self.keep(lease, stage).await
     }

@@ -11,8 +11,9 @@ use crate::limits::{FRAME_HEAD_BYTES_MAX, FRAME_PAYLOAD_BYTES_MAX};
 pub struct Frame {
     /// The Protobuf message.
     pub head: Bytes,
-    /// What it carries; mostly empty.
-    pub payload: Bytes,
+    /// What it carries, in pieces that stand one behind the other, so that none has to be copied to join them. Mostly
+    /// none; one of what was received.
+    pub payload: Vec<Bytes>,
 }
 
 /// The eight bytes before a frame: the lengths of its parts, checked before anything is allocated for them.
@@ -43,10 +44,33 @@ impl FrameLengths {
 }
 
 impl Frame {
+    /// A frame whose payload is in one piece, or empty.
+    #[must_use]
+    pub fn new(head: Bytes, payload: Bytes) -> Self {
+        Self { head, payload: if payload.is_empty() { Vec::new() } else { vec![payload] } }
+    }
+
+    /// Bytes of the payload.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        self.payload.iter().map(Bytes::len).sum()
+    }
+
+    /// Head and payload. A payload in several pieces, which no frame has that was received, is copied into one.
+    #[must_use]
+    pub fn into_parts(self) -> (Bytes, Bytes) {
+        let payload = match self.payload.as_slice() {
+            [] => Bytes::new(),
+            [piece] => piece.clone(),
+            pieces => pieces.concat().into(),
+        };
+        (self.head, payload)
+    }
+
     /// The lengths to send before the frame.
     #[must_use]
     pub fn lengths(&self) -> [u8; FrameLengths::BYTES] {
-        let [head, payload] = [&self.head, &self.payload].map(|part| u32::from_le_bytes(count_u32(part.len())));
+        let [head, payload] = [self.head.len(), self.payload_bytes()].map(|bytes| u32::from_le_bytes(count_u32(bytes)));
         (u64::from(head) | u64::from(payload) << 32).to_le_bytes()
     }
 }

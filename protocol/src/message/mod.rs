@@ -20,7 +20,7 @@ mod wire {
 pub use card::PeerCard;
 pub use frame::{Frame, FrameLengths};
 pub use hello::{Hello, HelloAnswer, Welcome};
-pub use request::{Answer, Refusal, RefusalKind, Request};
+pub use request::{Answer, PushedShard, Refusal, RefusalKind, Request};
 
 use prost::Message;
 

@@ -9,7 +9,7 @@ use super::frame::Frame;
 use super::{bounded, bounded_text, id32, wire};
 use crate::limits::{
     FRAME_PAYLOAD_BYTES_MAX, IDS_PER_MESSAGE_MAX, LAYOUT_RECORDS_MAX, NODE_BYTES_MAX, NODE_COPIES_MAX,
-    REASON_CHARS_MAX, SHARD_BYTES_MAX,
+    REASON_CHARS_MAX, SHARD_BYTES_MAX, SHARDS_PER_PUSH_MAX,
 };
 use crate::{ContentId, DecodeError, LayoutRecord, NodeId, ShardAddress, ShardIndex, ShardSet, StripeHeader, StripeId};
 
@@ -33,16 +33,12 @@ pub enum Request {
         /// The shards; at most [`IDS_PER_MESSAGE_MAX`].
         shards: Vec<ShardAddress>,
     },
-    /// Keep this shard.
+    /// Keep these shards, all of them.
     Push {
         /// Leave to write.
         authority: Bytes,
-        /// The shard's stripe.
-        header: StripeHeader,
-        /// Its place there.
-        index: ShardIndex,
-        /// The shard.
-        payload: Bytes,
+        /// At least one, at most [`SHARDS_PER_PUSH_MAX`].
+        shards: Vec<PushedShard>,
     },
     /// Give this shard.
     Pull {
@@ -97,6 +93,31 @@ pub enum Request {
     },
 }
 
+/// A shard to be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PushedShard {
+    /// Its stripe.
+    pub header: StripeHeader,
+    /// Its place there.
+    pub index: ShardIndex,
+    /// Its bytes.
+    pub payload: Bytes,
+}
+
+impl PushedShard {
+    /// Where it will be found.
+    #[must_use]
+    pub const fn address(&self) -> ShardAddress {
+        ShardAddress { stripe: self.header.id(), index: self.index }
+    }
+
+    /// Whether the bytes are what the stripe says.
+    #[must_use]
+    pub fn verifies(&self) -> bool {
+        self.header.verifies(self.index, &self.payload)
+    }
+}
+
 /// An answer on a `shard` stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -114,7 +135,7 @@ pub enum Answer {
         /// True: do not push. False: push.
         have: Vec<bool>,
     },
-    /// To a push or `Show`: durable, with its lease.
+    /// To a push or `Show`: all of it is durable, with its lease.
     Stored,
     /// To `Pull` and `PullRange`.
     Shard {
@@ -222,6 +243,7 @@ impl Request {
     #[must_use]
     pub fn encode(self) -> Frame {
         use wire::request::Request as Wire;
+        let mut pieces = Vec::new();
         let (request, payload) = match self {
             Self::Has { stripes, nodes, verify } => {
                 let stripes = stripes.iter().map(|id| id.as_bytes().to_vec().into()).collect();
@@ -232,9 +254,14 @@ impl Request {
                 let shards = shards.into_iter().map(address_to_wire).collect();
                 (Wire::Offer(wire::Offer { authority, shards }), Bytes::new())
             }
-            Self::Push { authority, header, index, payload } => {
-                let stripe_header = header.encode().into();
-                (Wire::Push(wire::Push { authority, stripe_header, index: index.as_u8().into() }), payload)
+            Self::Push { authority, shards } => {
+                let described = shards.iter().map(|shard| wire::PushedShard {
+                    stripe_header: shard.header.encode().into(),
+                    index: shard.index.as_u8().into(),
+                });
+                let push = wire::Push { authority, shards: described.collect() };
+                pieces = shards.into_iter().map(|shard| shard.payload).collect();
+                (Wire::Push(push), Bytes::new())
             }
             Self::Pull { shard } => (Wire::Pull(wire::Pull { shard: Some(address_to_wire(shard)) }), Bytes::new()),
             Self::PullRange { shard, first, bytes } => {
@@ -258,7 +285,8 @@ impl Request {
             }
             Self::Show { authority, payload } => (Wire::Show(wire::Show { authority }), payload),
         };
-        Frame { head: wire::Request { request: Some(request) }.encode_to_vec().into(), payload }
+        let head = wire::Request { request: Some(request) }.encode_to_vec().into();
+        if pieces.is_empty() { Frame::new(head, payload) } else { Frame { head, payload: pieces } }
     }
 
     /// Decodes a frame that anyone may have sent.
@@ -267,7 +295,7 @@ impl Request {
     /// [`DecodeError`] for anything but one whole request within its bounds.
     pub fn decode(frame: Frame) -> Result<Self, DecodeError> {
         use wire::request::Request as Wire;
-        let Frame { head, payload } = frame;
+        let (head, payload) = frame.into_parts();
         // Decoded from `Bytes`, so that the fields share the head instead of copying it.
         let request = wire::Request::decode(head).map_err(|_| DecodeError::field("message"))?;
         let request = request.request.ok_or(DecodeError::field("request"))?;
@@ -290,12 +318,8 @@ impl Request {
                 Self::Offer { authority: offer.authority, shards }
             }
             Wire::Push(push) => {
-                let header = StripeHeader::decode(&push.stripe_header)?;
-                let index = shard_index(push.index)?;
-                if header.shard(index).is_none() || payload.len() != header.shard_bytes() {
-                    return Err(DecodeError::field("payload bytes"));
-                }
-                Self::Push { authority: push.authority, header, index, payload }
+                bounded(&push.shards, SHARDS_PER_PUSH_MAX)?;
+                Self::Push { authority: push.authority, shards: pushed_shards(&push.shards, payload)? }
             }
             Wire::Pull(pull) => Self::Pull { shard: address_from_wire(pull.shard)? },
             Wire::PullRange(pull) => {
@@ -375,7 +399,7 @@ impl Answer {
                 (Wire::Records(wire::Records { records }), Bytes::new())
             }
         };
-        Frame { head: wire::Answer { answer: Some(answer) }.encode_to_vec().into(), payload }
+        Frame::new(wire::Answer { answer: Some(answer) }.encode_to_vec().into(), payload)
     }
 
     /// Decodes a frame that anyone may have sent. Whether it answers what was asked is for the caller to see.
@@ -384,7 +408,7 @@ impl Answer {
     /// [`DecodeError`] for anything but one whole answer within its bounds.
     pub fn decode(frame: Frame) -> Result<Self, DecodeError> {
         use wire::answer::Answer as Wire;
-        let Frame { head, payload } = frame;
+        let (head, payload) = frame.into_parts();
         let answer = wire::Answer::decode(head).map_err(|_| DecodeError::field("message"))?;
         let answer = answer.answer.ok_or(DecodeError::field("answer"))?;
         if !matches!(answer, Wire::Shard(_) | Wire::Node(_)) && !payload.is_empty() {
@@ -424,6 +448,24 @@ fn address_from_wire(address: Option<wire::Address>) -> Result<ShardAddress, Dec
 
 fn shard_index(index: u32) -> Result<ShardIndex, DecodeError> {
     ShardIndex::new(index as usize).ok_or(DecodeError::field("shard index"))
+}
+
+/// Cuts the payload into the shards that are described. No byte is copied.
+fn pushed_shards(described: &[wire::PushedShard], mut payload: Bytes) -> Result<Vec<PushedShard>, DecodeError> {
+    let mut shards = Vec::with_capacity(described.len());
+    for shard in described {
+        let header = StripeHeader::decode(&shard.stripe_header)?;
+        let index = shard_index(shard.index)?;
+        if header.shard(index).is_none() || payload.len() < header.shard_bytes() {
+            return Err(DecodeError::field("payload bytes"));
+        }
+        let payload = payload.split_to(header.shard_bytes());
+        shards.push(PushedShard { header, index, payload });
+    }
+    if shards.is_empty() || !payload.is_empty() {
+        return Err(DecodeError::field("payload bytes"));
+    }
+    Ok(shards)
 }
 
 fn ids<T>(items: &[Bytes], max: usize, make: impl Fn([u8; 32]) -> T) -> Result<Vec<T>, DecodeError> {

@@ -128,7 +128,7 @@ fn an_answer_beyond_its_bounds_is_refused() {
         let field = one.get(one.len() - records_field_bytes()..).unwrap().repeat(count);
         let length = varint(field.len());
         let head: Vec<u8> = [&one[..1], &length, &field].concat();
-        Answer::decode(Frame { head: head.into(), payload: Bytes::new() })
+        Answer::decode(Frame::new(head.into(), Bytes::new()))
     };
     assert!(records(LAYOUT_RECORDS_MAX).is_ok());
     too_many(records(LAYOUT_RECORDS_MAX + 1), LAYOUT_RECORDS_MAX);

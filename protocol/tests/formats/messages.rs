@@ -1,7 +1,10 @@
 //! Samples of every message between peers, and the frames that they stand in.
 
 use bytes::Bytes;
-use storgo_protocol::message::{Answer, Frame, Hello, HelloAnswer, PeerCard, Refusal, RefusalKind, Request, Welcome};
+use storgo_protocol::limits::SHARDS_PER_PUSH_MAX;
+use storgo_protocol::message::{
+    Answer, Frame, Hello, HelloAnswer, PeerCard, PushedShard, Refusal, RefusalKind, Request, Welcome,
+};
 use storgo_protocol::{ChunkId, Code, NodeId, ShardAddress, ShardId, ShardIndex, ShardSet, StripeHeader, StripeId};
 
 use super::samples;
@@ -54,23 +57,34 @@ fn payload() -> Bytes {
 
 /// A stripe of one copy of [`payload`].
 fn header() -> StripeHeader {
-    let shards = [ShardId::from_bytes(*blake3::hash(&payload()).as_bytes())];
+    header_of(&payload())
+}
+
+fn header_of(payload: &[u8]) -> StripeHeader {
+    let shards = [ShardId::from_bytes(*blake3::hash(payload).as_bytes())];
     let code = Code::new(1, 0).expect("a code");
-    StripeHeader::new(ChunkId::from_bytes(samples::run(0x20)), payload().len(), code, &shards).expect("a header")
+    StripeHeader::new(ChunkId::from_bytes(samples::run(0x20)), payload.len(), code, &shards).expect("a header")
+}
+
+fn pushed(index: usize) -> PushedShard {
+    PushedShard { header: header(), index: shard_index(index), payload: payload() }
 }
 
 pub fn requests() -> Vec<(&'static str, Request)> {
     let authority = samples::authority_bytes;
     let node = NodeId::from(samples::content());
     let stripes = vec![StripeId::from_bytes(samples::run(0x70)), StripeId::from_bytes(samples::run(0x90))];
-    let (shard, header, record) = (shard_address(5), header(), samples::layout_record());
+    let (shard, record) = (shard_address(5), samples::layout_record());
+    let other =
+        PushedShard { header: header_of(b"another shard"), payload: Bytes::from_static(b"another shard"), ..pushed(0) };
     let root = Bytes::from(samples::root().encode());
     let shown = Bytes::from(samples::layout_entries().encode());
     let show_authority = Bytes::from(samples::repair_authority().encode());
     vec![
         ("has", Request::Has { stripes, nodes: vec![node], verify: true }),
         ("offer", Request::Offer { authority: authority(), shards: vec![shard_address(0), shard] }),
-        ("push", Request::Push { authority: authority(), header, index: shard_index(0), payload: payload() }),
+        ("push", Request::Push { authority: authority(), shards: vec![pushed(0)] }),
+        ("push_of_two", Request::Push { authority: authority(), shards: vec![pushed(0), other] }),
         ("pull", Request::Pull { shard }),
         ("pull_range", Request::PullRange { shard, first: 16_384, bytes: 1_000 }),
         ("push_node", Request::PushNode { authority: authority(), node, copies: 3, publish: true, payload: root }),
@@ -96,7 +110,7 @@ pub fn answers() -> Vec<(&'static str, Answer)> {
 
 /// A frame as it stands on a stream.
 pub fn on_stream(frame: &Frame) -> Vec<u8> {
-    [&frame.lengths()[..], &frame.head, &frame.payload].concat()
+    [&frame.lengths()[..], &frame.head, &frame.payload.concat()].concat()
 }
 
 /// A stranger's peers with cards as long as they may be, of which a welcome must not grow too long to be read.
@@ -127,11 +141,17 @@ fn a_request_of_senseless_numbers_is_refused() {
         assert!(refused(Request::PushNode { authority, node, copies, publish: false, payload }));
     }
     assert!(refused(Request::Has { stripes: vec![shard.stripe; 257], nodes: vec![node; 256], verify: false }));
-    let short = payload().slice(1..);
-    let authority = samples::authority_bytes();
-    assert!(refused(Request::Push { authority, header: header(), index: shard_index(0), payload: short }));
-    let authority = samples::authority_bytes();
-    assert!(refused(Request::Push { authority, header: header(), index: shard_index(1), payload: payload() }));
-    let stray = Frame { payload: payload(), ..Request::PullNode { node }.encode() };
+    let push = |shards| Request::Push { authority: samples::authority_bytes(), shards };
+    let short = PushedShard { payload: payload().slice(1..), ..pushed(0) };
+    assert!(refused(push(vec![short.clone()])));
+    assert!(refused(push(vec![pushed(0), short])));
+    assert!(refused(push(vec![pushed(1)])));
+    assert!(refused(push(Vec::new())));
+    let mut trailing = push(vec![pushed(0)]).encode();
+    trailing.payload.push(Bytes::from_static(b"!"));
+    assert!(Request::decode(trailing).is_err());
+    assert!(!refused(push(vec![pushed(0); SHARDS_PER_PUSH_MAX])));
+    assert!(refused(push(vec![pushed(0); SHARDS_PER_PUSH_MAX + 1])));
+    let stray = Frame { payload: vec![payload()], ..Request::PullNode { node }.encode() };
     assert!(Request::decode(stray).is_err());
 }

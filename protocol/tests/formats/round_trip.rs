@@ -6,7 +6,9 @@ use proptest::option;
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 use storgo_protocol::limits::{INDEX_NODE_BYTES_MAX, NODE_BYTES_MAX, STRIPE_HEADER_BYTES_MAX};
 use storgo_protocol::log::LogRecord;
-use storgo_protocol::message::{Answer, Hello, HelloAnswer, PeerCard, Refusal, RefusalKind, Request, Welcome};
+use storgo_protocol::message::{
+    Answer, Hello, HelloAnswer, PeerCard, PushedShard, Refusal, RefusalKind, Request, Welcome,
+};
 use storgo_protocol::{
     AnyTicket, Authority, CareTicket, ContentId, IndexNode, LayoutNode, LayoutRecord, LayoutTop, NetworkId, NodeId,
     PeerAddress, PeerId, Root, ShardSet, StripeHeader, StripeId, Ticket,
@@ -205,12 +207,11 @@ fn request() -> impl Strategy<Value = Request> {
         .prop_map(|(stripes, nodes, verify)| Request::Has { stripes, nodes, verify });
     let offer = (authority(), vec(strategies::shard_address(), 0..=512))
         .prop_map(|(authority, shards)| Request::Offer { authority, shards });
-    let push = (authority(), shard()).prop_map(|(authority, (header, index, payload))| Request::Push {
-        authority,
-        header,
-        index,
-        payload,
+    let shards = vec(shard(), 1..4).prop_map(|shards| {
+        let pushed = |(header, index, payload)| PushedShard { header, index, payload };
+        shards.into_iter().map(pushed).collect()
     });
+    let push = (authority(), shards).prop_map(|(authority, shards)| Request::Push { authority, shards });
     let range = (strategies::shard_address(), 0..1u32 << 24, 1..1000u32)
         .prop_map(|(shard, first, bytes)| Request::PullRange { shard, first, bytes });
     let push_node = (authority(), node(), 1..=32u8, any::<bool>(), strategies::payload(NODE_BYTES_MAX / 16)).prop_map(

@@ -232,7 +232,7 @@ fn frame(bytes: &[u8]) -> Option<Frame> {
         return None;
     }
     let (head, payload) = rest.split_at(head);
-    let frame = Frame { head: Bytes::copy_from_slice(head), payload: Bytes::copy_from_slice(payload) };
+    let frame = Frame::new(Bytes::copy_from_slice(head), Bytes::copy_from_slice(payload));
     assert_eq!(&frame.lengths(), lengths);
     Some(frame)
 }

@@ -33,7 +33,7 @@ pub async fn answer(mut stream: Stream, network: NetworkId, card: PeerCard) -> i
     let Some(_hello) = wire::read_frame(&mut stream).await? else { return Ok(()) };
     let welcome = Welcome { network, version: MESSAGE_VERSION, card, peers: Vec::new(), observed: None };
     let head = HelloAnswer::Welcome(Box::new(welcome)).encode();
-    wire::write(&mut stream, &wire::encode(&Frame { head, payload: Bytes::new() })).await
+    wire::write(&mut stream, &wire::encode(&Frame::new(head, Bytes::new()))).await
 }
 
 /// Greets a connected peer, and gives its answer.
@@ -50,7 +50,7 @@ pub async fn say(
 /// Greets with any bytes.
 pub async fn say_raw(control: &mut Control, to: libp2p::PeerId, head: Bytes) -> io::Result<HelloAnswer> {
     let mut stream = control.open_stream(to, StreamProtocol::new(HELLO_PROTOCOL)).await.map_err(io::Error::other)?;
-    wire::write(&mut stream, &wire::encode(&Frame { head, payload: Bytes::new() })).await?;
+    wire::write(&mut stream, &wire::encode(&Frame::new(head, Bytes::new()))).await?;
     match wire::read_frame(&mut stream).await? {
         Some(frame) => HelloAnswer::decode(&frame.head).map_err(io::Error::other),
         None => Ok(HelloAnswer::Refused(Refusal::new(RefusalKind::Failed, "it hung up"))),

@@ -16,12 +16,12 @@ pub async fn read_frame(stream: &mut Stream) -> io::Result<Option<Frame>> {
     let (mut head, mut payload) = (vec![0; lengths.head], vec![0; lengths.payload]);
     stream.read_exact(&mut head).await?;
     stream.read_exact(&mut payload).await?;
-    Ok(Some(Frame { head: Bytes::from(head), payload: Bytes::from(payload) }))
+    Ok(Some(Frame::new(Bytes::from(head), Bytes::from(payload))))
 }
 
 /// The bytes of a frame.
 pub fn encode(frame: &Frame) -> Vec<u8> {
-    [&frame.lengths()[..], &frame.head, &frame.payload].concat()
+    [&frame.lengths()[..], &frame.head, &frame.payload.concat()].concat()
 }
 
 /// The eight bytes before a frame that is to have these lengths.

@@ -11,7 +11,7 @@ use storgo_object::ports::{
     DiskState, DiskStatus, Holdings, Lease, Scrutiny, Serve, ShardStore, StoreError, StoreStatus,
 };
 use storgo_protocol::limits::{FRAME_PAYLOAD_BYTES_MAX, HELLO_BYTES_MAX, PUNCH_WAIT_MS_MAX};
-use storgo_protocol::message::{HELLO_PROTOCOL, Refusal, RefusalKind, SHARD_PROTOCOL};
+use storgo_protocol::message::{HELLO_PROTOCOL, PushedShard, Refusal, RefusalKind, SHARD_PROTOCOL};
 use storgo_protocol::{
     ChunkId, Code, Identity, LayoutRecord, ShardAddress, ShardId, ShardIndex, ShardSet, StripeHeader, StripeId,
 };
@@ -47,9 +47,9 @@ impl Serve for Memory {
             std::future::pending::<()>().await;
         }
         match request {
-            Request::Push { header, index, payload, .. } if header.verifies(index, &payload) => {
-                let shard = ShardAddress { stripe: header.id(), index };
-                self.shards.lock().insert(shard, (header, payload));
+            Request::Push { shards, .. } if shards.iter().all(PushedShard::verifies) => {
+                let kept = shards.into_iter().map(|shard| (shard.address(), (shard.header, shard.payload)));
+                self.shards.lock().extend(kept);
                 Answer::Stored
             }
             Request::Pull { shard } => match self.shards.lock().get(&shard).cloned() {
@@ -82,7 +82,7 @@ impl ShardStore for Memory {
     async fn renew(&self, _: &[ShardAddress], _: &Lease) -> Result<Vec<bool>, StoreError> {
         absent()
     }
-    async fn push(&self, _: &StripeHeader, _: ShardIndex, _: Bytes, _: &Lease) -> Result<(), StoreError> {
+    async fn push(&self, _: Vec<PushedShard>, _: &Lease) -> Result<(), StoreError> {
         absent()
     }
     async fn pull(&self, _: ShardAddress) -> Result<(StripeHeader, Bytes), StoreError> {
@@ -186,7 +186,7 @@ fn shard(seed: u8, bytes: usize) -> (StripeHeader, ShardIndex, Bytes) {
 
 fn push(seed: u8, bytes: usize) -> Request {
     let (header, index, payload) = shard(seed, bytes);
-    Request::Push { authority: Bytes::new(), header, index, payload }
+    Request::Push { authority: Bytes::new(), shards: vec![PushedShard { header, index, payload }] }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -288,7 +288,8 @@ async fn many_large_requests_at_once_come_back_whole() {
         async move {
             let (header, index, payload) = shard(seed, MIB);
             let address = ShardAddress { stripe: header.id(), index };
-            let push = Request::Push { authority: Bytes::new(), header, index, payload: payload.clone() };
+            let pushed = PushedShard { header, index, payload: payload.clone() };
+            let push = Request::Push { authority: Bytes::new(), shards: vec![pushed] };
             assert_eq!(client.ask(node, push).await.unwrap(), Answer::Stored);
             match client.ask(node, Request::Pull { shard: address }).await.unwrap() {
                 Answer::Shard { payload: back, .. } => assert!(back == payload, "shard {seed} came back changed"),

@@ -81,8 +81,10 @@ impl Liar {
         let mut memory = self.memory.lock();
         match request {
             Request::PushRecord { record, .. } => memory.records.push(record.clone()),
-            Request::Push { header, payload, .. } if memory.shards.len() < SHARDS_KEPT => {
-                memory.shards.push((header.clone(), payload.clone()));
+            Request::Push { shards, .. } => {
+                let room = SHARDS_KEPT - memory.shards.len();
+                let heard = shards.iter().take(room).map(|shard| (shard.header.clone(), shard.payload.clone()));
+                memory.shards.extend(heard);
             }
             _ => {}
         }

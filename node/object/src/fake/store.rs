@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
+use storgo_protocol::message::PushedShard;
 use storgo_protocol::slice::{encode_slice, group_range, outboard};
 use storgo_protocol::{
     ContentId, LayoutRecord, NodeId, PeerId, ShardAddress, ShardIndex, ShardSet, StripeHeader, StripeId,
@@ -152,20 +153,16 @@ impl ShardStore for MemoryStore {
         Ok(shards.iter().map(&mut renew).collect())
     }
 
-    async fn push(
-        &self,
-        header: &StripeHeader,
-        index: ShardIndex,
-        payload: Bytes,
-        lease: &Lease,
-    ) -> Result<(), StoreError> {
-        if !header.verifies(index, &payload) {
+    async fn push(&self, shards: Vec<PushedShard>, lease: &Lease) -> Result<(), StoreError> {
+        if !shards.iter().all(PushedShard::verifies) {
             return Err(StoreError::Mismatch { what: "the shard" });
         }
         let mut kept = self.kept.lock();
-        self.reserve(&kept, payload.len())?;
-        kept.leases.insert((lease.owner, ShardAddress { stripe: header.id(), index }.to_string()));
-        kept.shards.insert((header.id(), index), (header.clone(), payload));
+        for shard in shards {
+            self.reserve(&kept, shard.payload.len())?;
+            kept.leases.insert((lease.owner, shard.address().to_string()));
+            kept.shards.insert((shard.header.id(), shard.index), (shard.header, shard.payload));
+        }
         Ok(())
     }
 

@@ -5,9 +5,8 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use storgo_protocol::{
-    ContentId, LayoutRecord, NodeId, PeerId, ShardAddress, ShardIndex, ShardSet, StripeHeader, StripeId,
-};
+use storgo_protocol::message::PushedShard;
+use storgo_protocol::{ContentId, LayoutRecord, NodeId, PeerId, ShardAddress, ShardSet, StripeHeader, StripeId};
 
 /// In whose name something is kept, and until when that was promised. Written durably with what it is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,14 +47,8 @@ pub trait ShardStore: Send + Sync + fmt::Debug {
     /// Writes leases for those of `shards` that are held; says for each whether it is.
     async fn renew(&self, shards: &[ShardAddress], lease: &Lease) -> Result<Vec<bool>, StoreError>;
 
-    /// Keeps a shard, after comparing it with its header.
-    async fn push(
-        &self,
-        header: &StripeHeader,
-        index: ShardIndex,
-        payload: Bytes,
-        lease: &Lease,
-    ) -> Result<(), StoreError>;
+    /// Keeps shards, after comparing each with its header. After an error any part of them may be kept.
+    async fn push(&self, shards: Vec<PushedShard>, lease: &Lease) -> Result<(), StoreError>;
 
     /// Gives a whole shard.
     async fn pull(&self, shard: ShardAddress) -> Result<(StripeHeader, Bytes), StoreError>;

@@ -45,10 +45,13 @@ impl ShardService {
                 let have = self.store.renew(&shards, &leave.lease).await.map_err(refuse)?;
                 Ok(Answer::Offered { have })
             }
-            Request::Push { authority, header, index, payload } => {
-                let leave = self.grants.admit(from, &authority, payload.len() as u64)?;
-                self.shown.check_stripe(&leave, header.id())?;
-                self.store.push(&header, index, payload, &leave.lease).await.map_err(refuse)?;
+            Request::Push { authority, shards } => {
+                let bytes: usize = shards.iter().map(|shard| shard.payload.len()).sum();
+                let leave = self.grants.admit(from, &authority, bytes as u64)?;
+                for shard in &shards {
+                    self.shown.check_stripe(&leave, shard.header.id())?;
+                }
+                self.store.push(shards, &leave.lease).await.map_err(refuse)?;
                 Ok(Answer::Stored)
             }
             Request::Pull { shard } => shard_answer(self.store.pull(shard).await, shard),

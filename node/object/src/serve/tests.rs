@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use storgo_protocol::limits::{GRANT_SECONDS_MAX, GRANTS_REMEMBERED_MAX};
+use storgo_protocol::message::PushedShard;
 use storgo_protocol::{
     Authority, ChunkId, Code, ContentId, Grant, GrantTerms, Identity, LayoutEntry, LayoutId, LayoutItems, LayoutRecord,
     LayoutTop, NodeId, RepairGrant, ShardId, ShardIndex, StripeHeader,
@@ -49,7 +50,7 @@ fn shard(byte: u8) -> (StripeHeader, ShardIndex, Bytes) {
 
 fn push(authority: Bytes, byte: u8) -> Request {
     let (header, index, payload) = shard(byte);
-    Request::Push { authority, header, index, payload }
+    Request::Push { authority, shards: vec![PushedShard { header, index, payload }] }
 }
 
 fn layout_of(stripe: storgo_protocol::StripeId) -> (LayoutId, Bytes) {

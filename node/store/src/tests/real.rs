@@ -6,6 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use storgo_object::ports::{DiskState, Lease, Scrutiny, ShardStore as _, StoreError};
 use storgo_protocol::limits::LAYOUT_RECORDS_MAX;
+use storgo_protocol::message::PushedShard;
 use storgo_protocol::slice::decode_slice;
 use storgo_protocol::{ContentId, NodeId};
 
@@ -47,15 +48,22 @@ async fn what_is_not_what_it_says_is_refused() {
     let dir = temp();
     let store = open(&config(dir.path(), 1)).await.unwrap();
     let stripe = Stripe::new(1, "erasure:2+1", 1000);
-    let at = |index| stripe.address(index).index;
+    let pushed =
+        |index, payload| PushedShard { header: stripe.header.clone(), index: stripe.address(index).index, payload };
     for (index, payload) in [(0, stripe.shards[1].clone()), (1, Bytes::new()), (3, stripe.shards[1].clone())] {
-        let refused = store.push(&stripe.header, at(index), payload, &lease(1)).await;
+        let refused = store.push(vec![pushed(index, payload)], &lease(1)).await;
         assert!(matches!(refused, Err(StoreError::Mismatch { .. })), "{refused:?}");
     }
     // Nor is it taken for what is there already.
     stripe.push(&store, 0, 1).await.unwrap();
-    let refused = store.push(&stripe.header, at(0), stripe.shards[1].clone(), &lease(1)).await;
+    let refused = store.push(vec![pushed(0, stripe.shards[1].clone())], &lease(1)).await;
     assert!(matches!(refused, Err(StoreError::Mismatch { .. })), "{refused:?}");
+    // One that is wrong among others costs all of them, and leaves nothing behind.
+    let mixed = [(1, 1), (2, 1)].map(|(index, of)| pushed(index, stripe.shards[of].clone()));
+    let refused = store.push(mixed.to_vec(), &lease(1)).await;
+    assert!(matches!(refused, Err(StoreError::Mismatch { .. })), "{refused:?}");
+    assert!(!stripe.is_given(&store, 1).await);
+    assert_eq!(fs::read_dir(dir.path().join("disk0/tmp")).unwrap().count(), 0);
     let refused = store.push_node(NodeId::of(b"a"), Bytes::from_static(b"b"), 1, false, &lease(1)).await;
     assert!(matches!(refused, Err(StoreError::Mismatch { .. })), "{refused:?}");
     assert_eq!((store.status().disks[0].shards, store.status().disks[0].nodes), (1, 0));

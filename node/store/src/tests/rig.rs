@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use storgo_object::ports::{Lease, Random, ShardStore as _, StoreError};
+use storgo_protocol::message::PushedShard;
 use storgo_protocol::{
     ChunkId, Code, ContentId, Identity, LayoutId, LayoutRecord, NodeId, PeerId, ShardAddress, ShardId, ShardIndex,
     StripeHeader,
@@ -95,7 +96,8 @@ impl Stripe {
 
     pub(super) async fn push(&self, store: &Store, index: usize, owner: u8) -> Result<(), StoreError> {
         let index = self.address(index).index;
-        store.push(&self.header, index, self.shards[index.get()].clone(), &lease(owner)).await
+        let shard = PushedShard { header: self.header.clone(), index, payload: self.shards[index.get()].clone() };
+        store.push(vec![shard], &lease(owner)).await
     }
 
     pub(super) async fn push_all(&self, store: &Store, owner: u8) {
