@@ -648,8 +648,9 @@ pub const LATE_MS_MAX: u64 = 20_000;
 /// Seconds for which a peer that was late is asked after others.
 pub const LATE_SECONDS: u64 = 30;
 
-/// Milliseconds that a push may take beside a faster one before another peer takes its place, if there is one.
-pub const PUSH_LATE_MS_MIN: u64 = 1000;
+/// Milliseconds that a peer may take beyond twice what half of the others took: then another takes its place in a put, if
+/// there is one, and a survey goes on without it.
+pub const STRAGGLER_MS: u64 = 1000;
 
 /// Seconds before a peer that failed in an operation is tried again there: doubled with each failure.
 pub const PEER_PAUSE_SECONDS_MIN: u64 = 5;

@@ -496,7 +496,7 @@ const ROWS: &[Row] = &[
     Bound("LATE_MS_MAX", PACE, PATIENCE, "answers slower than that"),
     Bound("LATE_SECONDS", POOL, "who_was_late_or_caught_comes_after_the_others", "a peer that was late longer ago"),
     Bound(
-        "PUSH_LATE_MS_MIN",
+        "STRAGGLER_MS",
         "node/object/src/straggler.rs",
         "a_straggler_is_given_up_when_another_can_take_its_part",
         "a push that never ends",

@@ -9,7 +9,7 @@ use storgo_protocol::{LayoutRecord, PeerId};
 use crate::error::ObjectError;
 use crate::pool::Pool;
 use crate::remote::NodePush;
-use crate::straggler::write_all;
+use crate::straggler::ask_all;
 use crate::writer::{Proof, Writer};
 
 /// Writes the nodes of one object.
@@ -46,7 +46,7 @@ impl NodeWriter {
                 (peer, async move { self.writer.push_node(peer, &push, proof).await.map(|()| copies) })
             });
             let spares = || self.pool.spares(|peer| held.contains_key(&peer) || asked.contains(&peer));
-            let written = write_all(pushes, spares).await;
+            let written = ask_all(pushes, spares).await;
             for (peer, pushed) in written.done {
                 match pushed {
                     Ok(copies) => drop(held.insert(peer, u32::from(copies))),
@@ -81,7 +81,7 @@ impl NodeWriter {
     async fn write_record(&self, record: &LayoutRecord, holders: &Holders, proof: &Proof) -> Vec<PeerId> {
         let pushes = holders.iter().map(|(peer, _)| (*peer, self.writer.push_record(*peer, record, proof)));
         let spares = || self.pool.spares(|peer| holders.iter().any(|(holder, _)| *holder == peer));
-        let written = write_all(pushes, spares).await;
+        let written = ask_all(pushes, spares).await;
         let mut without = written.late;
         for peer in &without {
             self.pool.late(*peer);

@@ -156,7 +156,7 @@ impl Remote {
     async fn ask(&self, peer: PeerId, request: Request) -> Result<Answer, Miss> {
         let is_bulk = matches!(request, Request::Pull { .. } | Request::PullRange { .. });
         let is_question = matches!(request, Request::Has { verify: false, .. })
-            || matches!(request, Request::PullNode { .. } | Request::PullRecords { .. });
+            || matches!(request, Request::Offer { .. } | Request::PullNode { .. } | Request::PullRecords { .. });
         let since = Instant::now();
         let ask = || async {
             match self.peers.ask(peer, request.clone()).await {

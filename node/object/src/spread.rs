@@ -11,7 +11,7 @@ use storgo_protocol::{PeerId, ShardAddress, ShardIndex, ShardSet, StripeHeader};
 use crate::error::ObjectError;
 use crate::miss::Miss;
 use crate::pool::Pool;
-use crate::straggler::write_all;
+use crate::straggler::ask_all;
 use crate::writer::{Proof, Writer};
 
 /// Spreads stripes over a pool of peers.
@@ -82,7 +82,7 @@ impl Spreader {
             let taking: Vec<PeerId> = round.iter().chain(&spread.held).map(|(peer, _)| *peer).collect();
             let push = |(peer, set)| (peer, self.push_set(peer, set, header, shards, proof));
             let spares = || self.pool.spares(|peer| taking.contains(&peer));
-            let written = write_all(round.into_iter().map(push), spares).await;
+            let written = ask_all(round.into_iter().map(push), spares).await;
             for (peer, outcome) in written.done {
                 let outcome = outcome.unwrap_or_else(|(miss, outcome)| {
                     self.pool.fail(peer, &miss);

@@ -1,6 +1,7 @@
-//! Writing to several peers at once without waiting for the slowest when somebody else could take its share.
+//! Asking several peers at once without waiting for the slowest: when somebody else could take its share of a write, or
+//! when a question can do without its answer.
 //!
-//! What a fast peer needed is the measure: a link that is slow for all makes nobody late. It knows peers only by id.
+//! What half of them needed is the measure: a link that is slow for all makes nobody late. It knows peers only by id.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,39 +9,41 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use storgo_protocol::PeerId;
-use storgo_protocol::limits::PUSH_LATE_MS_MIN;
+use storgo_protocol::limits::STRAGGLER_MS;
 use tokio::time::{Instant, sleep_until};
 
-/// How many times as long as the first a write may take.
-const FIRSTS: u32 = 3;
+/// How many times as long as half of the others a peer may take, besides [`STRAGGLER_MS`].
+const HALVES: u32 = 2;
 
-/// What came of writes to several peers.
+/// What came of asking several peers.
 #[derive(Debug)]
-pub(crate) struct Written<T> {
+pub(crate) struct Asked<T> {
     pub(crate) done: Vec<(PeerId, T)>,
     /// Who was not waited for.
     pub(crate) late: Vec<PeerId>,
+    /// How long it took.
+    pub(crate) took: Duration,
 }
 
-/// Runs all writes to their end; but those that take much longer than the first that succeeded are given up if `spares`
-/// says that there are as many other peers to take their part.
-pub(crate) async fn write_all<T, E, F>(
-    writes: impl IntoIterator<Item = (PeerId, F)>,
+/// Runs all to their end; but those that take much longer than half of them did to succeed are given up if `spares` says
+/// that there are as many others to take their part.
+pub(crate) async fn ask_all<T, E, F>(
+    asks: impl IntoIterator<Item = (PeerId, F)>,
     spares: impl Fn() -> usize,
-) -> Written<Result<T, E>>
+) -> Asked<Result<T, E>>
 where
     F: Future<Output = Result<T, E>>,
 {
     let start = Instant::now();
     let mut pending = BTreeSet::new();
-    let mut flying: FuturesUnordered<_> = writes
+    let mut flying: FuturesUnordered<_> = asks
         .into_iter()
-        .map(|(peer, write)| {
+        .map(|(peer, ask)| {
             pending.insert(peer);
-            async move { (peer, write.await) }
+            async move { (peer, ask.await) }
         })
         .collect();
-    let mut done = Vec::new();
+    let (mut done, mut succeeded) = (Vec::new(), 0);
     let mut late_at: Option<Instant> = None;
     loop {
         let late = async {
@@ -50,28 +53,39 @@ where
             }
         };
         tokio::select! {
-            written = flying.next() => {
-                let Some((peer, outcome)) = written else { return Written { done, late: Vec::new() } };
+            answered = flying.next() => {
+                let Some((peer, outcome)) = answered else {
+                    return Asked { done, late: Vec::new(), took: start.elapsed() };
+                };
                 pending.remove(&peer);
-                // A quick refusal says nothing of how long a write takes.
-                if outcome.is_ok() {
+                // A quick refusal says nothing of how long an answer takes.
+                succeeded += usize::from(outcome.is_ok());
+                if succeeded > 0 && succeeded >= pending.len() {
                     late_at.get_or_insert_with(|| start + late_after(start.elapsed()));
                 }
                 done.push((peer, outcome));
             }
             () = late => {
                 if spares() >= pending.len() {
-                    return Written { done, late: pending.into_iter().collect() };
+                    return Asked { done, late: pending.into_iter().collect(), took: start.elapsed() };
                 }
-                late_at = Some(Instant::now() + Duration::from_millis(PUSH_LATE_MS_MIN));
+                late_at = Some(Instant::now() + Duration::from_millis(STRAGGLER_MS));
             }
         }
     }
 }
 
-/// After what time a write is late, when the first that succeeded took this long.
-fn late_after(first: Duration) -> Duration {
-    (first * FIRSTS).max(Duration::from_millis(PUSH_LATE_MS_MIN))
+/// As [`ask_all`] for questions that can do without the answer of anyone who is late.
+pub(crate) async fn ask_those_in_time<T, E, F>(asks: impl IntoIterator<Item = (PeerId, F)>) -> Asked<Result<T, E>>
+where
+    F: Future<Output = Result<T, E>>,
+{
+    ask_all(asks, || usize::MAX).await
+}
+
+/// After what time an answer is late, when half of the others took this long.
+fn late_after(half: Duration) -> Duration {
+    half * HALVES + Duration::from_millis(STRAGGLER_MS)
 }
 
 #[cfg(test)]
@@ -84,38 +98,57 @@ mod tests {
 
     const DEADLINE: Duration = Duration::from_secs(30);
 
-    type Write = BoxFuture<'static, Result<(), ()>>;
+    type Ask = BoxFuture<'static, Result<(), ()>>;
 
     fn peer(number: u8) -> PeerId {
         PeerId::from_bytes([number; 32])
     }
 
-    fn writes(of: impl IntoIterator<Item = Write>) -> Vec<(PeerId, Write)> {
+    fn asks(of: impl IntoIterator<Item = Ask>) -> Vec<(PeerId, Ask)> {
         (0..).map(peer).zip(of).collect()
     }
 
     #[tokio::test]
     async fn a_straggler_is_given_up_when_another_can_take_its_part() {
         let start = Instant::now();
-        let written = write_all(writes([ready(Ok(())).boxed(), pending().boxed(), ready(Err(())).boxed()]), || 1).await;
+        let written = ask_all(asks([ready(Ok(())).boxed(), pending().boxed(), ready(Err(())).boxed()]), || 1).await;
         assert_eq!((written.done.len(), written.late), (2, vec![peer(1)]));
-        assert!(start.elapsed() >= Duration::from_millis(PUSH_LATE_MS_MIN));
+        assert!(start.elapsed() >= Duration::from_millis(STRAGGLER_MS));
     }
 
     #[tokio::test]
     async fn nobody_is_given_up_without_another_or_before_one_succeeded() {
-        let late = Duration::from_millis(2 * PUSH_LATE_MS_MIN);
-        let alone = write_all(writes([ready(Ok(())).boxed(), pending().boxed()]), || 0);
-        let unmeasured = write_all(writes([ready(Err(())).boxed(), pending().boxed()]), || 9);
+        let late = Duration::from_millis(2 * STRAGGLER_MS);
+        let alone = ask_all(asks([ready(Ok(())).boxed(), pending().boxed()]), || 0);
+        let unmeasured = ask_all(asks([ready(Err(())).boxed(), pending().boxed()]), || 9);
         let (alone, unmeasured) = tokio::join!(timeout(late, alone), timeout(late, unmeasured));
         assert!(alone.is_err() && unmeasured.is_err());
-        let done = write_all(writes([ready(Ok(())).boxed(), ready(Ok(())).boxed()]), || 9);
+        let done = ask_all(asks([ready(Ok(())).boxed(), ready(Ok(())).boxed()]), || 9);
         assert_eq!(timeout(DEADLINE, done).await.unwrap().done.len(), 2);
+    }
+
+    /// Two of six may be as slow as they like, but one fast peer among slow ones makes none of them late.
+    #[tokio::test(start_paused = true)]
+    async fn half_of_them_are_the_measure() {
+        let after = |seconds: u64| {
+            async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                Ok(())
+            }
+            .boxed()
+        };
+        let start = Instant::now();
+        let asked = ask_all(asks([after(1), after(1), after(3), after(3), after(3600), pending().boxed()]), || 2).await;
+        assert_eq!((asked.done.len(), asked.late), (4, vec![peer(4), peer(5)]));
+        assert_eq!(start.elapsed(), Duration::from_secs(7));
+        let start = Instant::now();
+        let asked = ask_all(asks([after(0), after(9), after(9), after(9)]), || 4).await;
+        assert_eq!((asked.done.len(), start.elapsed()), (4, Duration::from_secs(9)));
     }
 
     #[test]
     fn a_link_that_is_slow_for_all_makes_nobody_late() {
-        assert_eq!(late_after(Duration::from_secs(20)), Duration::from_mins(1));
-        assert_eq!(late_after(Duration::ZERO), Duration::from_millis(PUSH_LATE_MS_MIN));
+        assert_eq!(late_after(Duration::from_secs(20)), Duration::from_secs(40) + Duration::from_millis(STRAGGLER_MS));
+        assert_eq!(late_after(Duration::ZERO), Duration::from_millis(STRAGGLER_MS));
     }
 }

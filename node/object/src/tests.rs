@@ -12,6 +12,7 @@ use crate::{Engine, ErrorKind, ObjectError, Order, Piece, Progress, PutOptions, 
 
 mod adversity;
 mod liars;
+mod patience;
 mod records;
 mod trees;
 

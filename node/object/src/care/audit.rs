@@ -5,22 +5,27 @@
 
 use std::collections::BTreeMap;
 
-use futures::StreamExt as _;
 use storgo_protocol::limits::STRIPES_IN_FLIGHT_MAX;
 use storgo_protocol::message::RefusalKind;
 use storgo_protocol::{PeerId, ShardAddress};
 
+use super::subject::Subject;
+use super::survey::prompt;
 use crate::miss::Miss;
 use crate::ports::Random;
 use crate::read::{Fetcher, Located};
+use crate::straggler::ask_those_in_time;
 
-/// Tries one claim of each peer, and strikes out all claims of those that do not stand by it.
-pub(super) async fn audit(fetcher: &Fetcher, random: &dyn Random, located: &mut [Located]) {
-    let pulls = futures::stream::iter(samples(random, located)).map(|(peer, shard)| stands_by(fetcher, peer, shard));
-    let tried: Vec<(PeerId, bool)> = pulls.buffer_unordered(STRIPES_IN_FLIGHT_MAX).collect().await;
-    for (liar, _) in tried.into_iter().filter(|(_, stands)| !stands) {
+/// Tries one claim of each peer, and strikes out all claims of those that do not stand by it in time.
+pub(super) async fn audit(subject: &Subject, random: &dyn Random, located: &mut [Located]) {
+    for some in samples(random, located).chunks(STRIPES_IN_FLIGHT_MAX) {
+        let pulls = some.iter().map(|(peer, shard)| (*peer, stands_by(&subject.fetcher, *peer, *shard)));
+        let standing = prompt(subject, ask_those_in_time(pulls).await);
+        let fell = |peer: &PeerId| {
+            some.iter().any(|(tried, _)| tried == peer) && !standing.iter().any(|(stands, ())| stands == peer)
+        };
         for stripe in &mut *located {
-            stripe.holders.retain(|(peer, _)| *peer != liar);
+            stripe.holders.retain(|(peer, _)| !fell(peer));
         }
     }
 }
@@ -42,15 +47,13 @@ fn samples(random: &dyn Random, located: &[Located]) -> Vec<(PeerId, ShardAddres
     claims.into_iter().filter_map(|(peer, shards)| Some((peer, pick(&shards)?))).collect()
 }
 
-async fn stands_by(fetcher: &Fetcher, peer: PeerId, shard: ShardAddress) -> (PeerId, bool) {
-    let miss = match fetcher.remote.pull(peer, shard).await {
-        Ok((header, payload)) if header.verifies(shard.index, &payload) => return (peer, true),
-        Ok(_) => fetcher.remote.lied(peer, "a wrong shard"),
+async fn stands_by(fetcher: &Fetcher, peer: PeerId, shard: ShardAddress) -> Result<(), Miss> {
+    match fetcher.remote.pull(peer, shard).await {
+        Ok((header, payload)) if header.verifies(shard.index, &payload) => Ok(()),
+        Ok(_) => Err(fetcher.remote.lied(peer, "a wrong shard")),
         Err(Miss::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => {
-            fetcher.remote.lied(peer, "a claim to a shard that it does not hold")
+            Err(fetcher.remote.lied(peer, "a claim to a shard that it does not hold"))
         }
-        Err(miss) => miss,
-    };
-    fetcher.pool.fail(peer, &miss);
-    (peer, false)
+        Err(miss) => Err(miss),
+    }
 }

@@ -4,4 +4,5 @@ mod audit;
 mod repair;
 mod stat;
 mod subject;
+mod survey;
 mod walk;

@@ -12,7 +12,8 @@ use storgo_protocol::limits::{PLACES_REPORTED_MAX, STRIPES_IN_FLIGHT_MAX};
 use storgo_protocol::{AnyTicket, PeerId, ShardIndex, ShardSet, StripeHeader};
 
 use super::subject::Subject;
-use super::walk::{Walk, node_holders};
+use super::survey::node_holders;
+use super::walk::Walk;
 use crate::authority::Granter;
 use crate::engine::Engine;
 use crate::error::ObjectError;

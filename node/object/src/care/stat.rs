@@ -4,7 +4,8 @@ use storgo_protocol::limits::PLACES_REPORTED_MAX;
 use storgo_protocol::{AnyTicket, NodeId};
 
 use super::subject::Subject;
-use super::walk::{Walk, node_holders};
+use super::survey::node_holders;
+use super::walk::Walk;
 use crate::engine::Engine;
 use crate::error::ObjectError;
 use crate::report::{StatReport, StripePlaces};

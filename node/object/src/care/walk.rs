@@ -1,17 +1,15 @@
 //! All of a layout, batch by batch, with who holds what of it.
 
 use storgo_pipeline::EncodedNode;
+use storgo_protocol::NodeId;
 use storgo_protocol::limits::STRIPES_SURVEYED_AT_ONCE_MAX;
-use storgo_protocol::message::RefusalKind;
-use storgo_protocol::{NodeId, PeerId};
 
 use super::audit::audit;
 use super::subject::Subject;
+use super::survey::shard_holders;
 use crate::engine::Engine;
 use crate::error::ObjectError;
-use crate::miss::Miss;
-use crate::nodes::Holders;
-use crate::read::{Located, survey};
+use crate::read::Located;
 use crate::writer::Proof;
 
 /// Walks a subject's layout from its first entry to its last.
@@ -44,7 +42,7 @@ impl<'a> Walk<'a> {
 
     /// The next entries, all below one layout node; `None` when all have been seen.
     pub(super) async fn next(&mut self) -> Result<Option<Batch>, ObjectError> {
-        let Subject { layout, pool, fetcher, .. } = self.subject;
+        let Subject { layout, pool, .. } = self.subject;
         let total = layout.entries();
         let mut entries = Vec::new();
         let mut batch = Batch { stripes: Vec::new(), nodes: Vec::new(), proof: Proof::from([]) };
@@ -70,39 +68,11 @@ impl<'a> Walk<'a> {
         if entries.is_empty() {
             return Ok(None);
         }
-        let mut located = survey(&fetcher.remote, pool, entries, self.verify).await;
+        let mut located = shard_holders(self.subject, entries, self.verify).await;
         if self.verify {
-            audit(fetcher, self.engine.random.as_ref(), &mut located).await;
+            audit(self.subject, self.engine.random.as_ref(), &mut located).await;
         }
         batch.stripes = (start..).zip(located).collect();
         Ok(Some(batch))
     }
-}
-
-/// Who holds a node. With `verify` the peers read and check their copies, and each gives one.
-pub(super) async fn node_holders(subject: &Subject, node: NodeId, verify: bool) -> Holders {
-    let ask = |peer| async move { (peer, node_copies(subject, peer, node, verify).await) };
-    let mut holders = Holders::new();
-    for (peer, answer) in futures::future::join_all(subject.pool.peers().into_iter().map(ask)).await {
-        match answer {
-            Ok(0) => {}
-            Ok(copies) => holders.push((peer, copies)),
-            Err(miss) => subject.pool.fail(peer, &miss),
-        }
-    }
-    holders
-}
-
-async fn node_copies(subject: &Subject, peer: PeerId, node: NodeId, verify: bool) -> Result<u32, Miss> {
-    let remote = &subject.fetcher.remote;
-    let copies = remote.has(peer, &[], &[node], verify).await?.nodes.first().copied().unwrap_or(0);
-    if verify && copies > 0 {
-        match remote.pull_node(peer, node).await {
-            Err(Miss::Refused(refusal)) if refusal.kind == RefusalKind::NotFound => {
-                return Err(remote.lied(peer, "a claim to a node that it does not hold"));
-            }
-            given => drop(given?),
-        }
-    }
-    Ok(copies)
 }

@@ -102,7 +102,7 @@ impl<'a> Hunt<'a> {
             Reach::Wide => {
                 pool.refresh(peers.answering(PEER_TABLE_MAX).await, &peers.distrusted());
                 self.reach = Reach::Whole;
-                survey(remote, pool, entries, false).await
+                survey(remote, pool, entries).await
             }
             Reach::Whole => return false,
         };

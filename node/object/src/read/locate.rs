@@ -39,13 +39,13 @@ pub(crate) async fn locate_wide(remote: &Remote, pool: &Pool, entries: Vec<Layou
     Search::new(remote, pool, entries, code).run(usize::MAX).await
 }
 
-/// Asks every peer about every stripe, and lets it check its disks if told to.
-pub(crate) async fn survey(remote: &Remote, pool: &Pool, entries: Vec<LayoutEntry>, verify: bool) -> Vec<Located> {
+/// Asks every peer about every stripe, and waits for each.
+pub(super) async fn survey(remote: &Remote, pool: &Pool, entries: Vec<LayoutEntry>) -> Vec<Located> {
     let stripes: Vec<StripeId> = entries.iter().map(|entry| entry.stripe).collect();
     let mut located: Vec<Located> = entries.into_iter().map(|entry| Located { entry, holders: Vec::new() }).collect();
     let ask = |peer| {
         let stripes = &stripes;
-        async move { (peer, remote.has(peer, stripes, &[], verify).await) }
+        async move { (peer, remote.has(peer, stripes, &[], false).await) }
     };
     for (peer, answer) in join_all(pool.peers().into_iter().map(ask)).await {
         match answer {

@@ -13,7 +13,7 @@ mod sink;
 
 pub(crate) use fetcher::Fetcher;
 pub(crate) use layout::Layout;
-pub(crate) use locate::{Located, survey};
+pub(crate) use locate::Located;
 pub(crate) use nodes::{RecordUse, find_node, newest_record};
 pub use object::Object;
 pub use sink::{Order, Piece, Sink};

@@ -216,7 +216,7 @@ async fn a_silent_peer_holds_no_put_for_which_there_are_others() {
     lab.network.peers().into_iter().take(2).for_each(|peer| lab.network.set_fault(peer, Fault::SilentAfter(2)));
     let start = Instant::now();
     let put = tokio::time::timeout(DEADLINE, lab.put(&bytes, &coded("erasure:4+2"))).await.unwrap().unwrap();
-    let late = Duration::from_millis(storgo_protocol::limits::PUSH_LATE_MS_MIN);
+    let late = Duration::from_millis(storgo_protocol::limits::STRAGGLER_MS);
     // It may fall silent at shards, at index nodes and at the root: each costs the wait once.
     assert!(start.elapsed() <= 3 * healthy + 4 * late, "{:?}, healthy {healthy:?}", start.elapsed());
     assert_eq!((put.width.domains, put.width.survives), (6, 2), "on six of the six that answer");
