@@ -77,8 +77,8 @@ impl Core {
         let bytes = frame.len();
         // A small frame leaves in one piece.
         let frame = match bytes {
-            0..=FRAME_HEAD_BYTES_MAX => Frame { head: frame, payload: Bytes::new() },
-            _ => Frame { head: Bytes::new(), payload: frame },
+            0..=FRAME_HEAD_BYTES_MAX => Frame::new(frame, Bytes::new()),
+            _ => Frame::new(Bytes::new(), frame),
         };
         self.connect(peer).await?;
         let lane = self.lanes.of(peer);
@@ -149,7 +149,8 @@ where
         };
         let frame = read_rest(&mut stream, lengths, silence).await?;
         core.table.lock().count_bytes(peer, 0, bytes);
-        inbox.receive(peer, if frame.payload.is_empty() { frame.head } else { frame.payload });
+        let (head, payload) = frame.into_parts();
+        inbox.receive(peer, if payload.is_empty() { head } else { payload });
     }
     Ok(())
 }

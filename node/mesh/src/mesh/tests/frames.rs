@@ -76,7 +76,7 @@ async fn a_frame_longer_than_any_ends_its_stream_before_it_is_read() {
     let mut frames = inbox(&node);
     assert_eq!(client.answering(1).await.len(), 1);
     let mut stream = pool::open(&mut client.core.control.clone(), node.me(), RAFT_PROTOCOL).await.unwrap();
-    let frame = Frame { head: Bytes::new(), payload: vec![0; RAFT_FRAME_BYTES_MAX + 1].into() };
+    let frame = Frame::new(Bytes::new(), vec![0; RAFT_FRAME_BYTES_MAX + 1].into());
     assert!(write_frame(&mut stream, &frame, DEADLINE).await.is_err(), "the other side reads no more");
     client.send_frame(node.me(), Bytes::from_static(b"next")).await.unwrap();
     assert_eq!(next(&mut frames).await.1, b"next".as_slice());
