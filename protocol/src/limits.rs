@@ -380,6 +380,10 @@ pub const LOG_MARK_BYTES_MAX: usize = 4 * KIB;
 /// Bytes of a frame's body: what is written and synced at once. More that waits goes in the next.
 pub const LOG_FRAME_BYTES_MAX: usize = 16 * MIB;
 
+/// Bytes by which a segment's file grows ahead of small frames, filled with zeros: measured, a sync of a file that keeps
+/// its length costs half the CPU, and the zeros next to nothing.
+pub const LOG_FILL_BYTES: usize = 256 * KIB;
+
 /// Bytes of records that wait for the log's writer; beyond it callers wait for room.
 pub const LOG_QUEUE_BYTES_MAX: usize = 32 * MIB;
 

@@ -366,6 +366,7 @@ const ROWS: &[Row] = &[
     Bound("LOG_ENTRY_BYTES_MAX", LOG_SHAPE, LOG_REFUSED, "an entry of one byte more, appended and read"),
     Bound("LOG_MARK_BYTES_MAX", LOG_SHAPE, LOG_REFUSED, "a vote, a mark and a marker of one byte more"),
     Bound("LOG_FRAME_BYTES_MAX", FORMATS, LOG_FORMAT, "a frame of one step more, read and made"),
+    Own("LOG_FILL_BYTES", "how far ahead this side grows its own files"),
     Bound("LOG_QUEUE_BYTES_MAX", LOG_SHAPE, LOG_AT_ONCE, "one entry more, on a disk that does not answer"),
     Own("LOG_CARRY_BYTES_MAX", "how much this side rewrites at once; `a_group_that_rests_pins_no_segment`"),
     Own(

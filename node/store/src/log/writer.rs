@@ -1,9 +1,11 @@
 //! The one writer of a log: takes all that waits, writes it as a frame, syncs once, and then answers.
 
+use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 
 use storgo_object::ports::Random;
-use storgo_protocol::limits::LOG_FRAME_BYTES_MAX;
+use storgo_protocol::limits::{LOG_FILL_BYTES, LOG_FRAME_BYTES_MAX, LOG_SEGMENTS_SPARE};
 use storgo_protocol::log::{LOG_ALIGNMENT, LogFrameHead, LogManifest, LogSegmentHead};
 use tokio::time::Instant;
 
@@ -24,6 +26,8 @@ pub(super) struct Writer {
     segment: Arc<Segment>,
     /// Where the next frame goes in it.
     end: u64,
+    /// So far its file is there, behind `end` with zeros.
+    filled: u64,
     config: LogConfig,
     random: Arc<dyn Random>,
     pub(super) sweep: Option<Sweep>,
@@ -36,7 +40,7 @@ pub(super) struct Writer {
 #[derive(Default)]
 struct Batch {
     records: Vec<Queued>,
-    waiting: std::collections::VecDeque<(usize, Pending)>,
+    waiting: VecDeque<(usize, Pending)>,
 }
 
 impl Writer {
@@ -51,7 +55,8 @@ impl Writer {
     ) -> Option<Self> {
         let segment = Arc::clone(shared.lock().segments.get(&manifest.newest)?);
         let (sweep, unsynced_since, buffer) = (None, None, Vec::new());
-        Some(Self { shared, directory, manifest, segment, end, config, random, sweep, unsynced_since, buffer })
+        let filled = end;
+        Some(Self { shared, directory, manifest, segment, end, filled, config, random, sweep, unsynced_since, buffer })
     }
 
     /// Whether there is something to write, or to clear away.
@@ -75,7 +80,7 @@ impl Writer {
         oldest < self.segment.number
             && (state.index.usage(oldest).live == 0
                 || all.bytes > 2 * all.live + self.config.segment_bytes
-                || segments > storgo_protocol::limits::LOG_SEGMENTS_SPARE + 2 * all.bytes / self.config.segment_bytes)
+                || segments > LOG_SEGMENTS_SPARE + 2 * all.bytes / self.config.segment_bytes)
     }
 
     /// Takes what waits, makes it durable and answers. A failure stops the log and is told to all.
@@ -136,6 +141,7 @@ impl Writer {
         }
         let places =
             self.segment.frame(self.end, records(), &mut self.buffer).map_err(Failure::during("sealing records"))?;
+        self.fill_ahead().map_err(Failure::during("filling the log with zeros"))?;
         self.segment.file.write_at(self.end, &self.buffer).map_err(Failure::during("writing the log"))?;
         if self.config.sync == SyncPolicy::EveryBatch {
             self.sync()?;
@@ -145,6 +151,20 @@ impl Writer {
         self.end += self.buffer.len() as u64;
         self.shared.lock().index.wrote(self.segment.number, self.buffer.len() as u64);
         Ok(places)
+    }
+
+    /// Grows the file by many small frames at once: a sync that has no new length to keep costs half. Large frames grow
+    /// it themselves.
+    fn fill_ahead(&mut self) -> io::Result<()> {
+        let needed = self.end + self.buffer.len() as u64;
+        if needed > self.filled && self.buffer.len() < LOG_FILL_BYTES / 8 {
+            let filled = (self.end + LOG_FILL_BYTES as u64).min(self.config.segment_bytes.max(needed));
+            let zeros = usize::try_from(filled - self.filled).map_err(io::Error::other)?;
+            self.segment.file.write_at(self.filled, &vec![0; zeros])?;
+            self.filled = filled;
+        }
+        self.filled = self.filled.max(needed);
+        Ok(())
     }
 
     /// Makes what was written durable.
@@ -171,6 +191,7 @@ impl Writer {
         self.put_manifest(LogManifest { newest: segment.number, ..self.manifest })?;
         self.segment = Arc::new(segment);
         self.end = LogSegmentHead::BYTES as u64;
+        self.filled = self.end;
         let mut state = self.shared.lock();
         state.index.wrote(self.segment.number, self.end);
         state.segments.insert(self.segment.number, Arc::clone(&self.segment));
@@ -207,7 +228,7 @@ fn fitting(records: &[Queued]) -> usize {
 }
 
 /// Tells those whose records are all among the first `written`.
-fn answer(waiting: &mut std::collections::VecDeque<(usize, Pending)>, written: usize) {
+fn answer(waiting: &mut VecDeque<(usize, Pending)>, written: usize) {
     while let Some((_, pending)) = waiting.pop_front_if(|(end, _)| *end <= written) {
         let done: Option<Done> = pending.done;
         if let Some(done) = done {

@@ -127,3 +127,35 @@ fn open(key: &NodeKey, aad: &[u8], sealed: &[u8]) -> Option<Bytes> {
     sealed.truncate(plain);
     Some(sealed.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::rig::random;
+
+    #[test]
+    fn a_value_opens_for_its_group_and_key_alone() {
+        let (key, random) = (NodeKey::from_bytes([1; 32]), random(1));
+        let group = GroupId::new(7);
+        let sealed = seal_value(&key, &*random, group, b"row", b"value").unwrap();
+        assert_eq!(open_value(&key, group, b"row", &sealed).unwrap(), b"value".as_slice());
+        assert!(open_value(&key, group, b"another", &sealed).is_err());
+        assert!(open_value(&key, GroupId::new(8), b"row", &sealed).is_err());
+        assert!(open_value(&key, group, b"row", &sealed[..sealed.len() - 1]).is_err());
+        let again = seal_value(&key, &*random, group, b"row", b"value").unwrap();
+        assert_ne!(sealed[..SALT_BYTES], again[..SALT_BYTES], "a salt was used twice");
+    }
+
+    #[test]
+    fn a_place_opens_for_its_group_alone() {
+        let (key, random) = (NodeKey::from_bytes([1; 32]), random(2));
+        let applied = Applied { index: 5, term: 2, blob: Bytes::from_static(b"members") };
+        let standing = Standing { section: 3, applied };
+        let sealed = standing.seal(7, &key, &*random).unwrap();
+        assert_eq!(Standing::open(7, &key, &sealed).unwrap(), standing);
+        assert!(Standing::open(8, &key, &sealed).is_err());
+        // A value of a row is no place, even where the bytes would fit.
+        let row = seal_value(&key, &*random, GroupId::new(7), b"", &[0; 24]).unwrap();
+        assert!(Standing::open(7, &key, &row).is_err());
+    }
+}

@@ -114,7 +114,8 @@ fn a_group_that_rests_pins_no_segment() {
         }
         assert!(!rig.segments().contains(&first), "the first segment is still there");
         let on_disk: usize = rig.segments().iter().map(|path| rig.disk.contents(path).unwrap().len()).sum();
-        assert_eq!(on_disk as u64, log.status().bytes);
+        let status = log.status();
+        assert!(on_disk as u64 <= status.bytes + status.segments * SEGMENT_BYTES, "{on_disk}: {status:?}");
         log.close().await.unwrap();
         let (log, _) = rig.open().unwrap();
         let resting = log.group(GroupId::new(1));
