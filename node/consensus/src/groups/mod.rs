@@ -106,6 +106,7 @@ impl Groups {
         let groups = Self(Arc::new(Inner { config, courier, groups: Mutex::default() }));
         groups.0.courier.tasks.spawn(tend::clocks(groups.clone()));
         groups.0.courier.tasks.spawn(tend::expiry(groups.clone()));
+        groups.0.courier.tasks.spawn(tend::changes(groups.clone()));
         groups
     }
 

@@ -1,15 +1,22 @@
-//! What goes on by itself: clocks that are off give up the lead, and what expired is put in the log.
+//! What goes on by itself: clocks that are off give up the lead, what expired is put in the log, and changes of seats that
+//! were begun are finished.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use storgo_protocol::GroupId;
 use storgo_protocol::meta::{Action, Command};
 
 use super::{Group, Groups};
 use crate::machine;
 use crate::raft::Looking;
+use crate::seat::Seat;
 
 /// How often a leader looks for what expired.
 const EXPIRY_EVERY: Duration = Duration::from_secs(1);
+
+/// How often a leader looks for changes of seats that nobody goes on with.
+const CHANGES_EVERY: Duration = Duration::from_secs(2);
 
 /// The feature level that a tick needs.
 const TICK_FEATURE: u32 = 1;
@@ -41,7 +48,7 @@ pub(super) async fn clocks(groups: Groups) {
     }
 }
 
-async fn give_up(groups: &Groups, id: storgo_protocol::GroupId, group: &Group) {
+async fn give_up(groups: &Groups, id: GroupId, group: &Group) {
     let me = groups.me();
     // Whoever it is has to be as far as this one, or refuses; stamps are refused here meanwhile.
     for voter in group.member.status().voters.into_iter().filter(|voter| *voter != me) {
@@ -72,5 +79,32 @@ pub(super) async fn expiry(groups: Groups) {
                 tracing::debug!(group = %id, error = &error as &dyn std::error::Error, "no tick");
             }
         }
+    }
+}
+
+/// Finishes changes of seats whose author is gone: while both configurations hold, a change needs most of both, and the
+/// next one has to wait.
+pub(super) async fn changes(groups: Groups) {
+    let stop = groups.0.courier.stop.clone();
+    let mut seen: BTreeMap<GroupId, BTreeSet<Seat>> = BTreeMap::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(CHANGES_EVERY) => {}
+        }
+        let now: BTreeMap<GroupId, BTreeSet<Seat>> = groups
+            .all()
+            .into_iter()
+            .filter(|(_, group)| group.member.is_leader())
+            .filter_map(|(id, group)| Some((id, group.member.changing_to()?)))
+            .collect();
+        // What was so last time already is nobody's.
+        for (id, voters) in now.iter().filter(|(id, voters)| seen.get(id) == Some(voters)) {
+            if let Err(error) = groups.set_voters(*id, voters.clone(), CHANGES_EVERY).await {
+                tracing::debug!(group = %id, error = &error as &dyn std::error::Error, "seats still change");
+            }
+        }
+        seen = now;
     }
 }

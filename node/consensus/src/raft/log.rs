@@ -17,6 +17,7 @@ use storgo_store::log::{GroupLog, LogEntry, LogError};
 
 use super::types::{Entry, LogId, Types, Vote};
 use super::wire;
+#[cfg(storgo_planted)]
 use crate::planted::{Planted, is_planted};
 
 /// A group's log. Clones are the same one.
@@ -139,11 +140,6 @@ impl RaftLogStorage<Types> for LogStore {
             payload: wire::payload(&entry),
         };
         let records = entries.into_iter().map(record).collect();
-        if is_planted(Planted::AcknowledgedBeforeSync) {
-            self.log.append_then(records, drop).await.map_err(failed)?;
-            callback.io_completed(Ok(()));
-            return Ok(());
-        }
         let done = |written: Result<(), LogError>| callback.io_completed(written.map_err(failed));
         self.log.append_then(records, done).await.map_err(failed)
     }

@@ -226,6 +226,16 @@ impl Member {
         self.raft.change_membership(voters, false).await.map(drop).map_err(write_failed)
     }
 
+    /// Those that are to vote, while a change of them is under way.
+    pub(crate) fn changing_to(&self) -> Option<BTreeSet<Seat>> {
+        use openraft::async_runtime::WatchReceiver as _;
+        let metrics = self.raft.metrics().borrow_watched().clone();
+        match metrics.membership_config.membership().get_joint_config().as_slice() {
+            [_, to] => Some(to.clone()),
+            _ => None,
+        }
+    }
+
     /// Asks another voter to lead.
     pub(crate) async fn transfer(&self, to: Seat) -> Result<(), MemberError> {
         self.raft.trigger().transfer_leader(to).await.map_err(stopped)

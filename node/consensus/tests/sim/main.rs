@@ -36,7 +36,7 @@ fn seeds(default: Range<u64>) -> Range<u64> {
 #[test]
 fn seeds_find_no_fault() {
     let (mut acknowledged, mut runs) = (0, 0);
-    for seed in seeds(0..20) {
+    for seed in seeds(0..8) {
         let outcome = run(seed);
         if let Some(fault) = outcome.fault {
             panic!("seed {seed}: {fault}");
@@ -51,7 +51,7 @@ fn seeds_find_no_fault() {
 
 #[test]
 fn the_same_seed_does_the_same_again() {
-    for seed in seeds(0..3) {
+    for seed in seeds(0..2) {
         let (first, second) = (run(seed), run(seed));
         assert_eq!(first.trace, second.trace, "seed {seed}");
         assert_eq!(first.acknowledged, second.acknowledged, "seed {seed}");
@@ -60,10 +60,14 @@ fn the_same_seed_does_the_same_again() {
 
 /// Each fault that is planted has to be caught; `STORGO_PLANTED=1` builds them in.
 #[cfg(storgo_planted)]
-#[test]
-fn every_planted_fault_is_caught() {
+mod planted {
+    use std::process::{Command, Stdio};
+
     use storgo_consensus::planted::{Planted, plant};
-    let faults = [
+
+    use super::{run, seeds};
+
+    const FAULTS: [Planted; 8] = [
         Planted::AcknowledgedBeforeSync,
         Planted::VoteNotPersisted,
         Planted::FollowerRead,
@@ -73,19 +77,48 @@ fn every_planted_fault_is_caught() {
         Planted::WipedVoterVotes,
         Planted::ExpiryByLocalClock,
     ];
-    let missed: Vec<Planted> = faults
-        .into_iter()
-        .filter(|fault| {
-            let caught = seeds(0..500).find_map(|seed| {
-                plant(Some(*fault));
-                let outcome = std::panic::catch_unwind(|| run(seed));
-                plant(None);
-                let found = outcome.map_or_else(|_| Some("a panic".to_owned()), |outcome| outcome.fault)?;
-                Some((seed, found.lines().next().unwrap_or_default().to_owned()))
-            });
-            println!("{fault:?}: {caught:?}");
-            caught.is_none()
-        })
-        .collect();
-    assert!(missed.is_empty(), "not caught: {missed:?}");
+
+    /// Runs seeds with one fault until it is caught. In a process of its own: some faults make openraft abort.
+    #[test]
+    #[ignore = "started by the test below, with a fault"]
+    fn one_fault_is_not_caught() {
+        let fault = std::env::var("STORGO_FAULT").expect("a fault").parse::<usize>().expect("its number");
+        for seed in seeds(0..500) {
+            println!("seed {seed}");
+            plant(Some(FAULTS[fault]));
+            if let Some(found) = run(seed).fault {
+                panic!("{found}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_planted_fault_is_caught() {
+        let mut missed = Vec::new();
+        for (number, fault) in FAULTS.into_iter().enumerate() {
+            let child = Command::new(std::env::current_exe().expect("this test"))
+                .args(["planted::one_fault_is_not_caught", "--exact", "--ignored", "--nocapture"])
+                .env("STORGO_FAULT", number.to_string())
+                .env("RUST_BACKTRACE", "0")
+                .stdin(Stdio::null())
+                .output()
+                .expect("a child");
+            let said = String::from_utf8_lossy(&child.stdout).into_owned();
+            let seed = said.lines().rev().find(|line| line.starts_with("seed ")).unwrap_or_default().to_owned();
+            let why = String::from_utf8_lossy(&child.stderr).into_owned();
+            let why: String = why
+                .lines()
+                .skip_while(|line| !line.contains("panicked"))
+                .nth(1)
+                .unwrap_or_default()
+                .chars()
+                .take(160)
+                .collect();
+            println!("{fault:?}: caught {}, {seed}: {why}", !child.status.success());
+            if child.status.success() {
+                missed.push(fault);
+            }
+        }
+        assert!(missed.is_empty(), "not caught: {missed:?}");
+    }
 }

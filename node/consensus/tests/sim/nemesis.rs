@@ -16,6 +16,8 @@ use crate::node::{Cluster, name};
 #[derive(Debug, Clone, Copy)]
 enum Act {
     Crash,
+    Flicker,
+    Blackout,
     Cut,
     CutOneWay,
     Pause,
@@ -31,7 +33,7 @@ pub struct Nemesis {
     rng: StdRng,
     next: Duration,
     mends: Vec<(Duration, Mend)>,
-    /// Nodes that are down; never a majority, so that there is progress to check.
+    /// Nodes that are down.
     down: Vec<u64>,
     /// A disk was lost: one only, since a second one could be a majority.
     lost: bool,
@@ -64,7 +66,8 @@ impl Nemesis {
         let others = || (0..count).filter(move |other| *other != node).map(name);
         let acts = [
             Act::Crash,
-            Act::Crash,
+            Act::Flicker,
+            Act::Blackout,
             Act::Cut,
             Act::CutOneWay,
             Act::Pause,
@@ -78,6 +81,19 @@ impl Nemesis {
         cluster.trace.note(&format!("{act:?} {node}"), &[]);
         match act {
             Act::Crash => self.crash(node, until, sim, cluster),
+            Act::Flicker => {
+                let soon = now + Duration::from_millis(self.rng.random_range(5..100));
+                self.crash(node, soon, sim, cluster);
+            }
+            // The power of all goes at once, and comes back one by one. Not while a disk is filled anew: the others may
+            // hold the only copies.
+            Act::Blackout if !self.lost => {
+                for node in 0..count {
+                    let until = now + Duration::from_millis(self.rng.random_range(100..1500));
+                    self.power_loss(node, until, sim, cluster);
+                }
+            }
+            Act::Blackout => {}
             Act::Wipe | Act::Rot if !self.lost && self.down.is_empty() => {
                 self.lost = true;
                 self.crash(node, until, sim, cluster);
@@ -117,9 +133,16 @@ impl Nemesis {
         }
     }
 
-    /// The power goes: what was not synced is there, gone or torn, by the seed.
+    /// The power of one node goes, unless most others' is gone already.
     fn crash(&mut self, node: u64, until: Duration, sim: &mut Sim<'_>, cluster: &Cluster) {
-        if self.down.contains(&node) || 2 * (self.down.len() + 1) > cluster.machines.len() {
+        if 2 * (self.down.len() + 1) < cluster.machines.len() {
+            self.power_loss(node, until, sim, cluster);
+        }
+    }
+
+    /// The power goes: what was not synced is there, gone or torn, by the seed.
+    fn power_loss(&mut self, node: u64, until: Duration, sim: &mut Sim<'_>, cluster: &Cluster) {
+        if self.down.contains(&node) {
             return;
         }
         let machine = &cluster.machines[node as usize];

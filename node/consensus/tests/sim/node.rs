@@ -16,7 +16,7 @@ use storgo_protocol::meta::{Body, BucketConfig, BucketId, KeyRule};
 use storgo_protocol::{GroupId, LogIncarnation, PeerId};
 use storgo_store::NodeKey;
 use storgo_store::disk::sim::SimDisk;
-use storgo_store::log::{Log, LogConfig};
+use storgo_store::log::{Log, LogConfig, SyncPolicy};
 use storgo_store::records::{Records, RecordsConfig};
 use turmoil::net::UdpSocket;
 
@@ -102,7 +102,12 @@ pub async fn run(cluster: Cluster, machine: Machine) -> turmoil::Result {
     let random: Arc<dyn Random> = Arc::new(Seeded(Mutex::new(StdRng::seed_from_u64(seed))));
     let disk: Arc<dyn storgo_store::Disk> = Arc::new(machine.disk.lock().unwrap().clone());
     let key = NodeKey::from_bytes([7; 32]);
-    let config = LogConfig { segment_bytes: 16 * 1024, ..LogConfig::new(key.clone()) };
+    let sync = if is_planted(Planted::AcknowledgedBeforeSync) {
+        SyncPolicy::Interval(Duration::from_millis(200))
+    } else {
+        SyncPolicy::EveryBatch
+    };
+    let config = LogConfig { segment_bytes: 16 * 1024, sync, ..LogConfig::new(key.clone()) };
     let (log, opening) = Log::open_simulated(&disk, Path::new("/log"), config, Arc::clone(&random))?;
     let config = RecordsConfig { cache_bytes: 1 << 20, unsynced_max: 8, ..RecordsConfig::new(key) };
     let (records, _) = Records::open_simulated(&disk, Path::new("/records"), config, random)?;

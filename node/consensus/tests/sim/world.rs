@@ -1,6 +1,7 @@
 //! One run of one seed: nodes, clients and nemesis, then peace, and what must be so then.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -9,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use storgo_consensus::Seat;
 use storgo_store::disk::sim::SimDisk;
 
 use crate::check::is_linearizable;
@@ -67,15 +69,15 @@ pub fn run(seed: u64) -> Outcome {
         });
     }
     let mut nemesis = Nemesis::new(StdRng::seed_from_u64(seed ^ 0x5eed));
-    let mut fault = None;
+    let (mut fault, mut watch) = (None, Watch::default());
     while fault.is_none() && sim.elapsed() < WAR {
         nemesis.step(&mut sim, &cluster);
-        fault = sim.step().err().map(|error| format!("a node failed: {error}"));
+        fault = sim.step().err().map(|error| format!("a node failed: {error}")).or_else(|| watch.look(&cluster));
     }
     nemesis.heal(&mut sim, &cluster);
     let deadline = sim.elapsed() + PEACE;
     while fault.is_none() {
-        fault = sim.step().err().map(|error| format!("a node failed: {error}"));
+        fault = sim.step().err().map(|error| format!("a node failed: {error}")).or_else(|| watch.look(&cluster));
         if acting.get() == 0 && agree(&cluster) {
             break;
         }
@@ -93,6 +95,36 @@ pub fn run(seed: u64) -> Outcome {
     }
     let acknowledged = operations.iter().filter(|operation| operation.told != Told::Nothing).count();
     Outcome { acknowledged, trace: trace.hash(), fault }
+}
+
+/// What must be so at every moment.
+#[derive(Default)]
+struct Watch {
+    leaders: BTreeMap<u64, Seat>,
+    terms: BTreeMap<Seat, u64>,
+}
+
+impl Watch {
+    /// One seat leads a term, and no seat forgets a term that it was in.
+    fn look(&mut self, cluster: &Cluster) -> Option<String> {
+        let running =
+            cluster.machines.iter().filter_map(|machine| Some(machine.running.lock().unwrap().as_ref()?.0.clone()));
+        for groups in running.collect::<Vec<_>>() {
+            let (me, Ok(status)) = (groups.me(), groups.status(GROUP)) else { continue };
+            let known = self.terms.entry(me).or_default();
+            if status.term < *known {
+                return Some(format!("{me} was in term {known}, and is in term {}", status.term));
+            }
+            *known = status.term;
+            if let Some(reason) = status.stopped {
+                return Some(format!("{me} stopped: {reason}"));
+            }
+            if status.leader == Some(me) && *self.leaders.entry(status.term).or_insert(me) != me {
+                return Some(format!("two lead in term {}", status.term));
+            }
+        }
+        None
+    }
 }
 
 fn cluster(seed: u64, trace: &Trace) -> Cluster {
