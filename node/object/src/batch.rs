@@ -2,15 +2,16 @@
 //! next.
 //!
 //! ```text
-//!   stripe 1 ─► shard ─┐ nobody is at it: goes at once, alone
+//!   stripe 1 ─► shard ─┐ nothing is under way: it goes at once
 //!   stripe 2 ─► shard ─┤
 //!   stripe 3 ─► shard ─┼─ wait for the answer ─► go as one request, with one answer
 //!   stripe 4 ─► shard ─┘
 //! ```
 //!
 //! A request, its wake-ups, the peer's syncs and its answer cost as much as carrying half a megabyte, and are paid once
-//! for all. There is no task of its own: one of those who wait sends for all of them, and should its caller drop it, the
-//! others go again. It knows neither streams nor what a peer does with a shard.
+//! for all. They are sent by a task of its own, which ends when nothing waits: a caller that is not polled for a while, as
+//! those of a stream are not while its reader does something else, holds up nobody. It knows neither streams nor what a
+//! peer does with a shard.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use storgo_protocol::message::PushedShard;
 use tokio::sync::oneshot;
 
 use crate::miss::Miss;
+use crate::ports::PeerError;
 
 /// What is pushed to each peer in one operation.
 #[derive(Debug, Default)]
@@ -39,33 +41,18 @@ struct Lane {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Pushes that are under way.
-    flying: usize,
-    waiting: VecDeque<Waiter>,
+    /// Tasks that push.
+    tasks: usize,
+    waiting: VecDeque<(PushedShard, Caller)>,
 }
 
-/// A shard, and who waits for its answer.
-#[derive(Debug)]
-struct Waiter {
-    shard: PushedShard,
-    turn: oneshot::Sender<Turn>,
-}
+/// Who waits for what comes of a shard.
+type Caller = oneshot::Sender<Result<(), Miss>>;
 
-/// What one who waits is told.
-#[derive(Debug)]
-enum Turn {
-    /// Its shard was sent with others: this came of it.
-    Answered(Result<(), Miss>),
-    /// To send these, its own first.
-    Send(Flight, Vec<PushedShard>),
-}
-
-/// A push under way. Whatever becomes of it, the next can go when this is dropped.
-#[derive(Debug)]
-struct Flight {
+/// A task that pushes.
+struct Turn {
     lane: Arc<Lane>,
-    /// Who else waits for it.
-    others: Vec<oneshot::Sender<Turn>>,
+    ended: bool,
 }
 
 impl Batches {
@@ -74,83 +61,93 @@ impl Batches {
         &self,
         peer: PeerId,
         shard: PushedShard,
-        send: impl Fn(Vec<PushedShard>) -> F,
+        send: impl Fn(Vec<PushedShard>) -> F + Send + 'static,
     ) -> Result<(), Miss>
     where
-        F: Future<Output = Result<(), Miss>>,
+        F: Future<Output = Result<(), Miss>> + Send + 'static,
     {
         let lane = Arc::clone(self.peers.lock().entry(peer).or_default());
-        loop {
-            let (turn, told) = oneshot::channel();
-            lane.state.lock().waiting.push_back(Waiter { shard: shard.clone(), turn });
-            lane.go_on();
-            match told.await {
-                Ok(Turn::Answered(outcome)) => return outcome,
-                Ok(Turn::Send(flight, shards)) => return flight.land(send(shards).await),
-                // Who was to send it was dropped by its caller: again.
-                Err(_) => {}
-            }
+        let (caller, told) = oneshot::channel();
+        let turn = lane.leave(shard, caller);
+        if let Some(turn) = turn {
+            tokio::spawn(turn.send_all(send));
         }
+        // Nobody is left to tell when the program ends.
+        told.await.unwrap_or(Err(Miss::Failed(PeerError::Stopped)))
     }
 }
 
 impl Lane {
-    /// Gives the turn to those who wait, as far as pushes may be under way.
-    fn go_on(self: &Arc<Self>) {
-        loop {
-            let next = self.state.lock().next();
-            let Some((leader, others, shards)) = next else { return };
-            let flight = Flight { lane: Arc::clone(self), others };
-            // A leader that was dropped meanwhile drops its flight, whose others then go again.
-            drop(leader.send(Turn::Send(flight, shards)));
-        }
+    /// Leaves a shard here; gives a turn if another task may push.
+    fn leave(self: &Arc<Self>, shard: PushedShard, caller: Caller) -> Option<Turn> {
+        let mut state = self.state.lock();
+        state.waiting.push_back((shard, caller));
+        (state.tasks < PUSHES_TO_A_PEER_MAX).then(|| {
+            state.tasks += 1;
+            Turn { lane: Arc::clone(self), ended: false }
+        })
     }
 }
 
-impl State {
-    /// The next push: who sends it, who else waits for it, and its shards.
-    fn next(&mut self) -> Option<(oneshot::Sender<Turn>, Vec<oneshot::Sender<Turn>>, Vec<PushedShard>)> {
-        if self.flying >= PUSHES_TO_A_PEER_MAX {
-            return None;
+impl Turn {
+    /// Pushes what waits, until nothing does. What nobody waits for any more is given up.
+    async fn send_all<F>(mut self, send: impl Fn(Vec<PushedShard>) -> F)
+    where
+        F: Future<Output = Result<(), Miss>>,
+    {
+        while let Some((shards, mut callers)) = self.next() {
+            tokio::select! {
+                outcome = send(shards) => {
+                    for caller in callers {
+                        // Who does not wait any more need not know.
+                        drop(caller.send(outcome.as_ref().map_err(|miss| miss.again()).copied()));
+                    }
+                }
+                () = all_gone(&mut callers) => {}
+            }
         }
-        let (mut leader, mut others, mut shards, mut bytes) = (None, Vec::new(), Vec::new(), 0);
-        while let Some(Waiter { shard, turn }) = self.waiting.pop_front() {
-            // Its caller does not wait any more.
-            if turn.is_closed() {
+    }
+
+    /// The shards of the next push, and who waits for it; `None` if nothing waits, which ends the turn.
+    fn next(&mut self) -> Option<(Vec<PushedShard>, Vec<Caller>)> {
+        let mut state = self.lane.state.lock();
+        let (mut shards, mut callers, mut bytes) = (Vec::new(), Vec::new(), 0);
+        while let Some((shard, caller)) = state.waiting.pop_front() {
+            if caller.is_closed() {
                 continue;
             }
             bytes += shard.payload.len();
             if !shards.is_empty() && (bytes > PUSH_BYTES_TOGETHER_MAX || shards.len() >= SHARDS_PER_PUSH_MAX) {
-                self.waiting.push_front(Waiter { shard, turn });
+                state.waiting.push_front((shard, caller));
                 break;
             }
             shards.push(shard);
-            match leader {
-                None => leader = Some(turn),
-                Some(_) => others.push(turn),
-            }
+            callers.push(caller);
         }
-        let leader = leader?;
-        self.flying += 1;
-        Some((leader, others, shards))
+        if shards.is_empty() {
+            // Whoever leaves something from now on finds no turn taken: both are done under one lock.
+            state.tasks -= 1;
+            self.ended = true;
+            return None;
+        }
+        Some((shards, callers))
     }
 }
 
-impl Flight {
-    /// Tells the others what came of it.
-    fn land(mut self, outcome: Result<(), Miss>) -> Result<(), Miss> {
-        for other in std::mem::take(&mut self.others) {
-            // Who does not wait any more need not know.
-            drop(other.send(Turn::Answered(outcome.as_ref().map_err(Miss::again).copied())));
-        }
-        outcome
-    }
-}
-
-impl Drop for Flight {
+impl Drop for Turn {
     fn drop(&mut self) {
-        self.lane.state.lock().flying -= 1;
-        self.lane.go_on();
+        // The task was stopped, or panicked. Whoever waits is told by this.
+        if !self.ended {
+            let mut state = self.lane.state.lock();
+            state.tasks -= 1;
+            state.waiting.clear();
+        }
+    }
+}
+
+async fn all_gone(callers: &mut [Caller]) {
+    for caller in callers {
+        caller.closed().await;
     }
 }
 

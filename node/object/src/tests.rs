@@ -232,7 +232,8 @@ async fn an_interrupted_put_finds_its_work_done() {
     let peers = lab.network.peers();
     // All die, since a put goes on with fewer peers for as long as one is left.
     for peer in &peers {
-        lab.network.set_fault(*peer, Fault::DownAfter(5));
+        // Each stripe is offered first; what is pushed after that comes in a few requests.
+        lab.network.set_fault(*peer, Fault::DownAfter(9));
     }
     lab.put(&bytes, &PutOptions::default()).await.unwrap_err();
     let (done, _) = lab.shards_and_nodes();

@@ -18,7 +18,7 @@ use crate::remote::{NodePush, Remote};
 #[derive(Debug)]
 pub(crate) struct Writer {
     remote: Remote,
-    granter: Granter,
+    granter: Arc<Granter>,
     batches: Batches,
     // Held only for look-ups, never across an await.
     shown: Mutex<HashSet<(PeerId, NodeId)>>,
@@ -30,7 +30,7 @@ pub(crate) type Proof = Arc<[EncodedNode]>;
 
 impl Writer {
     pub(crate) fn new(remote: Remote, granter: Granter) -> Self {
-        Self { remote, granter, batches: Batches::default(), shown: Mutex::default() }
+        Self { remote, granter: Arc::new(granter), batches: Batches::default(), shown: Mutex::default() }
     }
 
     /// Says which of these shards the peer has already; those have their lease now.
@@ -40,8 +40,15 @@ impl Writer {
 
     /// Makes a shard durable, perhaps in one request with others that wait for the same peer.
     pub(crate) async fn push(&self, peer: PeerId, shard: PushedShard, proof: &Proof) -> Result<(), Miss> {
-        let send = |shards| self.remote.push(peer, &self.granter, shards);
-        self.proven(peer, proof, || self.batches.push(peer, shard.clone(), send)).await
+        let push = || {
+            let (remote, granter) = (self.remote.clone(), Arc::clone(&self.granter));
+            let send = move |shards| {
+                let (remote, granter) = (remote.clone(), Arc::clone(&granter));
+                async move { remote.push(peer, &granter, shards).await }
+            };
+            self.batches.push(peer, shard.clone(), send)
+        };
+        self.proven(peer, proof, push).await
     }
 
     /// Makes a node durable.

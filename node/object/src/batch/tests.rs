@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::future::join_all;
@@ -27,8 +29,8 @@ struct Peer {
 }
 
 impl Peer {
-    fn new(outcome: fn(usize) -> Result<(), Miss>) -> Self {
-        Self { leave: Semaphore::new(0), pushes: Mutex::default(), outcome }
+    fn new(outcome: fn(usize) -> Result<(), Miss>) -> Arc<Self> {
+        Arc::new(Self { leave: Semaphore::new(0), pushes: Mutex::default(), outcome })
     }
 
     async fn take(&self, shards: Vec<PushedShard>) -> Result<(), Miss> {
@@ -52,21 +54,56 @@ impl Peer {
     }
 }
 
-async fn push(batches: &Batches, to: &Peer, shard: PushedShard) -> Result<(), Miss> {
-    batches.push(peer(1), shard, |shards| to.take(shards)).await
+async fn push(batches: &Batches, to: &Arc<Peer>, shard: PushedShard) -> Result<(), Miss> {
+    push_to(batches, peer(1), to, shard).await
+}
+
+async fn push_to(batches: &Batches, id: PeerId, to: &Arc<Peer>, shard: PushedShard) -> Result<(), Miss> {
+    let to = Arc::clone(to);
+    let send = move |shards| {
+        let to = Arc::clone(&to);
+        async move { to.take(shards).await }
+    };
+    batches.push(id, shard, send).await
+}
+
+/// Lets other tasks run until `found`.
+async fn until(mut found: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !found() {
+        assert!(Instant::now() < deadline, "waited in vain");
+        tokio::task::yield_now().await;
+    }
 }
 
 #[tokio::test]
 async fn what_comes_while_a_push_is_under_way_goes_together_in_the_next() {
     let (batches, to) = (Batches::default(), Peer::new(|_| Ok(())));
-    let pushes = join_all((1..=5).map(|number| push(&batches, &to, shard(number, 10))));
-    let leave = async {
-        tokio::task::yield_now().await;
-        to.let_all();
+    let first = push(&batches, &to, shard(1, 10));
+    let others = async {
+        until(|| to.pushes().len() == 1).await;
+        let others = join_all((2..=5).map(|number| push(&batches, &to, shard(number, 10))));
+        let leave = async { to.let_all() };
+        tokio::join!(others, leave).0
     };
-    let (outcomes, ()) = tokio::join!(pushes, leave);
-    assert!(outcomes.into_iter().all(|outcome| outcome.is_ok()));
+    let (first, others) = tokio::join!(first, others);
+    assert!(others.into_iter().chain([first]).all(|outcome| outcome.is_ok()));
     assert_eq!(to.pushes(), [vec![1], vec![2, 3, 4, 5]]);
+}
+
+/// As a stream's elements are not, while its reader waits for something else.
+#[tokio::test]
+async fn a_caller_that_is_not_polled_holds_up_nobody() {
+    let (batches, to) = (Batches::default(), Peer::new(|_| Ok(())));
+    to.let_all();
+    let mut idle = Box::pin(push(&batches, &to, shard(1, 10)));
+    assert!((&mut idle).now_or_never().is_none());
+    let mut waiting = Box::pin(push(&batches, &to, shard(2, 10)));
+    assert!((&mut waiting).now_or_never().is_none());
+    let other = tokio::time::timeout(Duration::from_secs(30), push(&batches, &to, shard(3, 10)));
+    other.await.unwrap().unwrap();
+    idle.await.unwrap();
+    waiting.await.unwrap();
 }
 
 #[tokio::test]
@@ -96,32 +133,36 @@ async fn what_became_of_a_push_is_told_to_all_who_waited_for_it() {
     };
     let (batches, to) = (Batches::default(), Peer::new(refused));
     to.let_all();
-    let outcomes = join_all((1..=4).map(|number| push(&batches, &to, shard(number, 10)))).await;
+    let first = push(&batches, &to, shard(1, 10));
+    let others = async {
+        until(|| to.pushes().len() == 1).await;
+        join_all((2..=4).map(|number| push(&batches, &to, shard(number, 10)))).await
+    };
+    let (first, others) = tokio::join!(first, others);
+    let outcomes: Vec<_> = [first].into_iter().chain(others).collect();
     let full = |outcome: &Result<(), Miss>| matches!(outcome, Err(Miss::Refused(refusal)) if refusal.kind == RefusalKind::NoSpace);
     assert_eq!(outcomes.iter().map(full).collect::<Vec<_>>(), [false, true, true, true]);
     push(&batches, &to, shard(5, 10)).await.unwrap();
 }
 
-/// Whoever sends for others can be given up at any time; the others go again, and what nobody waits for is not sent.
+/// What everybody who waited for it gave up is not waited for, and what nobody waits for is not sent.
 #[tokio::test]
 async fn who_is_given_up_takes_nobody_along() {
     let (batches, to) = (Batches::default(), Peer::new(|_| Ok(())));
     let mut first = Box::pin(push(&batches, &to, shard(1, 10)));
-    let mut leader = Box::pin(push(&batches, &to, shard(2, 10)));
-    let mut idle = Box::pin(push(&batches, &to, shard(3, 10)));
-    let mut last = Box::pin(push(&batches, &to, shard(4, 10)));
-    for push in [&mut first, &mut leader, &mut idle, &mut last] {
-        assert!(push.now_or_never().is_none());
-    }
-    // The one under way, before its answer: the next goes, with all who wait.
+    assert!((&mut first).now_or_never().is_none());
+    until(|| to.pushes().len() == 1).await;
+    let mut pushes: Vec<_> = (2..=4).map(|number| Box::pin(push(&batches, &to, shard(number, 10)))).collect();
+    assert!(pushes.iter_mut().all(|push| push.now_or_never().is_none()));
+    drop(pushes.remove(1));
+    // The peer never answered the first; the next goes all the same, without what was given up.
     drop(first);
-    assert!((&mut leader).now_or_never().is_none());
-    assert_eq!(to.pushes(), [vec![1], vec![2, 3, 4]]);
-    drop(idle);
-    drop(leader);
+    until(|| to.pushes().len() == 2).await;
+    // One of two who wait goes: the other is answered.
+    drop(pushes.remove(0));
     to.let_all();
-    last.await.unwrap();
-    assert_eq!(to.pushes(), [vec![1], vec![2, 3, 4], vec![4]]);
+    pushes.remove(0).await.unwrap();
+    assert_eq!(to.pushes(), [vec![1], vec![2, 4]]);
 }
 
 #[tokio::test]
@@ -130,5 +171,5 @@ async fn peers_do_not_wait_for_each_other() {
     fast.let_all();
     let mut waiting = Box::pin(push(&batches, &slow, shard(1, 10)));
     assert!((&mut waiting).now_or_never().is_none());
-    batches.push(peer(2), shard(2, 10), |shards| fast.take(shards)).await.unwrap();
+    push_to(&batches, peer(2), &fast, shard(2, 10)).await.unwrap();
 }
