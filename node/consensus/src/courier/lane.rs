@@ -46,7 +46,9 @@ pub(super) async fn run(courier: Arc<Courier>, peer: PeerId, mut queue: mpsc::Re
             };
             if let Err(error) = sent {
                 let unreachable = CallError::Unreachable { peer, reason: error.reason };
-                calls.into_iter().for_each(|call| courier.calls.fail(call, unreachable.clone()));
+                for call in calls {
+                    courier.calls.fail(call, unreachable.clone());
+                }
             }
         }
     }

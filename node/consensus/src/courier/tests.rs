@@ -11,11 +11,14 @@ use crate::transport::TransportError;
 /// Carries frames to other couriers in this process, unless it is told to lose or hold them.
 #[derive(Debug, Default)]
 struct Wire {
-    ends: Mutex<BTreeMap<PeerId, (Arc<Courier>, Arc<Echo>)>>,
+    ends: Mutex<BTreeMap<PeerId, Served>>,
     frames: AtomicUsize,
     held: Mutex<Option<Arc<Notify>>>,
     cut: std::sync::atomic::AtomicBool,
 }
+
+/// A courier, and who answers its questions.
+type Served = (Arc<Courier>, Arc<Echo>);
 
 /// The end of a wire that one courier holds.
 #[derive(Debug)]
@@ -53,19 +56,19 @@ impl Serve for Echo {
     }
 }
 
-fn pair(answers_wait: Option<Arc<Notify>>) -> (Arc<Wire>, Arc<Courier>, Arc<Courier>) {
+fn pair(answers_wait: Option<&Arc<Notify>>) -> (Arc<Wire>, Arc<Courier>, Arc<Courier>) {
     let wire = Arc::new(Wire::default());
     let [left, right] = [1, 2].map(|number| {
         let seat = Seat::from(number);
         let end = End(seat.peer, Arc::clone(&wire));
         let courier = Courier::new(seat, Arc::new(end), Arc::new(SystemClock));
-        wire.ends.lock().insert(seat.peer, (Arc::clone(&courier), Arc::new(Echo(answers_wait.clone()))));
+        wire.ends.lock().insert(seat.peer, (Arc::clone(&courier), Arc::new(Echo(answers_wait.cloned()))));
         courier
     });
     (wire, left, right)
 }
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 async fn ask(courier: &Arc<Courier>, to: u64, group: u64, within: Duration) -> Result<Body, CallError> {
     courier.call(Seat::from(to), GroupId::new(group), Body::ReadIndex(ReadIndex {}), within).await
@@ -98,7 +101,7 @@ async fn questions_of_many_groups_share_frames_and_each_gets_its_answer() {
 
 #[tokio::test(start_paused = true)]
 async fn who_cannot_be_reached_is_said_so_at_once_and_who_is_silent_in_time() {
-    let (wire, left, _right) = pair(Some(Arc::new(Notify::new())));
+    let (wire, left, _right) = pair(Some(&Arc::new(Notify::new())));
     assert!(matches!(ask(&left, 2, 1, LONG).await, Err(CallError::TimedOut { .. })));
     wire.cut.store(true, Ordering::Relaxed);
     assert!(matches!(ask(&left, 2, 1, LONG).await, Err(CallError::Unreachable { .. })));

@@ -61,8 +61,10 @@ impl Rounds {
             if let Ok(round) = round {
                 self.0.lock().last = Some(round);
             }
-            // Who no longer waits needs no answer.
-            waiting.into_iter().for_each(|tell| drop(tell.send(round.clone())));
+            for tell in waiting {
+                // Who no longer waits needs no answer.
+                drop(tell.send(round.clone()));
+            }
         }
     }
 

@@ -55,7 +55,7 @@ async fn give_up(groups: &Groups, id: GroupId, group: &Group) {
         match group.member.transfer(voter).await {
             Ok(()) => return,
             Err(error) => {
-                tracing::warn!(group = %id, to = %voter, error = &error as &dyn std::error::Error, "no transfer")
+                tracing::warn!(group = %id, to = %voter, error = &error as &dyn std::error::Error, "no transfer");
             }
         }
     }

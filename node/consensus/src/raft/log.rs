@@ -103,7 +103,7 @@ impl RaftLogStorage<Types> for LogStore {
         ready(self.log.state().map_err(failed).and_then(|state| {
             let purged = decoded(state.purged.map(|purged| purged.marker), wire::read_log_id_bytes)?;
             let last = state.last.map(|last| LogId::new_term_index(last.term, last.index));
-            Ok(LogState { last_log_id: last.or_else(|| purged.clone()), last_purged_log_id: purged })
+            Ok(LogState { last_log_id: last.or(purged), last_purged_log_id: purged })
         }))
     }
 

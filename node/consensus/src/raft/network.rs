@@ -104,9 +104,8 @@ impl Link {
             let bytes = page.unwrap_or_default();
             let request =
                 SnapshotPage { vote: Some(wire::vote(vote)), state: Some(state.clone()), page: number, bytes };
-            let answer = match self.ask(Body::SnapshotPage(request), within).await? {
-                Body::SnapshotTaken(answer) => answer,
-                _ => return Err(another_answer()),
+            let Body::SnapshotTaken(answer) = self.ask(Body::SnapshotPage(request), within).await? else {
+                return Err(another_answer());
             };
             let theirs = wire::read_vote(answer.vote)?;
             if answer.installed || theirs > *vote {

@@ -104,7 +104,7 @@ impl StateStore {
             let reply = match &entry.payload {
                 EntryPayload::Blank => None,
                 EntryPayload::Membership(to) => {
-                    members = StoredMembership::new(Some(entry.log_id.clone()), to.clone());
+                    members = StoredMembership::new(Some(entry.log_id), to.clone());
                     None
                 }
                 EntryPayload::Normal(proposed) => {
@@ -115,7 +115,7 @@ impl StateStore {
                 }
             };
             answers.push(Answered(reply));
-            last = Some(entry.log_id.clone());
+            last = Some(entry.log_id);
         }
         let mut batch = WriteBatch::default();
         for (key, change) in draft.into_batch() {

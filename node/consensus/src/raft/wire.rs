@@ -33,7 +33,6 @@ pub(crate) fn read_seat(seat: &wire::Seat) -> Decoded<Seat> {
     Ok(Seat { peer: PeerId::from_bytes(peer), incarnation: LogIncarnation::new(seat.incarnation) })
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "openraft hands out references")]
 pub(crate) fn log_id(id: &LogId) -> wire::LogId {
     wire::LogId { term: id.committed_leader_id().term, index: id.index }
 }
@@ -87,9 +86,10 @@ fn read_membership(members: &wire::Membership) -> Decoded<Membership> {
     }
     let configs = members.configs.iter().map(|config| config.seats.iter().map(read_seat).collect());
     let configs = configs.collect::<Decoded<Vec<BTreeSet<Seat>>>>()?;
-    let seats = members.seats.iter().map(|s| Ok((read_seat(s)?, EmptyNode::new())));
-    let seats = seats.collect::<Decoded<BTreeMap<Seat, EmptyNode>>>()?;
-    Membership::new(configs, seats).map_err(|_| missing("membership"))
+    let seats = members.seats.iter().map(read_seat).collect::<Decoded<BTreeSet<Seat>>>()?;
+    #[expect(clippy::zero_sized_map_values, reason = "openraft's type, for nodes that need an address")]
+    let nodes: BTreeMap<Seat, EmptyNode> = seats.into_iter().map(|seat| (seat, EmptyNode::new())).collect();
+    Membership::new(configs, nodes).map_err(|_| missing("membership"))
 }
 
 /// What an entry holds, as the log and messages carry it.

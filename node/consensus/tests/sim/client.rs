@@ -101,7 +101,7 @@ impl Client {
         let mut actions = vec![Action::SetBucket(Box::new(config))];
         actions.extend(slots.into_iter().map(|slot| Action::Assign { first: slot, last: slot }));
         for action in actions {
-            let done = self.tell(&Command { feature: 1, request: None, action }, Duration::from_secs(60)).await;
+            let done = self.tell(&Command { feature: 1, request: None, action }, Duration::from_mins(1)).await;
             assert!(matches!(done, Some(Reply::Done { .. })), "{done:?}");
         }
     }

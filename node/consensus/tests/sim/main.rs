@@ -10,7 +10,13 @@
 //! `STORGO_SEEDS=1..5000 cargo test -p storgo-consensus --test sim seeds -- --nocapture` runs seeds; a failure names its
 //! own, and the same seed does the same again, which is tested too.
 
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, reason = "a simulation fails by panicking")]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a simulation fails by panicking and says what it did"
+)]
 #![allow(clippy::cast_possible_truncation, clippy::indexing_slicing, reason = "numbers are small here")]
 #![allow(missing_docs, unreachable_pub, reason = "a test binary has no readers of its API")]
 

@@ -55,7 +55,9 @@ impl Nemesis {
     pub fn step(&mut self, sim: &mut Sim<'_>, cluster: &Cluster) {
         let now = sim.elapsed();
         let due: Vec<Mend> = self.mends.extract_if(.., |(at, _)| *at <= now).map(|(_, mend)| mend).collect();
-        due.into_iter().for_each(|mend| self.mend(mend, sim, cluster));
+        for mend in due {
+            self.mend(mend, sim, cluster);
+        }
         if now < self.next {
             return;
         }
@@ -93,13 +95,12 @@ impl Nemesis {
                     self.power_loss(node, until, sim, cluster);
                 }
             }
-            Act::Blackout => {}
             Act::Wipe | Act::Rot if !self.lost && self.down.is_empty() => {
                 self.lost = true;
                 self.crash(node, until, sim, cluster);
                 self.lose(act, node, cluster);
             }
-            Act::Wipe | Act::Rot => {}
+            Act::Wipe | Act::Rot | Act::Blackout => {}
             Act::Cut => {
                 others().for_each(|other| sim.partition(name(node), other));
                 self.mends.push((until, Mend::Links));
@@ -107,9 +108,9 @@ impl Nemesis {
             Act::CutOneWay => {
                 let (from, to) = (self.rng.random_bool(0.5), others().next().unwrap_or_default());
                 if from {
-                    sim.partition_oneway(name(node), to)
+                    sim.partition_oneway(name(node), to);
                 } else {
-                    sim.partition_oneway(to, name(node))
+                    sim.partition_oneway(to, name(node));
                 }
                 self.mends.push((until, Mend::Links));
             }

@@ -158,15 +158,11 @@ async fn keep_seats(cluster: Cluster, groups: Groups, number: u64) {
         }
         if status.leader == Some(groups.me()) {
             let wanted: BTreeSet<Seat> = seats.values().copied().collect();
-            for seat in wanted.difference(&status.voters) {
-                let added = groups.add_learner(GROUP, *seat, Duration::from_secs(5)).await;
-                if added.is_ok() {
-                    // One at a time: in place of the seat that its peer had.
-                    let voters = status.voters.iter().filter(|voter| voter.peer != seat.peer).copied();
-                    let voters = voters.chain([*seat]).collect();
-                    drop(groups.set_voters(GROUP, voters, Duration::from_secs(5)).await);
-                }
-                break;
+            // One at a time: in place of the seat that its peer had.
+            let Some(seat) = wanted.difference(&status.voters).next() else { continue };
+            if groups.add_learner(GROUP, *seat, Duration::from_secs(5)).await.is_ok() {
+                let voters = status.voters.iter().filter(|voter| voter.peer != seat.peer).copied();
+                drop(groups.set_voters(GROUP, voters.chain([*seat]).collect(), Duration::from_secs(5)).await);
             }
         }
     }

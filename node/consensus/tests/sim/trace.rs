@@ -14,9 +14,6 @@ impl Trace {
         hasher.update(&now.as_nanos().to_le_bytes());
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
-        if std::env::var_os("STORGO_TRACE").is_some() {
-            println!("{now:?} {what} {}", blake3::hash(bytes).to_hex().get(..8).unwrap_or_default());
-        }
     }
 
     pub fn hash(&self) -> String {

@@ -48,7 +48,7 @@ pub fn run(seed: u64) -> Outcome {
         .min_message_latency(Duration::from_millis(1))
         .max_message_latency(Duration::from_millis(20))
         .udp_capacity(1 << 16)
-        .simulation_duration(Duration::from_secs(3600))
+        .simulation_duration(Duration::from_hours(1))
         .build();
     for machine in cluster.machines.clone() {
         let cluster = cluster.clone();

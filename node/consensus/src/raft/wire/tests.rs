@@ -33,7 +33,7 @@ fn what_members_say_comes_back() {
     }
     assert_eq!(read_log_id_bytes(log_id_bytes(&id(3, 9))), Ok(id(3, 9)));
     for entry in entries() {
-        assert_eq!(read_entry(entry.log_id.clone(), payload(&entry)), Ok(entry));
+        assert_eq!(read_entry(entry.log_id, payload(&entry)), Ok(entry));
     }
     let stored = StoredMembership::new(Some(id(1, 2)), members(&[&[1, 2]], &[3]));
     for (last, stored) in [(Some(id(4, 5)), stored), (None, StoredMembership::default())] {
