@@ -387,6 +387,9 @@ pub const LOG_FILL_BYTES: usize = 256 * KIB;
 /// Bytes of records that wait for the log's writer; beyond it callers wait for room.
 pub const LOG_QUEUE_BYTES_MAX: usize = 32 * MIB;
 
+/// Records that nobody waits for, before they are written without others: they take room from those that are waited for.
+pub const LOG_HINTS_MAX: usize = 1024;
+
 /// Bytes of an old segment that one round rewrites forward at the most: as many as a round of others' may take long, so
 /// that the log outruns its garbage and nobody waits long behind it.
 pub const LOG_CARRY_BYTES_MAX: usize = 4 * MIB;

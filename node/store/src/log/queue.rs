@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use storgo_protocol::limits::LOG_QUEUE_BYTES_MAX;
+use storgo_protocol::limits::{LOG_HINTS_MAX, LOG_QUEUE_BYTES_MAX};
 use storgo_protocol::log::LogRecord;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
@@ -69,9 +69,10 @@ impl State {
         }
     }
 
-    /// Lets records take effect and queues them. Without `done` they wait for others to be written with.
+    /// Lets records take effect and queues them. Without `done` they wait for others to be written with, unless too many
+    /// do.
     pub(super) fn submit(&mut self, records: Vec<LogRecord>, done: Option<Done>, room: Option<OwnedSemaphorePermit>) {
-        self.wanted |= done.is_some();
+        self.wanted |= done.is_some() || self.queue.len() >= LOG_HINTS_MAX;
         let records = records.into_iter().map(|record| Queued { serial: self.index.apply(&record, None), record });
         let records = records.collect();
         self.queue.push(Pending { records, done, _room: room });

@@ -11,13 +11,13 @@ use rand::rngs::StdRng;
 use storgo_object::ports::OsRandom;
 use storgo_protocol::GroupId;
 use storgo_protocol::limits::{
-    LOG_ENTRY_BYTES_MAX, LOG_FRAME_BYTES_MAX, LOG_MARK_BYTES_MAX, LOG_QUEUE_BYTES_MAX, LOG_READ_BYTES_MAX,
-    LOG_SEGMENTS_SPARE,
+    LOG_ENTRY_BYTES_MAX, LOG_FRAME_BYTES_MAX, LOG_HINTS_MAX, LOG_MARK_BYTES_MAX, LOG_QUEUE_BYTES_MAX,
+    LOG_READ_BYTES_MAX, LOG_SEGMENTS_SPARE,
 };
 
 use super::rig::{DIR, Rig, SEGMENT_BYTES, run};
 use crate::NodeKey;
-use crate::disk::sim::SimDisk;
+use crate::disk::sim::{Fault, SimDisk};
 use crate::disk::{Disk, OsDisk};
 use crate::log::{Log, LogConfig, LogEntry, LogError, SyncPolicy};
 use crate::tests::rig::random;
@@ -90,6 +90,32 @@ fn nobody_is_answered_before_the_sync() {
         assert_eq!(answered.load(Ordering::SeqCst), 1);
         log.close().await.unwrap();
         assert!(matches!(group.append(vec![]).await, Err(LogError::Closed)));
+    });
+}
+
+#[test]
+fn hints_wait_for_others_to_be_written_with_but_not_without_end() {
+    run(async {
+        let mut rig = Rig::new(10);
+        let (log, _) = rig.open().unwrap();
+        let group = log.group(GroupId::new(1));
+        let before = rig.disk.syncs();
+        for _ in 0..LOG_HINTS_MAX {
+            group.save_committed(Bytes::from_static(b"so far")).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(rig.disk.syncs(), before, "a hint was written by itself");
+        group.save_committed(Bytes::from_static(b"further")).await.unwrap();
+        until("hints are written", || rig.disk.syncs() > before).await;
+        assert_eq!(group.committed().unwrap().unwrap(), b"further".as_slice());
+        // The last one goes with a vote, and is there at the next start.
+        group.save_committed(Bytes::from_static(b"to here")).await.unwrap();
+        group.save_vote(Bytes::from_static(b"vote")).await.unwrap();
+        rig.disk.plan(1, Fault::PowerLoss);
+        drop(log.close().await);
+        rig.disk.restart(0);
+        let (log, _) = rig.open().unwrap();
+        assert_eq!(log.group(GroupId::new(1)).committed().unwrap().unwrap(), b"to here".as_slice());
     });
 }
 
