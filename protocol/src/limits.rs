@@ -600,6 +600,21 @@ pub const RAFT_LOG_KEPT: u64 = 1024;
 /// Entries that are applied and committed together: few enough that those who wait for the first do not wait long.
 pub const APPLIED_AT_ONCE_MAX: usize = 256;
 
+/// Milliseconds before members are asked for their leader a second time: doubled with each round.
+pub const ROUTER_PAUSE_MS_MIN: u64 = 20;
+
+/// The longest such pause: an election takes about a second.
+pub const ROUTER_PAUSE_MS_MAX: u64 = 500;
+
+/// Silences in a row after which a member is passed over.
+pub const ROUTER_FAILURES_MAX: u32 = 3;
+
+/// Seconds for which it is passed over.
+pub const ROUTER_OPEN_SECONDS: u64 = 5;
+
+/// Silent peers that are remembered.
+pub const ROUTER_PEERS_MAX: usize = 256;
+
 /// Milliseconds by which a clock may differ from those of most others before its node may not lead: far more than
 /// synchronised clocks do, and little enough for times to mean something to people.
 pub const CLOCK_OFF_MS_MAX: u64 = 500;

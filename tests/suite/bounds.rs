@@ -39,6 +39,8 @@ const RECORDS: &str = "node/store/src/records/tests/states.rs";
 const MACHINE: &str = "node/consensus/src/machine/tests/writes.rs";
 const COURIER: &str = "node/consensus/src/courier/tests.rs";
 const FRAMES: &str = "what_comes_beyond_its_bounds_is_dropped";
+const ROUTER: &str = "node/consensus/src/router/tests.rs";
+const PASSED_OVER: &str = "who_fails_again_and_again_is_passed_over_for_a_while";
 const BUCKET: &str = "protocol/src/meta/bucket.rs";
 const COMMAND: &str = "protocol/src/meta/command/tests.rs";
 const VERSION: &str = "protocol/src/meta/version/tests.rs";
@@ -462,7 +464,7 @@ const ROWS: &[Row] = &[
     ),
     Bound("RAFT_FRAME_BYTES_MAX", COURIER, FRAMES, "a frame of one byte more"),
     Bound("RAFT_ENVELOPES_MAX", COURIER, FRAMES, "a frame of one message more"),
-    Own("RAFT_APPEND_BYTES_MAX", "how much this side sends at once; `limited_reads_keep_to_their_bytes`"),
+    Own("RAFT_APPEND_BYTES_MAX", "how much of its own log this side sends at once"),
     Bound(
         "GROUP_SEATS_MAX",
         "node/consensus/src/raft/wire/tests.rs",
@@ -475,6 +477,11 @@ const ROWS: &[Row] = &[
     Own("RAFT_SNAPSHOT_EVERY", "how often this side makes a snapshot"),
     Own("RAFT_LOG_KEPT", "how much log this side keeps"),
     Own("APPLIED_AT_ONCE_MAX", "how much this side applies at once"),
+    Own("ROUTER_PAUSE_MS_MIN", "when this side asks again"),
+    Own("ROUTER_PAUSE_MS_MAX", "when this side asks again"),
+    Bound("ROUTER_FAILURES_MAX", ROUTER, PASSED_OVER, "one silence more"),
+    Bound("ROUTER_OPEN_SECONDS", ROUTER, PASSED_OVER, "a silence longer ago"),
+    Bound("ROUTER_PEERS_MAX", ROUTER, PASSED_OVER, "one silent peer more"),
     Own("RAFT_LANE_IDLE_SECONDS", "how long this side keeps a queue; `an_idle_lane_is_forgotten_and_made_again`"),
     Bound(
         "CLOCK_OFF_MS_MAX",

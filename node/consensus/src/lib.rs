@@ -13,10 +13,12 @@ mod clock_guard;
 mod courier;
 mod groups;
 mod raft;
+mod router;
 mod seat;
 mod transport;
 
 pub use groups::{Fresh, GroupError, Groups, GroupsConfig, Level};
 pub use raft::{Elections, MemberStatus, Snapshots};
+pub use router::{Ask, AskError, RouteError, Router};
 pub use seat::Seat;
 pub use transport::{Transport, TransportError};

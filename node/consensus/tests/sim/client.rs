@@ -36,6 +36,11 @@ fn now() -> Duration {
     turmoil::sim_elapsed().unwrap_or_default()
 }
 
+/// Lets simulated time pass.
+async fn pass(time: Duration) {
+    tokio::time::sleep_until(tokio::time::Instant::now() + time).await;
+}
+
 impl Client {
     pub async fn new(seed: u64, number: u64, nodes: u64, history: History) -> Self {
         let rng = StdRng::seed_from_u64(seed.wrapping_mul(7919) + number);
@@ -73,7 +78,7 @@ impl Client {
             }
             self.favourite = (node + 1) % self.nodes;
             let pause = self.rng.random_range(10..60);
-            tokio::time::sleep(Duration::from_millis(pause)).await;
+            pass(Duration::from_millis(pause)).await;
         }
         None
     }
@@ -85,7 +90,7 @@ impl Client {
             match Reply::decode(answer).ok()? {
                 // Not there yet, or a retry that came too late to know.
                 Reply::Refused(refused) if matches!(refused.kind, RefusedKind::NoBucket | RefusedKind::NotHere(_)) => {
-                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    pass(Duration::from_millis(50)).await;
                 }
                 reply => return Some(reply),
             }
@@ -121,7 +126,7 @@ impl Client {
         let told = if did == Did::Get { self.get(key).await } else { self.write(key, did).await };
         self.history.add(Operation { key, did, told, began, ended: now() });
         let pause = self.rng.random_range(0..120);
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        pass(Duration::from_millis(pause)).await;
     }
 
     async fn get(&mut self, key: u8) -> Told {
