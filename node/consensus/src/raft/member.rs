@@ -6,11 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError};
-use openraft::{Config, EmptyNode, Raft, ReadPolicy, SnapshotPolicy};
+use openraft::{EmptyNode, Raft, ReadPolicy};
 use openraft_rt::deterministic_rng::DeterministicRng;
 use openraft_rt_tokio::TokioRuntime;
-use storgo_protocol::GroupId;
-use storgo_protocol::limits::{RAFT_ENTRIES_MAX, RAFT_LOG_KEPT, RAFT_SNAPSHOT_EVERY};
 use storgo_protocol::meta::{Proposal, Reply};
 use storgo_protocol::raft::{Unable, envelope::Body};
 use storgo_store::log::GroupLog;
@@ -20,44 +18,12 @@ use tokio::sync::Mutex;
 use super::intake::{self, Intake, Taken};
 use super::log::LogStore;
 use super::network::Network;
+use super::pace::{Elections, Snapshots, config};
 use super::state::StateStore;
 use super::types::{Answered, Proposed, Types};
 use super::wire;
 use crate::courier::Courier;
 use crate::seat::Seat;
-
-/// How long leaders are trusted and when others stand for election.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Elections {
-    /// A leader says so often that it is there.
-    pub heartbeat: Duration,
-    /// Who hears nothing for at least so long stands for election,
-    pub timeout_min: Duration,
-    /// and for at most so long, at random.
-    pub timeout_max: Duration,
-}
-
-impl Default for Elections {
-    fn default() -> Self {
-        let [heartbeat, timeout_min, timeout_max] = [150, 450, 900].map(Duration::from_millis);
-        Self { heartbeat, timeout_min, timeout_max }
-    }
-}
-
-/// When the log is let go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Snapshots {
-    /// Entries between two snapshots: each costs a sync of the records.
-    pub every: u64,
-    /// Entries that are kept behind one, for members that are a little behind.
-    pub log_kept: u64,
-}
-
-impl Default for Snapshots {
-    fn default() -> Self {
-        Self { every: RAFT_SNAPSHOT_EVERY, log_kept: RAFT_LOG_KEPT }
-    }
-}
 
 /// Why a group did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -126,25 +92,6 @@ fn write_failed(error: RaftError<Types, ClientWriteError<Types>>) -> MemberError
     }
 }
 
-fn config(group: GroupId, elections: Elections, snapshots: Snapshots) -> Result<Config, MemberError> {
-    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    let config = Config {
-        cluster_name: format!("group {group}"),
-        heartbeat_interval: ms(elections.heartbeat),
-        election_timeout_min: ms(elections.timeout_min),
-        election_timeout_max: ms(elections.timeout_max),
-        install_snapshot_timeout: ms(elections.timeout_max) * 4,
-        max_payload_entries: RAFT_ENTRIES_MAX,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(snapshots.every),
-        max_in_snapshot_log_to_keep: snapshots.log_kept,
-        enable_pre_vote: Some(true),
-        // A leader that starts again stands for election as others do.
-        enable_leader_restore: Some(false),
-        ..Config::default()
-    };
-    config.validate().map_err(stopped)
-}
-
 impl Member {
     /// Starts a group on what is kept of it. `seed` decides its elections.
     pub(crate) async fn start(
@@ -167,7 +114,7 @@ impl Member {
         }
         let network = Network { courier: Arc::clone(courier), group };
         let (log, state) = (LogStore::new(log), StateStore::new(records.clone()));
-        let config = Arc::new(config(group, elections, snapshots)?);
+        let config = Arc::new(config(group, elections, snapshots).map_err(stopped)?);
         let start = Raft::new(courier.me(), config, network, log, state);
         let raft = DeterministicRng::<TokioRuntime>::scope(seed, start).await.map_err(stopped)?;
         Ok(Self { raft, records, intake: Mutex::default() })

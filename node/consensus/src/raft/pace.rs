@@ -1,0 +1,60 @@
+//! How fast a group goes: when leaders are doubted, and when its log is let go.
+
+use std::time::Duration;
+
+use openraft::{Config, ConfigError, SnapshotPolicy};
+use storgo_protocol::GroupId;
+use storgo_protocol::limits::{RAFT_ENTRIES_MAX, RAFT_LOG_KEPT, RAFT_SNAPSHOT_EVERY};
+
+/// How long leaders are trusted and when others stand for election.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Elections {
+    /// A leader says so often that it is there.
+    pub heartbeat: Duration,
+    /// Who hears nothing for at least so long stands for election,
+    pub timeout_min: Duration,
+    /// and for at most so long, at random.
+    pub timeout_max: Duration,
+}
+
+impl Default for Elections {
+    fn default() -> Self {
+        let [heartbeat, timeout_min, timeout_max] = [150, 450, 900].map(Duration::from_millis);
+        Self { heartbeat, timeout_min, timeout_max }
+    }
+}
+
+/// When the log is let go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshots {
+    /// Entries between two snapshots: each costs a sync of the records.
+    pub every: u64,
+    /// Entries that are kept behind one, for members that are a little behind.
+    pub log_kept: u64,
+}
+
+impl Default for Snapshots {
+    fn default() -> Self {
+        Self { every: RAFT_SNAPSHOT_EVERY, log_kept: RAFT_LOG_KEPT }
+    }
+}
+
+/// The same, as openraft wants it.
+pub(super) fn config(group: GroupId, elections: Elections, snapshots: Snapshots) -> Result<Config, ConfigError> {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let config = Config {
+        cluster_name: format!("group {group}"),
+        heartbeat_interval: ms(elections.heartbeat),
+        election_timeout_min: ms(elections.timeout_min),
+        election_timeout_max: ms(elections.timeout_max),
+        install_snapshot_timeout: ms(elections.timeout_max) * 4,
+        max_payload_entries: RAFT_ENTRIES_MAX,
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(snapshots.every),
+        max_in_snapshot_log_to_keep: snapshots.log_kept,
+        enable_pre_vote: Some(true),
+        // A leader that starts again stands for election as others do.
+        enable_leader_restore: Some(false),
+        ..Config::default()
+    };
+    config.validate()
+}
