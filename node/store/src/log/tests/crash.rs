@@ -146,8 +146,8 @@ fn an_old_segment_outlives_what_makes_it_needless() {
                 assert!(Instant::now() < deadline, "the writer does not sync");
                 tokio::task::yield_now().await;
             }
-            let purged = group.clone();
-            let purge = tokio::spawn(async move { purged.purge_upto(10, Bytes::from_static(b"marker")).await });
+            let asker = group.clone();
+            let purge = tokio::spawn(async move { asker.purge_upto(10, Bytes::from_static(b"marker")).await });
             while group.state().unwrap().purged.is_none() {
                 assert!(Instant::now() < deadline, "the purge is not asked for");
                 tokio::task::yield_now().await;
@@ -160,7 +160,7 @@ fn an_old_segment_outlives_what_makes_it_needless() {
             let (log, opening) = open().await.unwrap();
             assert_eq!(opening.set_aside, None, "call {call}");
             let state = log.group(GroupId::new(1)).state().unwrap();
-            let (first, purged) = (state.first.unwrap().index, state.purged.map_or(0, |purged| purged.index));
+            let (first, purged) = (state.first.unwrap().index, state.purged.map_or(0, |gone| gone.index));
             assert!(first == purged + 1, "call {call}: entries begin at {first}, {purged} were purged");
             assert!(purge.is_err() || purged == 10, "call {call}");
             purges += u32::from(purged == 10);

@@ -88,7 +88,7 @@ fn no_flipped_byte_is_cut_or_believed() {
                         assert_ne!(opening.incarnation.as_u64(), 0);
                         refused += 1;
                     }
-                    Ok((log, opening)) => {
+                    Ok((log, _)) => {
                         // Behind the end, what is no zero is taken for a frame that was not finished, if anything.
                         assert!(at >= end, "{what} was believed");
                         assert_eq!(told(&log).await.unwrap(), Model::after(&rig.history, rig.acked), "{what}");
