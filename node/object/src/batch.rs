@@ -100,7 +100,7 @@ impl Turn {
                 outcome = send(shards) => {
                     for caller in callers {
                         // Who does not wait any more need not know.
-                        drop(caller.send(outcome.as_ref().map_err(|miss| miss.again()).copied()));
+                        drop(caller.send(outcome.as_ref().map_err(Miss::again).copied()));
                     }
                 }
                 () = all_gone(&mut callers) => {}

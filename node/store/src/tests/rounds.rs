@@ -45,14 +45,14 @@ fn asked(core: &Core, index: usize, prepared: Prepared) -> (Request, Outcome) {
 
 /// Has the committer do all of it in one round; gives the shards that it acknowledged.
 fn round(core: &Core, committer: Committer, files: Vec<(usize, Prepared)>) -> Vec<usize> {
-    let desk = Desk::new(committer);
+    let counter = Desk::new(committer);
     let ask = |(index, prepared)| {
         let (request, outcome) = asked(core, index, prepared);
-        desk.leave(request).unwrap();
+        counter.leave(request).unwrap();
         (index, outcome)
     };
     let outcomes: Vec<_> = files.into_iter().map(ask).collect();
-    desk.work();
+    counter.work();
     outcomes.into_iter().filter_map(|(index, outcome)| outcome.now().ok().map(|()| index)).collect()
 }
 
@@ -164,9 +164,9 @@ fn an_index_that_panics_costs_its_disk_and_acknowledges_nothing() {
     let volume = Arc::clone(&committer.volume);
     let (request, outcome) = asked(&core, 0, staged(&core, 0).unwrap());
     committer.catalog = Catalog::new(Arc::new(Panicking));
-    let desk = Desk::new(committer);
-    desk.leave(request).unwrap();
-    desk.work();
+    let counter = Desk::new(committer);
+    counter.leave(request).unwrap();
+    counter.work();
     assert!(outcome.now().is_err());
     assert!(!volume.is_good());
 }
@@ -176,30 +176,30 @@ fn an_index_that_panics_costs_its_disk_and_acknowledges_nothing() {
 fn nothing_that_is_left_at_a_desk_is_forgotten() {
     let disk = SimDisk::new();
     let (core, committer) = started(&disk);
-    let desk = Desk::new(committer);
+    let counter = Desk::new(committer);
     disk.hold(Path::new("/disk0"));
     let (first, one) = asked(&core, 0, staged(&core, 0).unwrap());
     let (second, other) = asked(&core, 1, staged(&core, 1).unwrap());
     std::thread::scope(|scope| {
-        desk.leave(first).unwrap();
-        let at_it = scope.spawn(|| desk.work());
-        while desk.waiting() > 0 {
+        counter.leave(first).unwrap();
+        let at_it = scope.spawn(|| counter.work());
+        while counter.waiting() > 0 {
             std::thread::yield_now();
         }
-        desk.leave(second).unwrap();
+        counter.leave(second).unwrap();
         // It does not wait for the disk: somebody else does.
-        desk.work();
-        assert!(!at_it.is_finished() && desk.waiting() == 1);
+        counter.work();
+        assert!(!at_it.is_finished() && counter.waiting() == 1);
         disk.release();
     });
     one.now().unwrap();
     other.now().unwrap();
     check(&disk, &[0, 1]);
 
-    desk.close();
+    counter.close();
     let (late, outcome) = asked(&core, 2, staged(&core, 2).unwrap());
-    desk.leave(late).unwrap();
-    desk.work();
+    counter.leave(late).unwrap();
+    counter.work();
     assert!(outcome.now().is_err());
 }
 
@@ -208,17 +208,17 @@ fn nothing_that_is_left_at_a_desk_is_forgotten() {
 fn no_more_waits_at_a_desk_than_its_bound() {
     let disk = SimDisk::new();
     let (core, committer) = started(&disk);
-    let desk = Desk::new(committer);
+    let counter = Desk::new(committer);
     let lease_alone = || {
         let prepared = Prepared { files: Vec::new(), ..staged(&core, 0).unwrap() };
         asked(&core, 0, prepared)
     };
     for _ in 0..COMMIT_QUEUE_MAX {
-        desk.leave(lease_alone().0).unwrap();
+        counter.leave(lease_alone().0).unwrap();
     }
     let (request, outcome) = lease_alone();
-    assert!(desk.leave(request).is_err());
+    assert!(counter.leave(request).is_err());
     assert!(outcome.now().is_err());
-    desk.work();
-    desk.leave(lease_alone().0).unwrap();
+    counter.work();
+    counter.leave(lease_alone().0).unwrap();
 }
