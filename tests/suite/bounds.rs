@@ -370,12 +370,7 @@ const ROWS: &[Row] = &[
     Bound("LOG_FRAME_BYTES_MAX", FORMATS, LOG_FORMAT, "a frame of one step more, read and made"),
     Own("LOG_FILL_BYTES", "how far ahead this side grows its own files"),
     Bound("LOG_QUEUE_BYTES_MAX", LOG_SHAPE, LOG_AT_ONCE, "one entry more, on a disk that does not answer"),
-    Bound(
-        "LOG_HINTS_MAX",
-        LOG_SHAPE,
-        "hints_wait_for_others_to_be_written_with_but_not_without_end",
-        "one hint more",
-    ),
+    Bound("LOG_HINTS_MAX", LOG_SHAPE, "hints_wait_for_others_to_be_written_with_but_not_without_end", "one hint more"),
     Own("LOG_CARRY_BYTES_MAX", "how much this side rewrites at once; `a_group_that_rests_pins_no_segment`"),
     Own(
         "LOG_CACHE_BYTES",

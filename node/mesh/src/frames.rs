@@ -108,13 +108,12 @@ impl Lane {
     async fn write(&mut self, core: &Core, peer: PeerId, frame: &Frame) -> Result<(), FrameError> {
         let silence = core.config.silence();
         // Whatever ends this early, a frame may stand half on the stream, and then no other may follow.
-        let mut stream = match self.0.take() {
-            Some((stream, _)) => stream,
-            None => {
-                let mut control = core.control.clone();
-                let opened = timeout(silence, pool::open(&mut control, peer, RAFT_PROTOCOL)).await;
-                opened.map_err(|_| FrameError::Silent(silence))??
-            }
+        let mut stream = if let Some((stream, _)) = self.0.take() {
+            stream
+        } else {
+            let mut control = core.control.clone();
+            let opened = timeout(silence, pool::open(&mut control, peer, RAFT_PROTOCOL)).await;
+            opened.map_err(|_| FrameError::Silent(silence))??
         };
         write_frame(&mut stream, frame, silence).await?;
         self.0 = Some((stream, Some(Instant::now())));

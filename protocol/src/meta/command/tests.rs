@@ -64,7 +64,7 @@ fn all() -> Vec<Action> {
         Action::Drop(to),
         Action::RaiseFeature(2),
         Action::Tick,
-        Action::SetRows(vec![rows(1), rows(2)].concat()),
+        Action::SetRows([rows(1), rows(2)].concat()),
     ]
 }
 

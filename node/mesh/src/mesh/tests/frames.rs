@@ -10,21 +10,21 @@ use crate::{FrameInbox, pool};
 
 /// Hands frames on.
 #[derive(Debug)]
-struct Inbox(mpsc::UnboundedSender<(PeerId, Bytes)>);
+struct Inbox(mpsc::Sender<(PeerId, Bytes)>);
 
 impl FrameInbox for Inbox {
     fn receive(&self, from: PeerId, frame: Bytes) {
-        self.0.send((from, frame)).unwrap();
+        self.0.try_send((from, frame)).unwrap();
     }
 }
 
-fn inbox(mesh: &Mesh) -> mpsc::UnboundedReceiver<(PeerId, Bytes)> {
-    let (sender, frames) = mpsc::unbounded_channel();
+fn inbox(mesh: &Mesh) -> mpsc::Receiver<(PeerId, Bytes)> {
+    let (sender, frames) = mpsc::channel(2000);
     mesh.take_frames(Arc::new(Inbox(sender))).unwrap();
     frames
 }
 
-async fn next(frames: &mut mpsc::UnboundedReceiver<(PeerId, Bytes)>) -> (PeerId, Bytes) {
+async fn next(frames: &mut mpsc::Receiver<(PeerId, Bytes)>) -> (PeerId, Bytes) {
     timeout(DEADLINE, frames.recv()).await.unwrap().unwrap()
 }
 
