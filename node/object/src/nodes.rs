@@ -97,7 +97,7 @@ impl NodeWriter {
 
     /// The peers that should take the node now, with the copies that each should keep on its disks.
     fn missing(&self, node: &EncodedNode, held: &BTreeMap<PeerId, u32>) -> Result<Vec<(PeerId, u8)>, ObjectError> {
-        let takers = self.pool.ranked_takers(node.id.as_bytes());
+        let takers = self.pool.ranked_takers(node.id.as_bytes(), held);
         // A holder that takes no more, being full, is a holder.
         let full = held.keys().filter(|peer| !takers.contains(peer) && !self.pool.is_gone(**peer)).count();
         if takers.len() + full == 0 {

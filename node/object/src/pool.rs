@@ -162,12 +162,30 @@ impl Pool {
         assignment.into_iter().collect()
     }
 
-    /// The peers that can be written to, those that placement prefers for `item` first; who was late or caught, last.
-    pub(crate) fn ranked_takers(&self, item: &[u8; 32]) -> Vec<PeerId> {
+    /// The peers that can be written to: `holders` of the item, those in zones where the fewest hold it or come before,
+    /// and of these those that placement prefers; who was late or caught, last.
+    pub(crate) fn ranked_takers(&self, item: &[u8; 32], holders: &BTreeMap<PeerId, u32>) -> Vec<PeerId> {
         let (known, now) = (self.known.lock(), Instant::now());
-        let mut peers = ranked(item, &candidates(known.writable(now)));
-        peers.sort_by_key(|peer| known.standing(*peer, now));
-        peers
+        let mut zones: BTreeMap<&str, usize> = BTreeMap::new();
+        for card in known.cards.iter().filter(|card| holders.contains_key(&card.peer)) {
+            *zones.entry(card.zone.as_str()).or_default() += 1;
+        }
+        let candidates = candidates(known.writable(now));
+        let mut peers: Vec<(Standing, usize, PeerId)> = Vec::with_capacity(candidates.len());
+        for candidate in rank(item, &candidates) {
+            let peer = candidate.peer;
+            let before = if holders.contains_key(&peer) {
+                0
+            } else {
+                let count = zones.entry(candidate.zone).or_default();
+                *count += 1;
+                *count
+            };
+            peers.push((known.standing(peer, now), before, peer));
+        }
+        // Stable: those of equal claim stay in order of rank.
+        peers.sort_by_key(|(standing, before, _)| (*standing, *before));
+        peers.into_iter().map(|(_, _, peer)| peer).collect()
     }
 
     /// The peers that can be asked, those that placement prefers for `item` first. Those that placement passes over

@@ -34,8 +34,29 @@ fn a_peer_without_weight_is_asked_last_and_takes_nothing() {
     let pool = Pool::new(vec![card(1, 0), card(2, 100)], &[]).unwrap();
     let (idle, taker) = (card(1, 0).peer, card(2, 0).peer);
     assert_eq!(pool.ranked(&ITEM), [taker, idle]);
-    assert_eq!(pool.ranked_takers(&ITEM), [taker]);
+    assert_eq!(pool.ranked_takers(&ITEM, &BTreeMap::new()), [taker]);
     assert_eq!((pool.takers(), pool.domains()), (1, 3));
+}
+
+/// A node has few copies, and a zone may go with all its peers.
+#[test]
+fn copies_go_to_zones_that_have_none() {
+    let zone = |number: u8| ["attic", "cellar", "shed"][usize::from(number) % 3];
+    let cards: Vec<PeerCard> = (1..=9).map(|n| PeerCard { zone: zone(n).to_owned(), ..card(n, 100) }).collect();
+    let zones: BTreeMap<PeerId, &str> = (1..=9).map(|n| (card(n, 0).peer, zone(n))).collect();
+    let pool = Pool::new(cards, &[]).unwrap();
+    for item in 0..50 {
+        let of = |holders: &BTreeMap<PeerId, u32>| pool.ranked_takers(&[item; 32], holders);
+        let order = of(&BTreeMap::new());
+        for three in order.chunks(3) {
+            assert_eq!(three.iter().map(|peer| zones[peer]).collect::<BTreeSet<_>>().len(), 3, "{order:?}");
+        }
+        // One is held by a peer that would have come late: the next goes elsewhere.
+        let held = BTreeMap::from([(order[8], 1)]);
+        let after = of(&held);
+        assert_eq!(after[0], order[8], "who holds it comes first");
+        assert!(after[1..3].iter().all(|peer| zones[peer] != zones[&order[8]]), "{after:?}");
+    }
 }
 
 #[test]
@@ -45,7 +66,7 @@ fn a_full_peer_is_read_from_and_one_that_is_gone_is_not_until_it_answers() {
     pool.fail(full, &refused(RefusalKind::NoSpace));
     pool.fail(gone, &Miss::Failed(PeerError::Stopped));
     assert_eq!(pool.ranked(&ITEM), [full]);
-    assert!(pool.ranked_takers(&ITEM).is_empty());
+    assert!(pool.ranked_takers(&ITEM, &BTreeMap::new()).is_empty());
     assert!(matches!(pool.exhausted("it"), ObjectError::NoSpace { .. }));
     pool.refresh(vec![card(1, 100), card(2, 100), card(3, 100)], &[]);
     assert_eq!(pool.peers(), [full, gone, card(3, 0).peer]);
@@ -76,7 +97,7 @@ fn who_was_late_or_caught_comes_after_the_others() {
     pool.late(cards[1].peer);
     let ranked = pool.ranked(&ITEM);
     assert_eq!(ranked[4..], [cards[1].peer, cards[0].peer]);
-    assert_eq!(pool.ranked_takers(&ITEM), ranked);
+    assert_eq!(pool.ranked_takers(&ITEM, &BTreeMap::new()), ranked);
     assert_eq!(pool.spares(|peer| peer == cards[2].peer), 3);
     // What fits on the others goes there, and what does not goes to all but those that were given up.
     let stripe = StripeId::from_bytes(ITEM);
