@@ -88,7 +88,8 @@ impl World {
 
     /// Waits until hidden nodes have learned that they are, and where they can be reached all the same.
     fn settle(&self) {
-        for node in &self.lab.nodes[..3] {
+        // Not the first, through which the others join: libp2p asks only those for a test whom it has dialled itself.
+        for node in &self.lab.nodes[1..3] {
             until(&format!("{} knows that it can be dialled", node.name), || {
                 (self.status(node)["reach"] == "public").then_some(())
             });
