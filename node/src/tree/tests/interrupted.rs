@@ -24,8 +24,8 @@ async fn what_is_whole_is_not_fetched_again_and_nothing_partial_has_its_name() {
     let whole = seen(&source);
     let mut cut_off = 0;
     // How far a run comes depends on which answers come first, so several places are tried.
-    for requests in 5..60 {
-        if cut_off == 2 {
+    for requests in 5..100 {
+        if cut_off == 1 {
             break;
         }
         lab.network.peers().into_iter().for_each(|peer| lab.network.set_fault(peer, Fault::DownAfter(requests)));
@@ -59,7 +59,7 @@ async fn what_is_whole_is_not_fetched_again_and_nothing_partial_has_its_name() {
         assert!(!scratch.path().join("target.storgo-part").try_exists().unwrap());
         fs::remove_dir_all(&target).unwrap();
     }
-    assert_eq!(cut_off, 2, "runs that were cut off with files left");
+    assert_eq!(cut_off, 1, "a run that was cut off with files left");
 }
 
 #[tokio::test(flavor = "multi_thread")]
