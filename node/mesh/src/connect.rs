@@ -31,10 +31,11 @@ impl Core {
                 Standing::BackedOff(reason) => return Err(Self::unreachable(peer, reason)),
                 Standing::Away(addresses) => {
                     dials += 1;
+                    let began = Instant::now();
                     if let Err(reason) = self.dial(peer, addresses.clone()).await? {
                         // An address that became known meanwhile was not tried yet.
                         if dials >= DIALS_MAX || !self.table.lock().knows_others(peer, &addresses) {
-                            self.failed(peer, reason.clone());
+                            self.dial_failed(peer, reason.clone(), began);
                             return Err(Self::unreachable(peer, reason));
                         }
                     }

@@ -152,6 +152,12 @@ impl Core {
         self.changed.send_replace(());
     }
 
+    /// Notes that a dial that was begun at this time failed.
+    pub(crate) fn dial_failed(&self, peer: PeerId, reason: String, began: Instant) {
+        self.table.lock().dial_failed(peer, reason, began, Instant::now());
+        self.changed.send_replace(());
+    }
+
     /// Says hello to a peer in a task of its own.
     pub(crate) fn spawn_greeting(self: &Arc<Self>, peer: PeerId) {
         let core = Arc::clone(self);

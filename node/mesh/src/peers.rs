@@ -78,9 +78,10 @@ impl PeerTable {
     }
 
     /// Lets an unreachable peer be dialled before its wait is over; one that refused stays alone.
-    pub(crate) fn retry_now(&mut self, peer: PeerId) {
+    pub(crate) fn retry_now(&mut self, peer: PeerId, now: Instant) {
         if let Some(row) = self.rows.get_mut(&peer).filter(|row| row.refusal.is_none()) {
             row.retry_at = None;
+            row.tried_anew = Some(now);
         }
     }
 
@@ -156,6 +157,13 @@ impl PeerTable {
             row.failures = row.failures.saturating_add(1);
             row.fault = reason;
             row.retry_at = Some(now + Duration::from_secs(doubled.min(MESH_BACKOFF_SECONDS_MAX)));
+        }
+    }
+
+    /// Notes that a dial that was begun at this time failed. Many can wait for one dial, and some are late to say so.
+    pub(crate) fn dial_failed(&mut self, peer: PeerId, reason: String, began: Instant, now: Instant) {
+        if self.rows.get(&peer).is_some_and(|row| row.tried_anew.is_none_or(|anew| anew <= began)) {
+            self.failed(peer, reason, now);
         }
     }
 

@@ -32,8 +32,9 @@ pub(crate) async fn join(core: Arc<Core>, bootstrap: Vec<PeerAddress>) {
     for _ in 0..rounds {
         let start = Instant::now();
         join_round(&core, &bootstrap).await;
-        // What failed at once would fail again; silence may have been a few packets that were lost.
-        if core.answering() > 0 || start.elapsed() < core.config.dial_timeout() {
+        // What failed at once would fail again; silence may have been a few packets that were lost. A dial that somebody
+        // else began a little earlier ends a little earlier, too.
+        if core.answering() > 0 || start.elapsed() < core.config.dial_timeout() / 2 {
             break;
         }
     }
@@ -151,7 +152,7 @@ async fn join_through(core: &Arc<Core>, address: &PeerAddress) -> Result<(), Str
         let mut table = core.table.lock();
         table.hear_of(peer, std::slice::from_ref(address));
         // That another address failed, such as an old one in a ticket, says nothing of the one that was asked for.
-        table.retry_now(peer);
+        table.retry_now(peer, Instant::now());
     }
     core.connect(peer).await.map_err(|error| match error {
         // The address has said who it is.

@@ -24,6 +24,8 @@ pub(super) struct Row {
     pub(super) failures: u32,
     pub(super) fault: String,
     pub(super) retry_at: Option<Instant>,
+    /// When somebody last asked for another try: what was begun before does not count against it.
+    pub(super) tried_anew: Option<Instant>,
     pub(super) distrust: Option<Distrust>,
     pub(super) bytes_sent: u64,
     pub(super) bytes_received: u64,

@@ -208,3 +208,19 @@ fn a_relayed_peer_is_told_from_one_with_a_better_way() {
     assert_eq!((row.path, row.path_kind), (Some(address("/ip4/5.5.5.9/tcp/1")), Some(PathKind::Punched)));
     assert!(!table.only_relayed(peer(3)));
 }
+
+#[test]
+fn a_dial_that_was_begun_before_another_try_was_asked_for_does_not_count_against_it() {
+    let now = Instant::now();
+    let mut table = table_of(0, "/ip4/127.0.0.1/tcp/9", now);
+    table.hear_of(peer(1), &[address("/ip4/127.0.0.1/tcp/1")]);
+    let later = now + Duration::from_millis(1);
+    table.dial_failed(peer(1), "silent".to_owned(), now, later);
+    assert!(matches!(table.standing(peer(1), later), Standing::BackedOff(_)));
+    table.retry_now(peer(1), later);
+    // Another one waited for the same dial, and says so only now.
+    table.dial_failed(peer(1), "silent".to_owned(), now, later);
+    assert!(matches!(table.standing(peer(1), later), Standing::Away(_)));
+    table.dial_failed(peer(1), "silent".to_owned(), later, later);
+    assert!(matches!(table.standing(peer(1), later), Standing::BackedOff(_)));
+}
