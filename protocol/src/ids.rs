@@ -89,6 +89,12 @@ impl NetworkId {
     pub fn from_name(name: &str) -> Self {
         Self(blake3::derive_key("storgo v1 network name", name.as_bytes()))
     }
+
+    /// The id of the network with this trust root.
+    #[must_use]
+    pub fn from_root(root: PeerId) -> Self {
+        Self(blake3::derive_key("storgo v1 network root", root.as_bytes()))
+    }
 }
 
 id32!(

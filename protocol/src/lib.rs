@@ -10,6 +10,7 @@
 //! with its encoder, its bounded decoder (total over all byte strings) and its byte table; `protocol/spec/` has the
 //! same tables for people who write another implementation.
 
+pub mod cluster;
 pub mod limits;
 pub mod message;
 pub mod meta;
@@ -39,6 +40,7 @@ pub mod tree;
 mod address;
 mod grant;
 mod identity;
+mod invite;
 mod member;
 mod ticket;
 
@@ -51,6 +53,7 @@ pub use ids::{
     ChunkId, ContentId, GroupId, LayoutId, LogIncarnation, NetworkId, NodeId, ParseIdError, PeerId, ShardId, StripeId,
 };
 pub use index::{ChunkRef, Extent, IndexChild, IndexNode, PackedSegment};
+pub use invite::{Admission, Invite, InviteRole, InviteTerms};
 pub use keys::{BucketKey, CHUNK_FORMAT, ChunkKey, Cipher, ContentKey, ConvergenceSecret};
 pub use layout::{LayoutChild, LayoutEntry, LayoutItems, LayoutNode, LayoutRecord, LayoutTop};
 pub use member::{MemberCard, MemberKey, WrappedKey};

@@ -555,6 +555,39 @@ pub const EXPIRED_AT_ONCE_MAX: usize = 256;
 /// Versions in one page of a listing: what S3 gives.
 pub const LISTED_MAX: usize = 1000;
 
+/// Users that may read one bucket.
+pub const BUCKET_MEMBERS_MAX: usize = 256;
+
+/// Generations of a bucket's key that are kept for a member: one for each time that somebody was shut out.
+pub const BUCKET_KEYS_MAX: usize = 256;
+
+/// Bytes of all wrapped keys of a bucket: they stand in one row.
+pub const BUCKET_WRAPPED_BYTES_MAX: usize = 192 * KIB;
+
+/// Characters of a bucket's name: what S3 allows.
+pub const BUCKET_NAME_CHARS_MAX: usize = 63;
+
+/// Buckets of a network.
+pub const BUCKETS_MAX: usize = 4096;
+
+/// Buckets in one page of a listing.
+pub const BUCKETS_LISTED_MAX: usize = 64;
+
+/// Metadata groups of a network, besides group 0.
+pub const GROUPS_MAX: usize = 1024;
+
+/// Members of a network that keep metadata, and others that were let in by name.
+pub const MEMBERS_MAX: usize = 512;
+
+/// Addresses of one member.
+pub const MEMBER_ADDRESSES_MAX: usize = 16;
+
+/// Users whose connections a member remembers; the least recently used one has to introduce itself again.
+pub const INTRODUCED_MAX: usize = 4096;
+
+/// Bytes of one answer of a group to a client.
+pub const TOLD_BYTES_MAX: usize = 4 * MIB;
+
 /// Bytes of a row's key: a table's letter and the longest name.
 pub const ROW_KEY_BYTES_MAX: usize = 256;
 

@@ -13,6 +13,7 @@ use crate::bytes::{Reader, count_u8};
 use crate::grant::RepairGrant;
 use crate::identity::Identity;
 use crate::limits::{TICKET_ADDRESSES_MAX, TICKET_CHARS_MAX};
+use crate::invite::INVITE_PREFIX;
 use crate::member::CARD_PREFIX;
 use crate::{ContentId, ContentKey, DecodeError, LayoutId, NetworkId, PeerId};
 
@@ -29,7 +30,8 @@ const CHECKSUM_BYTES: usize = 4;
 pub enum ParseTicketError {
     /// It starts with neither ticket prefix.
     #[error(
-        "a ticket starts with `{TICKET_PREFIX}`, a care ticket with `{CARE_PREFIX}`, a member card with `{CARD_PREFIX}`"
+        "a ticket starts with `{TICKET_PREFIX}`, a care ticket with `{CARE_PREFIX}`, a member card with `{CARD_PREFIX}`, an \
+         invite with `{INVITE_PREFIX}`"
     )]
     Prefix,
     /// Its checksum does not match: something was lost or changed on the way.
@@ -152,7 +154,7 @@ impl CareTicket {
     }
 }
 
-fn encode_addresses(addresses: &[PeerAddress], out: &mut Vec<u8>) {
+pub(crate) fn encode_addresses(addresses: &[PeerAddress], out: &mut Vec<u8>) {
     let addresses = addresses.get(..TICKET_ADDRESSES_MAX).unwrap_or(addresses);
     out.push(count_u8(addresses.len()));
     for address in addresses {
@@ -162,7 +164,7 @@ fn encode_addresses(addresses: &[PeerAddress], out: &mut Vec<u8>) {
     }
 }
 
-fn decode_addresses(reader: &mut Reader<'_>) -> Result<Vec<PeerAddress>, DecodeError> {
+pub(crate) fn decode_addresses(reader: &mut Reader<'_>) -> Result<Vec<PeerAddress>, DecodeError> {
     let count = usize::from(reader.u8()?);
     if count > TICKET_ADDRESSES_MAX {
         return Err(DecodeError::TooMany { count, max: TICKET_ADDRESSES_MAX });

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::unknown::unknown_fields;
-use super::{BucketId, Slot, decode, ids, wire};
-use crate::DecodeError;
-use crate::limits::{INLINE_BYTES_MAX, KEY_BYTES_MAX, REDIS_KEY_BYTES_MAX, SLOTS};
+use super::{BucketId, Slot, decode, fixed, ids, wire};
+use crate::limits::{BUCKET_MEMBERS_MAX, INLINE_BYTES_MAX, KEY_BYTES_MAX, REDIS_KEY_BYTES_MAX, SLOTS};
+use crate::{DecodeError, PeerId};
 
 /// The highest field number of `BucketConfig` in `meta.proto`.
-const KNOWN: u32 = 7;
+const KNOWN: u32 = 8;
 
 /// What a group knows of a bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,8 +26,19 @@ pub struct BucketConfig {
     pub inline_bytes_max: u32,
     /// Whether writes are refused, because the bucket is being deleted.
     pub fenced: bool,
+    /// Who may read, and which of them may write; in ascending order, at most [`BUCKET_MEMBERS_MAX`].
+    pub members: Vec<BucketMember>,
     /// Fields of a newer program.
     pub unknown: Bytes,
+}
+
+/// A user that may read a bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BucketMember {
+    /// The user.
+    pub user: PeerId,
+    /// Whether it may write, too.
+    pub writes: bool,
 }
 
 /// What a bucket's layout says of keys.
@@ -84,6 +95,7 @@ impl BucketConfig {
             versioning: self.versioning,
             inline_max: self.inline_bytes_max,
             fenced: self.fenced,
+            members: self.members.iter().map(BucketMember::to_wire).collect(),
         };
         [config.encode_to_vec().as_slice(), &self.unknown].concat().into()
     }
@@ -112,14 +124,61 @@ impl BucketConfig {
             versioning: config.versioning,
             inline_bytes_max: config.inline_max,
             fenced: config.fenced,
+            members: members(config.members)?,
             unknown,
         })
     }
+
+    /// Whether a user may read, or write if that is asked.
+    #[must_use]
+    pub fn admits(&self, user: PeerId, to_write: bool) -> bool {
+        let at = self.members.binary_search_by_key(&user, |member| member.user);
+        at.ok().and_then(|at| self.members.get(at)).is_some_and(|member| member.writes || !to_write)
+    }
+}
+
+impl BucketMember {
+    fn to_wire(&self) -> wire::BucketMember {
+        wire::BucketMember { user: self.user.as_bytes().to_vec().into(), writes: self.writes }
+    }
+}
+
+fn members(members: Vec<wire::BucketMember>) -> Result<Vec<BucketMember>, DecodeError> {
+    if members.len() > BUCKET_MEMBERS_MAX {
+        return Err(DecodeError::TooMany { count: members.len(), max: BUCKET_MEMBERS_MAX });
+    }
+    let read = |member: wire::BucketMember| {
+        Ok(BucketMember { user: PeerId::from_bytes(fixed(&member.user, "user")?), writes: member.writes })
+    };
+    let members = members.into_iter().map(read).collect::<Result<Vec<_>, DecodeError>>()?;
+    let ascending = members.is_sorted_by(|before, after| before.user < after.user);
+    if ascending { Ok(members) } else { Err(DecodeError::field("members")) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn member(number: u8, writes: bool) -> BucketMember {
+        BucketMember { user: PeerId::from_bytes([number; 32]), writes }
+    }
+
+    #[test]
+    fn members_are_bounded_and_in_order_and_only_they_are_admitted() {
+        let of = |members| BucketConfig { members, ..config(KeyRule::Tree) };
+        let known = of(vec![member(1, true), member(2, false)]);
+        assert!(known.admits(member(1, true).user, true) && known.admits(member(2, true).user, false));
+        assert!(!known.admits(member(2, true).user, true) && !known.admits(member(3, true).user, false));
+        let many = |count: u16| {
+            let user = |n: u16| PeerId::from_bytes([n.to_be_bytes(); 16].concat().try_into().unwrap());
+            of((0..count).map(|n| BucketMember { user: user(n), writes: true }).collect())
+        };
+        let most = many(u16::try_from(BUCKET_MEMBERS_MAX).unwrap());
+        assert_eq!(BucketConfig::decode(&most.encode()), Ok(most));
+        assert!(BucketConfig::decode(&many(u16::try_from(BUCKET_MEMBERS_MAX + 1).unwrap()).encode()).is_err());
+        assert!(BucketConfig::decode(&of(vec![member(2, true), member(1, true)]).encode()).is_err());
+        assert!(BucketConfig::decode(&of(vec![member(1, true), member(1, false)]).encode()).is_err());
+    }
 
     fn config(rule: KeyRule) -> BucketConfig {
         BucketConfig {
@@ -129,6 +188,7 @@ mod tests {
             versioning: true,
             inline_bytes_max: 16384,
             fenced: false,
+            members: vec![member(1, true), member(2, false)],
             unknown: Bytes::from_static(&[0xf2, 0x01, 2, 7, 8]),
         }
     }

@@ -163,19 +163,19 @@ impl Stamp {
     }
 }
 
-pub(super) fn version(bytes: &[u8]) -> Result<VersionId, DecodeError> {
+pub(crate) fn version(bytes: &[u8]) -> Result<VersionId, DecodeError> {
     super::fixed(bytes, "version").map(VersionId)
 }
 
-pub(super) fn version_or_none(bytes: &[u8]) -> Result<Option<VersionId>, DecodeError> {
+pub(crate) fn version_or_none(bytes: &[u8]) -> Result<Option<VersionId>, DecodeError> {
     Ok(super::fixed_or_none(bytes, "version")?.map(VersionId))
 }
 
-pub(super) fn version_bytes(id: Option<VersionId>) -> bytes::Bytes {
+pub(crate) fn version_bytes(id: Option<VersionId>) -> bytes::Bytes {
     id.map(|id| id.0.to_vec()).unwrap_or_default().into()
 }
 
-pub(super) fn bucket(bytes: &[u8]) -> Result<BucketId, DecodeError> {
+pub(crate) fn bucket(bytes: &[u8]) -> Result<BucketId, DecodeError> {
     super::fixed(bytes, "bucket").map(BucketId)
 }
 

@@ -12,12 +12,12 @@ mod body;
 mod bucket;
 mod command;
 mod event;
-mod ids;
+pub(crate) mod ids;
 mod reply;
 mod request;
 mod row;
 mod slot;
-mod unknown;
+pub(crate) mod unknown;
 mod version;
 
 #[allow(missing_docs, clippy::pedantic, clippy::large_enum_variant, unreachable_pub, reason = "generated")]
@@ -26,7 +26,7 @@ mod wire {
 }
 
 pub use body::{Body, InlineBody, ObjectBody};
-pub use bucket::{BucketConfig, KeyRule};
+pub use bucket::{BucketConfig, BucketMember, KeyRule};
 pub use command::{Action, Command, Condition, Delete, Proposal, Put, Ship, SlotTo};
 pub use event::{EventKind, StorageEvent};
 pub use ids::{BucketId, ObjectId, RequestId, Stamp, VersionId};
@@ -44,21 +44,21 @@ use crate::DecodeError;
 /// The feature level of this program: the highest that a command of it may need.
 pub const FEATURE_LEVEL: u32 = 1;
 
-fn decode<M: Message + Default>(bytes: Bytes) -> Result<M, DecodeError> {
+pub(crate) fn decode<M: Message + Default>(bytes: Bytes) -> Result<M, DecodeError> {
     M::decode(bytes).map_err(|_| DecodeError::field("message"))
 }
 
 /// A field of exactly `N` bytes.
-fn fixed<const N: usize>(bytes: &[u8], field: &'static str) -> Result<[u8; N], DecodeError> {
+pub(crate) fn fixed<const N: usize>(bytes: &[u8], field: &'static str) -> Result<[u8; N], DecodeError> {
     bytes.try_into().map_err(|_| DecodeError::field(field))
 }
 
 /// A field of `N` bytes, or none.
-fn fixed_or_none<const N: usize>(bytes: &[u8], field: &'static str) -> Result<Option<[u8; N]>, DecodeError> {
+pub(crate) fn fixed_or_none<const N: usize>(bytes: &[u8], field: &'static str) -> Result<Option<[u8; N]>, DecodeError> {
     if bytes.is_empty() { Ok(None) } else { fixed(bytes, field).map(Some) }
 }
 
 /// A field of at most `max` bytes.
-fn at_most(bytes: Bytes, max: usize) -> Result<Bytes, DecodeError> {
+pub(crate) fn at_most(bytes: Bytes, max: usize) -> Result<Bytes, DecodeError> {
     if bytes.len() > max { Err(DecodeError::TooMany { count: bytes.len(), max }) } else { Ok(bytes) }
 }

@@ -55,7 +55,7 @@ impl Slot {
         wrap(first_u64(&blake3::derive_key("storgo v1 slot", bucket.as_bytes())))
     }
 
-    pub(super) fn from_wire(number: u32) -> Result<Self, DecodeError> {
+    pub(crate) fn from_wire(number: u32) -> Result<Self, DecodeError> {
         u16::try_from(number).ok().and_then(Self::new).ok_or(DecodeError::field("slot"))
     }
 }

@@ -12,7 +12,7 @@ use crate::DecodeError;
 ///
 /// # Errors
 /// [`DecodeError`] for anything but a whole Protobuf message.
-pub(super) fn unknown_fields(message: &Bytes, known: u32) -> Result<Bytes, DecodeError> {
+pub(crate) fn unknown_fields(message: &Bytes, known: u32) -> Result<Bytes, DecodeError> {
     let refuse = |_| DecodeError::field("message");
     let mut rest = message.clone();
     let mut kept = Vec::new();

@@ -192,6 +192,7 @@ fn bucket() -> BucketConfig {
         versioning: false,
         inline_bytes_max: 16384,
         fenced: false,
+        members: Vec::new(),
         unknown: Bytes::new(),
     }
 }

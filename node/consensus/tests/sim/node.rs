@@ -67,6 +67,7 @@ pub fn bucket() -> BucketConfig {
         versioning: false,
         inline_bytes_max: 64,
         fenced: false,
+        members: Vec::new(),
         unknown: Bytes::new(),
     }
 }

@@ -2,15 +2,18 @@
 //!
 //! ```text
 //!   engine ──► Peers ═══ network ═══► Serve ──► ShardStore
-//!              (mesh, client side)    (this crate)  (store, on a node's disks)
+//!     │        (mesh, client side)    (this crate)  (store, on a node's disks)
+//!     └──────► Metadata ═══ network ═══► groups (consensus, on metadata peers)
 //! ```
 //!
 //! Production and simulation differ only here.
 
+mod metadata;
 mod peers;
 mod store;
 mod time;
 
+pub use metadata::{Metadata, MetadataError};
 pub use peers::{PeerError, Peers, Serve};
 pub use store::{DiskState, DiskStatus, Holdings, Lease, Scrutiny, ShardStore, StoreError, StoreStatus};
 pub use time::{Clock, OsRandom, Random, SystemClock};

@@ -45,6 +45,7 @@ fn all() -> Vec<Action> {
         versioning: false,
         inline_bytes_max: 100,
         fenced: true,
+        members: Vec::new(),
         unknown: Bytes::new(),
     };
     let key = || Bytes::from_static(b"key");

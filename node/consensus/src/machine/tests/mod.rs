@@ -44,6 +44,7 @@ fn plain() -> BucketConfig {
         versioning: false,
         inline_bytes_max: 64,
         fenced: false,
+        members: Vec::new(),
         unknown: Bytes::new(),
     }
 }

@@ -1,0 +1,276 @@
+//! Rows, questions and answers come back as they were, and nothing beyond its bounds does.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::*;
+use crate::limits::{BUCKETS_LISTED_MAX, GROUP_SEATS_MAX, MEMBER_ADDRESSES_MAX, SLOTS};
+use crate::meta::{BucketConfig, BucketId, BucketMember, KeyRule, Slot, Stamp};
+use crate::{GroupId, Identity, Invite, InviteRole, InviteTerms, LogIncarnation, MemberKey, NetworkId, WrappedKey};
+
+fn identity(seed: u8) -> Identity {
+    Identity::from_seed(&[seed; 32])
+}
+
+fn member(seed: u8) -> MemberRow {
+    let (root, key) = (identity(1), identity(2));
+    let terms = InviteTerms::new(&root, key.id(), InviteRole::Metadata, 0);
+    let invite = Invite { terms, key, addresses: Vec::new() };
+    MemberRow {
+        admission: invite.admit(identity(seed).id()),
+        incarnation: LogIncarnation::new(9),
+        zone: "attic".into(),
+        addresses: vec!["/ip4/127.0.0.1/tcp/4820".parse().unwrap()],
+        state: MemberState::Draining,
+        agent: "storgo/0".into(),
+    }
+}
+
+fn network() -> NetworkRow {
+    NetworkRow { root: identity(1).id(), groups: 3, voters: 3, founded_ms: 5 }
+}
+
+fn group(seats: &[u8]) -> GroupRow {
+    let mut seats: Vec<_> = seats.iter().map(|seed| identity(*seed).id()).collect();
+    seats.sort();
+    GroupRow { seats, founder: (identity(3).id(), LogIncarnation::new(9)), founded: true }
+}
+
+fn map() -> ClusterMap {
+    let members = [member(3), member(4)].map(|row| (row.peer(), row)).into();
+    let groups = BTreeMap::from([0, 1, 2, 3].map(|id| (GroupId::new(id), group(&[3, 4]))));
+    ClusterMap { revision: Stamp::from_u64(77), network: network(), members, groups, slots: SlotTable::even(3) }
+}
+
+fn bucket(name: &str) -> Bucket {
+    let users = [identity(5).id(), identity(6).id()];
+    let mut users = users.to_vec();
+    users.sort();
+    let wrapped = |generation| WrappedKey { generation, ephemeral: MemberKey::from_bytes([3; 32]), sealed: [4; 48] };
+    let keys = |user| MemberKeys { user, key: MemberKey::from_bytes([2; 32]), wrapped: vec![wrapped(1), wrapped(2)] };
+    Bucket {
+        config: BucketConfig {
+            bucket: BucketId::from_bytes([1; 16]),
+            generation: 4,
+            rule: KeyRule::Flat { spread: 16 },
+            versioning: true,
+            inline_bytes_max: 16384,
+            fenced: false,
+            members: users.iter().map(|user| BucketMember { user: *user, writes: true }).collect(),
+            unknown: Bytes::new(),
+        },
+        name: name.into(),
+        owner: identity(5).id(),
+        created_ms: 8,
+        key_generation: 2,
+        keys: users.iter().copied().map(keys).collect(),
+        redundancy: Some("erasure:4+2".parse().unwrap()),
+        replication: Replication::Durable,
+        read_preference: ReadPreference::Bounded(500),
+        unknown: Bytes::new(),
+    }
+}
+
+#[test]
+fn rows_come_back_and_their_keys_sort_by_kind() {
+    assert_eq!(NetworkRow::decode(network().encode()), Ok(network()));
+    assert_eq!(MemberRow::decode(member(3).encode()), Ok(member(3)));
+    assert_eq!(GroupRow::decode(group(&[3, 4]).encode()), Ok(group(&[3, 4])));
+    assert_eq!(Bucket::decode(&bucket("photos").encode()), Ok(bucket("photos")));
+    let moved = SlotMove { from: GroupId::new(1), to: GroupId::new(2) };
+    assert_eq!(SlotMove::decode(moved.encode()), Ok(moved));
+    let slot = Slot::new(300).unwrap();
+    for key in [
+        RowKey::Network,
+        RowKey::Slots,
+        RowKey::Member(identity(3).id()),
+        RowKey::Group(GroupId::new(300)),
+        RowKey::Move(slot),
+        RowKey::Bucket("photos".into()),
+    ] {
+        assert_eq!(RowKey::decode(&key.encode()), Ok(key));
+    }
+    for nonsense in [b"".as_slice(), b"x", b"m/1", b"g/1", b"v/\xff\xff", b"b/\xff"] {
+        assert!(RowKey::decode(nonsense).is_err(), "{nonsense:?}");
+    }
+}
+
+#[test]
+fn a_row_beyond_its_bounds_is_refused() {
+    let seats = u8::try_from(GROUP_SEATS_MAX).unwrap();
+    let many = |count| group(&(0..count).collect::<Vec<_>>());
+    assert!(GroupRow::decode(many(seats).encode()).is_ok());
+    assert!(GroupRow::decode(many(seats + 1).encode()).is_err());
+    assert!(GroupRow::decode(many(0).encode()).is_err());
+    for groups in [0, 1025] {
+        assert!(NetworkRow::decode(NetworkRow { groups, ..network() }.encode()).is_err());
+    }
+    assert!(NetworkRow::decode(NetworkRow { voters: 2, ..network() }.encode()).is_err());
+    let address = member(3).addresses[0].clone();
+    let at = |count| MemberRow { addresses: vec![address.clone(); count], ..member(3) };
+    assert!(MemberRow::decode(at(MEMBER_ADDRESSES_MAX).encode()).is_ok());
+    assert!(MemberRow::decode(at(MEMBER_ADDRESSES_MAX + 1).encode()).is_err());
+    assert!(MemberRow::decode(MemberRow { zone: "z\u{7}".into(), ..member(3) }.encode()).is_err());
+    let mut keyless = bucket("photos");
+    keyless.keys.pop();
+    assert!(Bucket::decode(&keyless.encode()).is_err());
+    let mut old = bucket("photos");
+    old.keys[0].wrapped.pop();
+    assert!(Bucket::decode(&old.encode()).is_err());
+    let mut many_keys = bucket("photos");
+    let key = many_keys.keys[0].wrapped[0].clone();
+    let count = u32::try_from(crate::limits::BUCKET_KEYS_MAX).unwrap();
+    many_keys.key_generation = count + 1;
+    for keys in &mut many_keys.keys {
+        keys.wrapped = (1..=count + 1).map(|generation| WrappedKey { generation, ..key.clone() }).collect();
+    }
+    assert!(Bucket::decode(&many_keys.encode()).is_err());
+    for keys in &mut many_keys.keys {
+        keys.wrapped.remove(0);
+    }
+    assert!(Bucket::decode(&many_keys.encode()).is_ok());
+}
+
+#[test]
+fn all_wrapped_keys_of_a_bucket_fit_its_row() {
+    let mut large = bucket("photos");
+    let (member, keys) = (large.config.members[0], large.keys[0].clone());
+    let users = (0..200_u8).map(|n| crate::PeerId::from_bytes([n; 32]));
+    large.config.members = users.clone().map(|user| BucketMember { user, ..member }).collect();
+    let of = |count: u32| {
+        let wrapped = |generation| WrappedKey { generation, ..keys.wrapped[0].clone() };
+        let wrapped: Vec<_> = (1..=count).map(wrapped).collect();
+        let keys = users.clone().map(|user| MemberKeys { user, key: keys.key, wrapped: wrapped.clone() }).collect();
+        Bucket { keys, key_generation: count, ..large.clone() }
+    };
+    let fits = crate::limits::BUCKET_WRAPPED_BYTES_MAX / 200 / of(1).keys[0].wrapped[0].encode().len();
+    let fits = u32::try_from(fits).unwrap();
+    assert!(Bucket::decode(&of(fits).encode()).is_ok());
+    assert!(Bucket::decode(&of(fits + 1).encode()).is_err());
+    assert!(of(fits).encode().len() <= crate::limits::ROW_BYTES_MAX);
+}
+
+#[test]
+fn names_of_buckets_are_those_of_s3() {
+    for name in ["abc", "photos-2026", "a.b-c", &"x".repeat(63)] {
+        assert!(is_bucket_name(name), "{name}");
+    }
+    for name in ["", "ab", "Abc", "-abc", "abc-", "a..b", "a_b", "abc/", "ü-abc", &"x".repeat(64)] {
+        assert!(!is_bucket_name(name), "{name}");
+    }
+}
+
+#[test]
+fn every_slot_has_one_group_wherever_it_goes() {
+    for groups in [1, 3, 16, 1000] {
+        let table = SlotTable::even(groups);
+        assert_eq!(SlotTable::decode(table.encode()), Ok(table.clone()));
+        let mut shares = BTreeMap::new();
+        for slot in (0..SLOTS).filter_map(Slot::new) {
+            *shares.entry(table.group(slot)).or_insert(0_u32) += 1;
+        }
+        assert_eq!(shares.len(), groups as usize);
+        assert!(shares.values().max().unwrap() - shares.values().min().unwrap() <= 1);
+    }
+    let mut table = SlotTable::even(2);
+    for (number, group) in [(0, 2), (8191, 2), (8192, 1), (8192, 2), (5, 3), (6, 3), (16383, 1), (5, 1)] {
+        let (slot, group) = (Slot::new(number).unwrap(), GroupId::new(group));
+        let moved = table.with(slot, group);
+        for other in (0..SLOTS).filter_map(Slot::new) {
+            assert_eq!(moved.group(other), if other == slot { group } else { table.group(other) });
+        }
+        assert_eq!(SlotTable::decode(moved.encode()), Ok(moved.clone()));
+        table = moved;
+    }
+    let gap = wire::Slots { ranges: SlotTable::even(4).to_wire().ranges.split_off(1) };
+    assert!(SlotTable::from_wire(gap).is_err());
+}
+
+#[test]
+fn questions_come_back_as_they_were() {
+    let connection = identity(9).id();
+    let listing = Listing {
+        bucket: BucketId::from_bytes([1; 16]),
+        prefix: Bytes::from_static(b"a/"),
+        after: Some((Bytes::from_static(b"a/b"), None)),
+        limit: 10,
+        versions: true,
+    };
+    let slot = Slot::new(5).unwrap();
+    for ask in [
+        Ask::Introduction(Introduction::new(&identity(5), network_id(), connection)),
+        Ask::Command(Bytes::from_static(b"command")),
+        Ask::Get { bucket: listing.bucket, key: Bytes::from_static(b"k"), version: None, level: Level::Linearizable },
+        Ask::List { listing: listing.clone(), level: Level::Bounded(Duration::from_millis(70)) },
+        Ask::List { listing: Listing { after: None, ..listing }, level: Level::Eventual },
+        Ask::Map { known: Stamp::from_u64(4) },
+        Ask::Join(Box::new(member(3))),
+        Ask::Bucket { name: "photos".into() },
+        Ask::Buckets { after: String::new() },
+        Ask::SetBucket { name: "photos".into(), bucket: Some(Box::new(bucket("photos"))), expected: None },
+        Ask::SetBucket { name: "photos".into(), bucket: None, expected: Some(Stamp::from_u64(4)) },
+        Ask::SpreadBucket { name: "photos".into() },
+        Ask::Steer(Steer::Drain(connection)),
+        Ask::Steer(Steer::Activate(connection)),
+        Ask::Steer(Steer::Remove(connection)),
+        Ask::Steer(Steer::Transfer(GroupId::new(3), connection)),
+        Ask::Steer(Steer::MoveSlot(slot, GroupId::new(3))),
+        Ask::SlotPage { slot, after: Some(Bytes::from_static(b"k")) },
+        Ask::Status,
+    ] {
+        assert_eq!(Ask::decode(ask.encode()), Ok(ask));
+    }
+    let other = Ask::SetBucket { name: "other".into(), bucket: Some(Box::new(bucket("photos"))), expected: None };
+    assert!(Ask::decode(other.encode()).is_err());
+    assert!(Ask::decode(Bytes::new()).is_err());
+    assert!(Ask::decode(Ask::Bucket { name: "x".repeat(64) }.encode()).is_err());
+}
+
+fn network_id() -> NetworkId {
+    NetworkId::from_root(identity(1).id())
+}
+
+#[test]
+fn an_introduction_holds_for_one_connection_in_one_network() {
+    let introduction = Introduction::new(&identity(5), network_id(), identity(9).id());
+    assert_eq!(introduction.verify(network_id(), identity(9).id()), Ok(identity(5).id()));
+    assert!(introduction.verify(network_id(), identity(8).id()).is_err());
+    assert!(introduction.verify(NetworkId::from_name("other"), identity(9).id()).is_err());
+}
+
+#[test]
+fn answers_come_back_as_they_were_and_strangers_are_no_members() {
+    let failed = |kind| Told::Failed(Failed::new(kind, "because"));
+    let row = BucketRow { bucket: bucket("photos"), revision: Stamp::from_u64(3) };
+    let status = GroupStatus { term: 4, leader: Some(identity(3).id()), applied: 7, ..GroupStatus::default() };
+    for told in [
+        Told::Done,
+        Told::Reply(crate::meta::Reply::Done { count: 3 }),
+        Told::Found(Found { version: None, stale: Some(Duration::from_millis(3)) }),
+        Told::Listed(Listed { found: Vec::new(), more: true, stale: None }),
+        Told::Map(None),
+        Told::Map(Some(Box::new(map()))),
+        Told::Buckets { buckets: vec![row.clone()], more: false },
+        Told::SlotRecords {
+            pairs: vec![(Bytes::from_static(b"k"), Bytes::from_static(b"v"))],
+            next: Some(Bytes::from_static(b"k")),
+            floor: Stamp::from_u64(5),
+        },
+        Told::Status(status),
+        failed(FailedKind::NotLeader(None)),
+        failed(FailedKind::NotLeader(Some(identity(3).id()))),
+        failed(FailedKind::Busy),
+        failed(FailedKind::Denied),
+        failed(FailedKind::Introduce),
+        failed(FailedKind::Refused),
+        failed(FailedKind::NoNetwork),
+        failed(FailedKind::NotFound),
+        failed(FailedKind::Conflict),
+    ] {
+        assert_eq!(Told::decode(told.encode()), Ok(told));
+    }
+    let many = Told::Buckets { buckets: vec![row; BUCKETS_LISTED_MAX + 1], more: false };
+    assert!(Told::decode(many.encode()).is_err());
+    let foreign = ClusterMap { network: NetworkRow { root: identity(8).id(), ..network() }, ..map() };
+    assert!(Told::decode(Told::Map(Some(Box::new(foreign))).encode()).is_err());
+}

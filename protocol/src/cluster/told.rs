@@ -1,0 +1,298 @@
+//! What a member of a group answers.
+
+use std::fmt;
+use std::time::Duration;
+
+use bytes::Bytes;
+use prost::Message as _;
+
+use super::{Bucket, ClusterMap, bounded, peer, peer_bytes, wire};
+use crate::limits::{BUCKETS_LISTED_MAX, GROUP_SEATS_MAX, LISTED_MAX, REASON_CHARS_MAX, SHIPPED_PAIRS_MAX, TOLD_BYTES_MAX};
+use crate::meta::{Reply, Stamp, Version, at_most, decode};
+use crate::{DecodeError, PeerId};
+
+/// An answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// It is done.
+    Done,
+    /// What the group answered to a command.
+    Reply(Reply),
+    /// A version, if there is one.
+    Found(Found),
+    /// A page of a listing.
+    Listed(Listed),
+    /// The cluster map; `None` if it is the one that is known.
+    Map(Option<Box<ClusterMap>>),
+    /// Buckets, in ascending order of their names.
+    Buckets {
+        /// They.
+        buckets: Vec<BucketRow>,
+        /// Whether there are more.
+        more: bool,
+    },
+    /// Records of a slot.
+    SlotRecords {
+        /// Keys below the slot, and values.
+        pairs: Vec<(Bytes, Bytes)>,
+        /// Where the next page begins; `None` behind the last.
+        next: Option<Bytes>,
+        /// The last stamp that was given there.
+        floor: Stamp,
+    },
+    /// How a group is.
+    Status(GroupStatus),
+    /// It was not done, or not known to be.
+    Failed(Failed),
+}
+
+/// A version, and how old the answer may be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Found {
+    /// The version; a marker too. `None` if there is no such key.
+    pub version: Option<Version>,
+    /// Nothing is missed that was acknowledged longer ago than this; `None` if nothing is known of that.
+    pub stale: Option<Duration>,
+}
+
+/// A page of a listing, and how old it may be.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Listed {
+    /// Keys and versions, in ascending order of the keys, the newest version of a key first.
+    pub found: Vec<(Bytes, Version)>,
+    /// Whether there are more behind them.
+    pub more: bool,
+    /// As in [`Found`].
+    pub stale: Option<Duration>,
+}
+
+/// A bucket, and the revision of its row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketRow {
+    /// The bucket.
+    pub bucket: Bucket,
+    /// Changes whenever the bucket does.
+    pub revision: Stamp,
+}
+
+/// How a group is on one of its members.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GroupStatus {
+    /// Raft's term.
+    pub term: u64,
+    /// Who leads, as far as is known.
+    pub leader: Option<PeerId>,
+    /// Who votes.
+    pub voters: Vec<PeerId>,
+    /// Who listens.
+    pub learners: Vec<PeerId>,
+    /// The last entry that was applied there.
+    pub applied: u64,
+    /// The last entry that is known to be committed.
+    pub committed: u64,
+    /// Why it stopped there; empty if it did not.
+    pub stopped: String,
+}
+
+/// Why something was not done, or not known to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    /// What the asker can do.
+    pub kind: FailedKind,
+    /// For people; at most [`REASON_CHARS_MAX`] characters.
+    pub reason: String,
+}
+
+/// What the asker can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailedKind {
+    /// Ask this one, if anyone: it leads.
+    NotLeader(Option<PeerId>),
+    /// Ask again: it may or may not be done.
+    Busy,
+    /// It may not.
+    Denied,
+    /// It has to say first which user it is.
+    Introduce,
+    /// It makes no sense, or not as things are.
+    Refused,
+    /// There are no groups in this network.
+    NoNetwork,
+    /// There is no such thing.
+    NotFound,
+    /// The row is not as was expected.
+    Conflict,
+}
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+impl Failed {
+    /// A failure; the reason is cut to its bound.
+    #[must_use]
+    pub fn new(kind: FailedKind, reason: impl Into<String>) -> Self {
+        let reason: String = reason.into().chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect();
+        Self { kind, reason }
+    }
+
+    fn to_wire(&self) -> wire::Failed {
+        use wire::FailedKind as Wire;
+        let (kind, leader) = match self.kind {
+            FailedKind::NotLeader(leader) => (Wire::NotLeader, leader),
+            FailedKind::Busy => (Wire::Busy, None),
+            FailedKind::Denied => (Wire::Denied, None),
+            FailedKind::Introduce => (Wire::Introduce, None),
+            FailedKind::Refused => (Wire::Refused, None),
+            FailedKind::NoNetwork => (Wire::NoNetwork, None),
+            FailedKind::NotFound => (Wire::NotFound, None),
+            FailedKind::Conflict => (Wire::Conflict, None),
+        };
+        let leader = leader.map(peer_bytes).unwrap_or_default();
+        wire::Failed { kind: kind.into(), reason: self.reason.clone(), leader }
+    }
+
+    fn from_wire(failed: wire::Failed) -> Result<Self, DecodeError> {
+        use wire::FailedKind as Wire;
+        let kind = match failed.kind() {
+            Wire::NotLeader => FailedKind::NotLeader(some_peer(&failed.leader)?),
+            Wire::Busy => FailedKind::Busy,
+            Wire::Denied => FailedKind::Denied,
+            Wire::Introduce => FailedKind::Introduce,
+            Wire::NoNetwork => FailedKind::NoNetwork,
+            Wire::NotFound => FailedKind::NotFound,
+            Wire::Conflict => FailedKind::Conflict,
+            // What only a newer member knows is a refusal all the same.
+            Wire::Refused | Wire::Unspecified => FailedKind::Refused,
+        };
+        Ok(Self::new(kind, failed.reason))
+    }
+}
+
+fn some_peer(bytes: &[u8]) -> Result<Option<PeerId>, DecodeError> {
+    if bytes.is_empty() { Ok(None) } else { peer(bytes).map(Some) }
+}
+
+fn stale_to_wire(stale: Option<Duration>) -> Option<wire::Staleness> {
+    let ms = stale.map(|stale| u64::try_from(stale.as_millis()).unwrap_or(u64::MAX));
+    Some(wire::Staleness { ms })
+}
+
+fn stale_from_wire(stale: Option<wire::Staleness>) -> Option<Duration> {
+    stale.and_then(|stale| stale.ms).map(Duration::from_millis)
+}
+
+impl GroupStatus {
+    fn to_wire(&self) -> wire::GroupStatus {
+        wire::GroupStatus {
+            term: self.term,
+            leader: self.leader.map(peer_bytes).unwrap_or_default(),
+            voters: self.voters.iter().copied().map(peer_bytes).collect(),
+            learners: self.learners.iter().copied().map(peer_bytes).collect(),
+            applied: self.applied,
+            committed: self.committed,
+            stopped: self.stopped.clone(),
+        }
+    }
+
+    fn from_wire(status: wire::GroupStatus) -> Result<Self, DecodeError> {
+        let peers = |peers: Vec<Bytes>| {
+            bounded(peers, GROUP_SEATS_MAX)?.iter().map(|bytes| peer(bytes)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Self {
+            term: status.term,
+            leader: some_peer(&status.leader)?,
+            voters: peers(status.voters)?,
+            learners: peers(status.learners)?,
+            applied: status.applied,
+            committed: status.committed,
+            stopped: Failed::new(FailedKind::Busy, status.stopped).reason,
+        })
+    }
+}
+
+impl Listed {
+    fn to_wire(&self) -> wire::Listed {
+        let key = |(key, version): &(Bytes, Version)| wire::ListedKey { key: key.clone(), version: version.encode() };
+        let keys = self.found.iter().map(key).collect();
+        wire::Listed { keys, more: self.more, stale: stale_to_wire(self.stale) }
+    }
+
+    fn from_wire(listed: wire::Listed) -> Result<Self, DecodeError> {
+        let keys = bounded(listed.keys, LISTED_MAX)?;
+        let read = |key: wire::ListedKey| Ok((key.key, Version::decode(&key.version)?));
+        let found = keys.into_iter().map(read).collect::<Result<_, DecodeError>>()?;
+        Ok(Self { found, more: listed.more, stale: stale_from_wire(listed.stale) })
+    }
+}
+
+impl Told {
+    /// The answer's bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        use wire::told::Told as Wire;
+        let told = match self {
+            Self::Done => Wire::Done(wire::Done {}),
+            Self::Reply(reply) => Wire::Reply(reply.encode()),
+            Self::Found(found) => Wire::Found(wire::Found {
+                version: found.version.as_ref().map(Version::encode),
+                stale: stale_to_wire(found.stale),
+            }),
+            Self::Listed(listed) => Wire::Listed(listed.to_wire()),
+            Self::Map(None) => Wire::Map(wire::Map { same: true, ..wire::Map::default() }),
+            Self::Map(Some(map)) => Wire::Map(map.to_wire()),
+            Self::Buckets { buckets, more } => {
+                let row = |row: &BucketRow| wire::BucketRow {
+                    bucket: row.bucket.encode(),
+                    revision: row.revision.as_u64(),
+                };
+                Wire::Buckets(wire::Buckets { buckets: buckets.iter().map(row).collect(), more: *more })
+            }
+            Self::SlotRecords { pairs, next, floor } => Wire::SlotRecords(wire::SlotRecords {
+                pairs: pairs.iter().map(|(key, value)| wire::SlotPair { key: key.clone(), value: value.clone() }).collect(),
+                next: next.clone(),
+                floor: floor.as_u64(),
+            }),
+            Self::Status(status) => Wire::Status(status.to_wire()),
+            Self::Failed(failed) => Wire::Failed(failed.to_wire()),
+        };
+        wire::Told { told: Some(told) }.encode_to_vec().into()
+    }
+
+    /// Decodes an answer.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything but one whole answer within its bounds.
+    pub fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
+        use wire::told::Told as Wire;
+        let told: wire::Told = decode(at_most(bytes, TOLD_BYTES_MAX)?)?;
+        Ok(match told.told.ok_or(DecodeError::field("answer"))? {
+            Wire::Done(wire::Done {}) => Self::Done,
+            Wire::Reply(reply) => Self::Reply(Reply::decode(reply)?),
+            Wire::Found(found) => Self::Found(Found {
+                version: found.version.map(|version| Version::decode(&version)).transpose()?,
+                stale: stale_from_wire(found.stale),
+            }),
+            Wire::Listed(listed) => Self::Listed(Listed::from_wire(listed)?),
+            Wire::Map(map) if map.same => Self::Map(None),
+            Wire::Map(map) => Self::Map(Some(Box::new(ClusterMap::from_wire(map)?))),
+            Wire::Buckets(buckets) => {
+                let rows = bounded(buckets.buckets, BUCKETS_LISTED_MAX)?;
+                let row = |row: wire::BucketRow| {
+                    Ok(BucketRow { bucket: Bucket::decode(&row.bucket)?, revision: Stamp::from_u64(row.revision) })
+                };
+                let rows = rows.into_iter().map(row).collect::<Result<_, DecodeError>>()?;
+                Self::Buckets { buckets: rows, more: buckets.more }
+            }
+            Wire::SlotRecords(records) => Self::SlotRecords {
+                pairs: bounded(records.pairs, SHIPPED_PAIRS_MAX)?.into_iter().map(|pair| (pair.key, pair.value)).collect(),
+                next: records.next,
+                floor: Stamp::from_u64(records.floor),
+            },
+            Wire::Status(status) => Self::Status(GroupStatus::from_wire(status)?),
+            Wire::Failed(failed) => Self::Failed(Failed::from_wire(failed)?),
+        })
+    }
+}
