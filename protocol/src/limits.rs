@@ -618,6 +618,12 @@ pub const RAFT_LANE_MAX: usize = 4096;
 /// Requests of members that are worked on at once. Those beyond are dropped, and sent again by who waits for them.
 pub const RAFT_INBOUND_MAX: usize = 4096;
 
+/// Questions of clients that are worked on at once; those beyond are dropped, and asked again elsewhere.
+pub const ASKS_INBOUND_MAX: usize = 4096;
+
+/// Seconds for which a member works on one question.
+pub const ASK_SECONDS_MAX: u64 = 10;
+
 /// Seconds after which a way to a peer that nothing was sent on is forgotten.
 pub const RAFT_LANE_IDLE_SECONDS: u64 = 60;
 

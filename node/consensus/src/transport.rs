@@ -8,7 +8,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use storgo_protocol::PeerId;
+use storgo_protocol::{PeerAddress, PeerId};
 
 /// Carries frames to other peers.
 #[async_trait]
@@ -19,6 +19,9 @@ pub trait Transport: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`TransportError`] if it is known that it does not arrive.
     async fn send(&self, to: PeerId, frame: Bytes) -> Result<(), TransportError>;
+
+    /// Notes where a peer is said to listen.
+    fn hear_of(&self, _peer: PeerId, _addresses: &[PeerAddress]) {}
 }
 
 /// Why a frame was not sent.

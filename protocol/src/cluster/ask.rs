@@ -66,8 +66,8 @@ pub enum Ask {
     },
     /// See to it that all groups know the bucket as it is.
     SpreadBucket {
-        /// Its name.
-        name: String,
+        /// Which bucket.
+        bucket: BucketId,
     },
     /// What an operator wants.
     Steer(Steer),
@@ -260,7 +260,9 @@ impl Ask {
                 name: name.clone(),
                 expected: expected.map(Stamp::as_u64),
             }),
-            Self::SpreadBucket { name } => Wire::SpreadBucket(wire::SpreadBucket { name: name.clone() }),
+            Self::SpreadBucket { bucket } => {
+                Wire::SpreadBucket(wire::SpreadBucket { bucket: bucket.as_bytes().to_vec().into() })
+            }
             Self::Steer(steer) => Wire::Steer(steer.to_wire()),
             Self::SlotPage { slot, after } => {
                 Wire::SlotPage(wire::SlotPage { slot: slot.number().into(), after: after.clone() })
@@ -309,7 +311,7 @@ impl Ask {
                 }
                 Self::SetBucket { name, bucket: bucket.map(Box::new), expected }
             }
-            Wire::SpreadBucket(spread) => Self::SpreadBucket { name: name(spread.name)? },
+            Wire::SpreadBucket(spread) => Self::SpreadBucket { bucket: ids::bucket(&spread.bucket)? },
             Wire::Steer(steer) => Self::Steer(Steer::from_wire(steer)?),
             Wire::SlotPage(page) => Self::SlotPage {
                 slot: Slot::from_wire(page.slot)?,

@@ -6,7 +6,7 @@ use prost::Message as _;
 use super::{bounded, peer, peer_bytes, wire};
 use crate::address::PeerAddress;
 use crate::limits::{GROUP_SEATS_MAX, GROUPS_MAX, MEMBER_ADDRESSES_MAX, SLOTS, ZONE_CHARS_MAX};
-use crate::meta::{Slot, decode};
+use crate::meta::{BucketId, Slot, decode, ids};
 use crate::{Admission, DecodeError, GroupId, LogIncarnation, PeerId};
 
 /// Which row of group 0.
@@ -24,6 +24,8 @@ pub enum RowKey {
     Move(Slot),
     /// A bucket, by its name.
     Bucket(String),
+    /// The name of a bucket.
+    BucketName(BucketId),
 }
 
 impl RowKey {
@@ -35,6 +37,7 @@ impl RowKey {
     pub const MOVES: &[u8] = b"v/";
     /// What the keys of all buckets start with.
     pub const BUCKETS: &[u8] = b"b/";
+    const BUCKET_NAMES: &[u8] = b"i/";
 
     /// The row's key.
     #[must_use]
@@ -46,6 +49,7 @@ impl RowKey {
             Self::Group(group) => [Self::GROUPS, &group.as_u64().to_be_bytes()].concat().into(),
             Self::Move(slot) => [Self::MOVES, &slot.number().to_be_bytes()].concat().into(),
             Self::Bucket(name) => [Self::BUCKETS, name.as_bytes()].concat().into(),
+            Self::BucketName(id) => [Self::BUCKET_NAMES, id.as_bytes().as_slice()].concat().into(),
         }
     }
 
@@ -67,6 +71,9 @@ impl RowKey {
         }
         if let Some(rest) = key.strip_prefix(Self::BUCKETS) {
             return String::from_utf8(rest.to_vec()).map(Self::Bucket).map_err(|_| refuse());
+        }
+        if let Some(rest) = key.strip_prefix(Self::BUCKET_NAMES) {
+            return ids::bucket(rest).map(Self::BucketName);
         }
         match key {
             b"n" => Ok(Self::Network),

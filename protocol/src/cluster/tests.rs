@@ -87,6 +87,7 @@ fn rows_come_back_and_their_keys_sort_by_kind() {
         RowKey::Group(GroupId::new(300)),
         RowKey::Move(slot),
         RowKey::Bucket("photos".into()),
+        RowKey::BucketName(BucketId::from_bytes([1; 16])),
     ] {
         assert_eq!(RowKey::decode(&key.encode()), Ok(key));
     }
@@ -209,7 +210,7 @@ fn questions_come_back_as_they_were() {
         Ask::Buckets { after: String::new() },
         Ask::SetBucket { name: "photos".into(), bucket: Some(Box::new(bucket("photos"))), expected: None },
         Ask::SetBucket { name: "photos".into(), bucket: None, expected: Some(Stamp::from_u64(4)) },
-        Ask::SpreadBucket { name: "photos".into() },
+        Ask::SpreadBucket { bucket: BucketId::from_bytes([1; 16]) },
         Ask::Steer(Steer::Drain(connection)),
         Ask::Steer(Steer::Activate(connection)),
         Ask::Steer(Steer::Remove(connection)),
@@ -247,7 +248,7 @@ fn answers_come_back_as_they_were_and_strangers_are_no_members() {
         Told::Done,
         Told::Reply(crate::meta::Reply::Done { count: 3 }),
         Told::Found(Found { version: None, stale: Some(Duration::from_millis(3)) }),
-        Told::Listed(Listed { found: Vec::new(), more: true, stale: None }),
+        Told::Listed(Listed { more: true, slots: Bytes::from_static(&[5]), ..Listed::default() }),
         Told::Map(None),
         Told::Map(Some(Box::new(map()))),
         Told::Buckets { buckets: vec![row.clone()], more: false },

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::{Bucket, ClusterMap, bounded, peer, peer_bytes, wire};
-use crate::limits::{BUCKETS_LISTED_MAX, GROUP_SEATS_MAX, LISTED_MAX, REASON_CHARS_MAX, SHIPPED_PAIRS_MAX, TOLD_BYTES_MAX};
+use crate::limits::{BUCKETS_LISTED_MAX, GROUP_SEATS_MAX, LISTED_MAX, REASON_CHARS_MAX, SHIPPED_PAIRS_MAX, SLOTS, TOLD_BYTES_MAX};
 use crate::meta::{Reply, Stamp, Version, at_most, decode};
 use crate::{DecodeError, PeerId};
 
@@ -64,6 +64,8 @@ pub struct Listed {
     pub more: bool,
     /// As in [`Found`].
     pub stale: Option<Duration>,
+    /// Which of the bucket's slots it covers: a bit for each in their order, the lowest bit of a byte first. Empty for all.
+    pub slots: Bytes,
 }
 
 /// A bucket, and the revision of its row.
@@ -217,14 +219,15 @@ impl Listed {
     fn to_wire(&self) -> wire::Listed {
         let key = |(key, version): &(Bytes, Version)| wire::ListedKey { key: key.clone(), version: version.encode() };
         let keys = self.found.iter().map(key).collect();
-        wire::Listed { keys, more: self.more, stale: stale_to_wire(self.stale) }
+        wire::Listed { keys, more: self.more, stale: stale_to_wire(self.stale), slots: self.slots.clone() }
     }
 
     fn from_wire(listed: wire::Listed) -> Result<Self, DecodeError> {
         let keys = bounded(listed.keys, LISTED_MAX)?;
         let read = |key: wire::ListedKey| Ok((key.key, Version::decode(&key.version)?));
         let found = keys.into_iter().map(read).collect::<Result<_, DecodeError>>()?;
-        Ok(Self { found, more: listed.more, stale: stale_from_wire(listed.stale) })
+        let slots = at_most(listed.slots, usize::from(SLOTS) / 8)?;
+        Ok(Self { found, more: listed.more, stale: stale_from_wire(listed.stale), slots })
     }
 }
 

@@ -79,6 +79,19 @@ impl BucketConfig {
         }
     }
 
+    /// The slots that keys of this bucket can have.
+    #[must_use]
+    pub fn slots(&self) -> Vec<Slot> {
+        match self.rule {
+            KeyRule::Tree => vec![Slot::of_tree(self.bucket)],
+            KeyRule::Redis => (0..SLOTS).filter_map(Slot::new).collect(),
+            KeyRule::Flat { spread } => {
+                let first = Slot::of_tree(self.bucket).number();
+                (0..spread).filter_map(|n| Slot::new((first + n) % SLOTS)).collect()
+            }
+        }
+    }
+
     /// The record.
     #[must_use]
     pub fn encode(&self) -> Bytes {

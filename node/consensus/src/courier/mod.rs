@@ -20,7 +20,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use prost::Message as _;
 use storgo_object::ports::Clock;
-use storgo_protocol::limits::{RAFT_ENVELOPES_MAX, RAFT_FRAME_BYTES_MAX, RAFT_INBOUND_MAX, RAFT_LANE_MAX};
+use storgo_protocol::limits::{ASKS_INBOUND_MAX, RAFT_ENVELOPES_MAX, RAFT_FRAME_BYTES_MAX, RAFT_INBOUND_MAX, RAFT_LANE_MAX};
 use storgo_protocol::raft::{Envelope, Frame, Unable, envelope::Body};
 use storgo_protocol::{GroupId, LogIncarnation, PeerId};
 use tokio::sync::{Semaphore, mpsc};
@@ -34,6 +34,9 @@ use crate::transport::Transport;
 
 use calls::Calls;
 use lane::Queued;
+
+/// The incarnation that a question names which is not for one log.
+pub(crate) const ANY_LOG: LogIncarnation = LogIncarnation::new(0);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -65,6 +68,7 @@ pub(crate) struct Courier {
     calls: Calls,
     lanes: Mutex<BTreeMap<PeerId, mpsc::Sender<Queued>>>,
     inbound: Arc<Semaphore>,
+    asked: Arc<Semaphore>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
@@ -79,6 +83,7 @@ impl Courier {
             calls: Calls::default(),
             lanes: Mutex::default(),
             inbound: Arc::new(Semaphore::new(RAFT_INBOUND_MAX)),
+            asked: Arc::new(Semaphore::new(ASKS_INBOUND_MAX)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
         })
@@ -178,11 +183,14 @@ impl Courier {
         request: Body,
         serve: &Arc<S>,
     ) {
+        // Clients have room of their own, so that they cannot keep members from each other.
+        let is_ask = matches!(request, Body::Ask(_));
+        let room = if is_ask { &self.asked } else { &self.inbound };
         // Without room it is dropped: who asks times out and asks again.
-        let Ok(room) = Arc::clone(&self.inbound).try_acquire_owned() else { return };
+        let Ok(room) = Arc::clone(room).try_acquire_owned() else { return };
         let (courier, serve) = (Arc::clone(self), Arc::clone(serve));
         let work = async move {
-            let answer = if to == courier.me.incarnation {
+            let answer = if to == courier.me.incarnation || (is_ask && to == ANY_LOG) {
                 serve.serve(from, group, request).await
             } else {
                 // A log that is gone promised things that this one does not know of.
@@ -216,6 +224,7 @@ const fn is_request(body: &Body) -> bool {
             | Body::Transfer(_)
             | Body::SnapshotPage(_)
             | Body::ReadIndex(_)
+            | Body::Ask(_)
     )
 }
 

@@ -16,11 +16,13 @@ mod stamps;
 mod tend;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use async_trait::async_trait;
+use parking_lot::{Mutex, RwLock};
 use storgo_object::ports::Clock;
 use storgo_protocol::meta::{Action, Command, FEATURE_LEVEL, Proposal, Reply};
 use storgo_protocol::raft::{LogId, Unable, envelope::Body};
@@ -35,7 +37,8 @@ use crate::seat::Seat;
 use crate::transport::Transport;
 
 pub use error::GroupError;
-pub use read::{Fresh, Level};
+pub use read::Fresh;
+pub use storgo_protocol::cluster::Level;
 
 use rounds::Rounds;
 use stamps::Stamps;
@@ -70,6 +73,16 @@ struct Inner {
     config: GroupsConfig,
     courier: Arc<Courier>,
     groups: Mutex<BTreeMap<GroupId, Arc<Group>>>,
+    door: OnceLock<Arc<dyn Door>>,
+    /// Whose Raft messages are acted on; everybody's until it is said.
+    admitted: RwLock<Option<BTreeSet<PeerId>>>,
+}
+
+/// Answers questions of clients and of other members.
+#[async_trait]
+pub(crate) trait Door: Send + Sync + fmt::Debug {
+    /// The answer to a question of `from`, whose identity the connection proved.
+    async fn answer(&self, from: PeerId, group: GroupId, ask: Bytes) -> Bytes;
 }
 
 /// One group, and what stands around its member.
@@ -85,6 +98,15 @@ struct Group {
 
 impl Serve for Inner {
     async fn serve(&self, from: Seat, group: GroupId, request: Body) -> Body {
+        if let Body::Ask(ask) = request {
+            return match self.door.get() {
+                Some(door) => Body::Told(door.answer(from.peer, group, ask).await),
+                None => Body::Unable(Unable { reason: "nobody is asked here".to_owned() }),
+            };
+        }
+        if self.admitted.read().as_ref().is_some_and(|admitted| !admitted.contains(&from.peer)) {
+            return Body::Unable(Unable { reason: "not a member of this network's groups".to_owned() });
+        }
         let known = self.groups.lock().get(&group).cloned();
         let Some(known) = known else { return Body::Unable(Unable { reason: "no such group here".to_owned() }) };
         match request {
@@ -103,7 +125,8 @@ impl Groups {
     #[must_use]
     pub fn new(config: GroupsConfig) -> Self {
         let courier = Courier::new(config.me, Arc::clone(&config.transport), Arc::clone(&config.clock));
-        let groups = Self(Arc::new(Inner { config, courier, groups: Mutex::default() }));
+        let (door, admitted) = (OnceLock::new(), RwLock::default());
+        let groups = Self(Arc::new(Inner { config, courier, groups: Mutex::default(), door, admitted }));
         groups.0.courier.tasks.spawn(tend::clocks(groups.clone()));
         groups.0.courier.tasks.spawn(tend::expiry(groups.clone()));
         groups.0.courier.tasks.spawn(tend::changes(groups.clone()));
@@ -184,6 +207,47 @@ impl Groups {
         let looked = Looking::at(group.member.records()).and_then(|view| look(&view));
         let value = looked.map_err(|error| GroupError::Stopped { group: id, reason: error.to_string() })?;
         Ok(Fresh { value, stale: stale.map(|asked| asked.elapsed()) })
+    }
+
+    /// Looks at a group's records as they are here, however old.
+    pub(crate) fn look<T>(
+        &self,
+        id: GroupId,
+        look: impl FnOnce(&dyn machine::View) -> Result<T, machine::MachineError>,
+    ) -> Result<T, GroupError> {
+        let group = self.group(id)?;
+        let looked = Looking::at(group.member.records()).and_then(|view| look(&view));
+        looked.map_err(|error| GroupError::Stopped { group: id, reason: error.to_string() })
+    }
+
+    /// From here on, questions are answered by `door`.
+    pub(crate) fn set_door(&self, door: Arc<dyn Door>) {
+        if self.0.door.set(door).is_err() {
+            tracing::error!("questions are answered already");
+        }
+    }
+
+    /// From here on, only these peers' Raft messages are acted on.
+    pub(crate) fn admit_only(&self, peers: BTreeSet<PeerId>) {
+        *self.0.admitted.write() = Some(peers);
+    }
+
+    pub(crate) const fn courier(&self) -> &Arc<Courier> {
+        &self.0.courier
+    }
+
+    /// Stops a group on this node, and forgets its log and its records: for one that has no seat here any more.
+    ///
+    /// # Errors
+    /// [`GroupError::Stopped`] if they cannot be removed.
+    pub(crate) async fn forget(&self, id: GroupId) -> Result<(), GroupError> {
+        let group = self.0.groups.lock().remove(&id);
+        if let Some(group) = group {
+            group.member.stop().await;
+        }
+        let stopped = |reason: String| GroupError::Stopped { group: id, reason };
+        self.0.config.records.group(id).remove().await.map_err(|error| stopped(error.to_string()))?;
+        self.0.config.log.group(id).remove().await.map_err(|error| stopped(error.to_string()))
     }
 
     /// Takes a seat in as a learner; answers when it is almost as far as the others. At the leader.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use storgo_protocol::GroupId;
+use storgo_protocol::cluster::Level;
 use storgo_protocol::raft::{ReadIndex, envelope::Body};
 use tokio::time::Instant;
 
@@ -16,18 +17,6 @@ use super::rounds::Round;
 use crate::courier::Courier;
 use crate::planted::{Planted, is_planted};
 use crate::raft::MemberError;
-
-/// What a read may miss.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Level {
-    /// Nothing that was acknowledged before it began.
-    #[default]
-    Linearizable,
-    /// What was acknowledged within this time before it.
-    Bounded(Duration),
-    /// Anything; what this member knows.
-    Eventual,
-}
 
 /// What was read, and how old it may be.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -20,7 +20,7 @@ mod write;
 
 pub use events::{EventsError, events};
 pub use expiry::is_due;
-pub use read::{Found, Listed, Listing, Reading, get, list};
+pub use read::{Reading, get, list};
 pub use rows::{row, rows};
 pub use slots::{floor, page};
 pub use view::{Batch, Draft, Pair, View};

@@ -3,51 +3,16 @@
 //! The view decides how fresh an answer is. A version whose time is over is found here until a tick removed it: who reads
 //! at a leader lets it tick first.
 
-use bytes::Bytes;
 use storgo_protocol::GroupId;
-use storgo_protocol::limits::{LISTED_MAX, SLOTS};
-use storgo_protocol::meta::{
-    Body, BucketConfig, BucketId, KeyRule, Refused, RefusedKind, Slot, SlotState, Version, VersionId,
-};
+use storgo_protocol::cluster::{Listed, Listing};
+use storgo_protocol::limits::LISTED_MAX;
+use storgo_protocol::meta::{Body, BucketId, Refused, RefusedKind, Slot, SlotState, Version, VersionId};
 
 use super::view::View;
 use super::{MachineError, bucket, keys, slot_state, write};
 
 /// An answer, or why this group has none.
 pub type Reading<T> = Result<Result<T, Refused>, MachineError>;
-
-/// A version of a key, found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    /// The key.
-    pub key: Bytes,
-    /// The version.
-    pub version: Version,
-}
-
-/// What to list.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listing {
-    /// Of which bucket.
-    pub bucket: BucketId,
-    /// Keys that start so.
-    pub prefix: Bytes,
-    /// Behind this key, or behind this version of it.
-    pub after: Option<(Bytes, Option<VersionId>)>,
-    /// So many at the most; never more than [`LISTED_MAX`].
-    pub limit: usize,
-    /// All versions and markers, rather than the newest of each key that is there.
-    pub versions: bool,
-}
-
-/// A page of a listing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Listed {
-    /// In ascending order of their keys, the newest of a key first.
-    pub found: Vec<Found>,
-    /// Whether there are more behind them.
-    pub more: bool,
-}
 
 /// The newest version of a key, or the one that is asked for; a marker too.
 ///
@@ -77,17 +42,23 @@ pub fn list(view: &dyn View, listing: &Listing) -> Reading<Listed> {
     let Some(config) = bucket(view, listing.bucket)? else { return Ok(Err(no_bucket())) };
     let limit = listing.limit.min(LISTED_MAX);
     let mut all = Listed::default();
-    for slot in slots(&config) {
+    let slots = config.slots();
+    let mut covered = vec![0_u8; slots.len().div_ceil(8)];
+    for (number, slot) in slots.into_iter().enumerate() {
         if answers_for(view, slot)?.is_ok() {
+            if let Some(byte) = covered.get_mut(number / 8) {
+                *byte |= 1 << (number % 8);
+            }
             let page = list_slot(view, slot, listing, limit)?;
             all.found.extend(page.found);
             all.more |= page.more;
         }
     }
     // Stable, so that versions of a key stay in order; a key is in one slot.
-    all.found.sort_by(|left, right| left.key.cmp(&right.key));
+    all.found.sort_by(|(left, _), (right, _)| left.cmp(right));
     all.more |= all.found.len() > limit;
     all.found.truncate(limit);
+    all.slots = covered.into();
     Ok(Ok(all))
 }
 
@@ -113,28 +84,16 @@ fn list_slot(view: &dyn View, slot: Slot, listing: &Listing, limit: usize) -> Re
             }
             let version = write::decode(&value)?;
             if listing.versions || version.body != Body::Marker {
-                found.push(Found { key: key.name, version });
+                found.push((key.name, version));
                 if found.len() > limit {
                     found.pop();
-                    return Ok(Listed { found, more: true });
+                    return Ok(Listed { found, more: true, ..Listed::default() });
                 }
             }
         }
         match last {
             Some(last) if !whole => from = from.max(last.into()),
-            _ => return Ok(Listed { found, more: false }),
-        }
-    }
-}
-
-/// The slots that keys of a bucket can have.
-fn slots(config: &BucketConfig) -> Vec<Slot> {
-    match config.rule {
-        KeyRule::Tree => vec![Slot::of_tree(config.bucket)],
-        KeyRule::Redis => (0..SLOTS).filter_map(Slot::new).collect(),
-        KeyRule::Flat { spread } => {
-            let first = Slot::of_tree(config.bucket).number();
-            (0..spread).filter_map(|n| Slot::new((first + n) % SLOTS)).collect()
+            _ => return Ok(Listed { found, ..Listed::default() }),
         }
     }
 }

@@ -3,7 +3,9 @@
 use storgo_protocol::limits::{EVENTS_KEPT, EXPIRED_AT_ONCE_MAX, LISTED_MAX, REQUEST_WINDOW_MS};
 use storgo_protocol::meta::{EventKind, Lock};
 
-use super::super::{EventsError, Listing, MachineError, events, list};
+use storgo_protocol::cluster::Listing;
+
+use super::super::{EventsError, MachineError, events, list};
 use super::*;
 
 #[test]
@@ -287,8 +289,8 @@ fn listings_are_ordered_and_come_in_pages() {
         let page = |prefix: &'static str, after, limit, versions| {
             let listing = Listing { bucket: config.bucket, prefix: prefix.into(), after, limit, versions };
             let page = list(&group.records, &listing).unwrap().unwrap();
-            let keys: Vec<_> = page.found.iter().map(|f| String::from_utf8(f.key.to_vec()).unwrap()).collect();
-            (keys, page.more, page.found.last().map(|f| (f.key.clone(), Some(f.version.id()))))
+            let keys: Vec<_> = page.found.iter().map(|(key, _)| String::from_utf8(key.to_vec()).unwrap()).collect();
+            (keys, page.more, page.found.last().map(|(key, version)| (key.clone(), Some(version.id()))))
         };
         let (keys, more, _) = page("", None, 100, false);
         assert_eq!((keys, more), (["a", "b", "b/1", "b/3", "c"].map(str::to_owned).to_vec(), false));
