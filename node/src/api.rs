@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use storgo_consensus::Cluster;
 use storgo_mesh::{Mesh, MeshError};
 use storgo_object::ports::{DiskState, DiskStatus, ShardStore};
+use storgo_protocol::cluster::{Ask, Told};
 use storgo_protocol::message::PeerCard;
-use storgo_protocol::{ContentId, NetworkId, PeerId};
+use storgo_protocol::{ContentId, GroupId, NetworkId, PeerId};
 use storgo_rpc::{ApiError, CardRow, DhtEntry, DhtPeer, DiskRow, NodeApi, NodeStatus, PathKind, PeerRow, PeerState};
 use tokio::time::Instant;
 
@@ -20,6 +22,7 @@ pub(crate) struct Api {
     pub(crate) started: Instant,
     pub(crate) store: Arc<dyn ShardStore>,
     pub(crate) mesh: Mesh,
+    pub(crate) cluster: Option<Cluster>,
 }
 
 #[async_trait]
@@ -40,6 +43,15 @@ impl NodeApi for Api {
             zone: self.zone.clone(),
             reach: self.mesh.reach().to_string(),
         })
+    }
+
+    async fn ask(&self, peer: Option<PeerId>, group: GroupId, ask: Ask) -> Result<Told, ApiError> {
+        let Some(cluster) = &self.cluster else {
+            let reason =
+                "this node is in no network that keeps names: begin one with `storgo network init`, or join one";
+            return Err(ApiError::Unavailable(reason.into()));
+        };
+        cluster.ask(peer, group, &ask).await.map_err(ApiError::Unavailable)
     }
 
     async fn peers(&self) -> Result<Vec<PeerRow>, ApiError> {

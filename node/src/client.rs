@@ -4,11 +4,12 @@
 //! of its own each time) ends with it.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use storgo_consensus::MetadataClient;
 use storgo_mesh::{Mesh, MeshConfig, MeshSetup, PathKind, PeerState, Role};
-use storgo_object::Engine;
 use storgo_object::ports::{OsRandom, Peers as _, Random, SystemClock};
+use storgo_object::{Engine, User};
 use storgo_protocol::limits::TICKET_ADDRESSES_MAX;
 use storgo_protocol::{Identity, NetworkId, PeerAddress, PeerId};
 use storgo_rpc::NodeStatus;
@@ -16,6 +17,7 @@ use storgo_rpc::NodeStatus;
 use crate::AGENT;
 use crate::error::NodeError;
 use crate::home::Home;
+use crate::metadata::{Frames, ToClient, answering};
 use crate::peer_book::PeerBook;
 
 /// How a client finds the network.
@@ -44,6 +46,8 @@ pub struct Client {
     mesh: Mesh,
     book: PeerBook,
     relayed_bulk: bool,
+    user: Arc<User>,
+    metadata: OnceLock<MetadataClient>,
 }
 
 impl Client {
@@ -76,14 +80,37 @@ impl Client {
                 tracing::debug!(%hint, %error, "an address in the ticket is of no use");
             }
         }
-        let engine = Engine::new(Arc::new(mesh.clone()), user, Arc::new(SystemClock), Arc::new(OsRandom));
-        Ok(Self { engine, mesh, book, relayed_bulk: options.relayed_bulk })
+        let engine = Engine::new(Arc::new(mesh.clone()), Arc::clone(&user), Arc::new(SystemClock), Arc::new(OsRandom));
+        let (relayed_bulk, metadata) = (options.relayed_bulk, OnceLock::new());
+        Ok(Self { engine, mesh, book, relayed_bulk, user, metadata })
     }
 
     /// Puts, gets, surveys and repairs.
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Asks the metadata groups of the network in the name of the user.
+    ///
+    /// # Errors
+    /// [`NodeError::NotJoined`] if no peer answers.
+    pub async fn metadata(&self) -> Result<MetadataClient, NodeError> {
+        let tried = self.joined().await;
+        let (Some(network), peers) = (self.mesh.network(), answering(&self.mesh)) else {
+            return Err(NodeError::NotJoined(tried.join("; ").into()));
+        };
+        if let Some(client) = self.metadata.get() {
+            client.start_with(peers);
+            return Ok(client.clone());
+        }
+        let transport = Arc::new(Frames(self.mesh.clone()));
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));
+        let identity = Arc::new(self.user.identity.clone());
+        let client = MetadataClient::new(self.mesh.me(), identity, network, transport, clock, random);
+        self.mesh.take_frames(Arc::new(ToClient(client.clone())))?;
+        client.start_with(peers);
+        Ok(self.metadata.get_or_init(|| client).clone())
     }
 
     /// Waits until each peer to join through was tried; gives what those met that did not welcome this client.

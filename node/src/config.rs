@@ -16,6 +16,9 @@ use crate::private_file;
 /// Where a node listens unless it is told: TCP and QUIC on all addresses.
 const LISTEN_DEFAULT: [&str; 2] = ["/ip4/0.0.0.0/tcp/4820", "/ip4/0.0.0.0/udp/4820/quic-v1"];
 
+/// The network of a node that was not told of another.
+const NETWORK_DEFAULT: &str = "storgo";
+
 /// A node's configuration.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,6 +29,24 @@ pub struct NodeConfig {
     pub disk: DiskConfig,
     /// The network.
     pub mesh: MeshConfig,
+    /// Metadata groups.
+    pub metadata: MetadataConfig,
+    /// An invite, to become a member of its network; it counts once.
+    pub join: Option<String>,
+}
+
+/// How metadata groups are kept, on a node that is a member of a network with a trust root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetadataConfig {
+    /// Seconds after which the seats of a member that does not answer are given to others. Default: 60.
+    pub gone_after_seconds: u64,
+}
+
+impl Default for MetadataConfig {
+    fn default() -> Self {
+        Self { gone_after_seconds: 60 }
+    }
 }
 
 /// What a node keeps and where.
@@ -45,9 +66,11 @@ impl Default for NodeConfig {
     fn default() -> Self {
         let listen = LISTEN_DEFAULT.map(str::to_owned).to_vec();
         Self {
-            network: "storgo".into(),
+            network: NETWORK_DEFAULT.into(),
             disk: DiskConfig::default(),
             mesh: MeshConfig { listen, ..MeshConfig::default() },
+            metadata: MetadataConfig::default(),
+            join: None,
         }
     }
 }
@@ -67,6 +90,23 @@ impl NodeConfig {
             config.mesh.listen = LISTEN_DEFAULT.map(str::to_owned).to_vec();
         }
         Ok(config)
+    }
+
+    /// The network's id, for a node that is a member of `member_of`.
+    ///
+    /// # Errors
+    /// [`NodeError::Config`] without a name, and for the name of another network than that.
+    pub(crate) fn network_of(&self, member_of: Option<NetworkId>) -> Result<NetworkId, NodeError> {
+        let named = self.network_id()?;
+        let unsaid = self.network == NETWORK_DEFAULT;
+        match member_of {
+            Some(network) if unsaid || network == named => Ok(network),
+            Some(network) => {
+                let reason = format!("this node is a member of the network {network}: leave the name away");
+                Err(NodeError::Config { what: "network".into(), reason })
+            }
+            None => Ok(named),
+        }
     }
 
     /// The network's id.

@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 
 use storgo_object::User;
 use storgo_object::ports::{OsRandom, Random};
-use storgo_protocol::{ConvergenceSecret, Identity};
+use storgo_protocol::{ConvergenceSecret, Identity, NetworkId};
 
 use crate::error::NodeError;
 use crate::peer_book::PeerBook;
 use crate::{private_file, seed};
+
+/// What the file of a trust root says that it is.
+const ROOT_KIND: &str = "network-root";
 
 /// A home, made at first use with mode 0700 and its files with 0600.
 #[derive(Debug, Clone)]
@@ -42,6 +45,29 @@ impl Home {
     /// stored under the old.
     pub fn user(&self) -> Result<User, NodeError> {
         self.user_from(&OsRandom)
+    }
+
+    /// A new trust root for a network, kept in this home: who has it lets members in.
+    ///
+    /// # Errors
+    /// [`NodeError::Io`] when it cannot be kept.
+    pub fn new_root(&self) -> Result<Identity, NodeError> {
+        let random: &dyn Random = &OsRandom;
+        let root = Identity::from_seed(&random.array());
+        let place = self.path.join("roots");
+        private_file::make_directory(&place)?;
+        let path = place.join(NetworkId::from_root(root.id()).to_string());
+        seed::keep(&path, ROOT_KIND, &root.seed(), random)?;
+        Ok(root)
+    }
+
+    /// The trust root of a network, if it was made in this home.
+    ///
+    /// # Errors
+    /// [`NodeError::Damaged`] when it cannot be read.
+    pub fn root(&self, network: NetworkId) -> Result<Option<Identity>, NodeError> {
+        let seed = seed::read(&self.path.join("roots").join(network.to_string()), ROOT_KIND)?;
+        Ok(seed.map(|seed| Identity::from_seed(&seed)))
     }
 
     /// The peers that answered before.

@@ -27,6 +27,9 @@ mod error;
 mod node;
 mod supervise;
 
+mod membership;
+mod metadata;
+
 mod acquaintances;
 mod api;
 mod data_dir;
@@ -45,13 +48,15 @@ mod private_file;
 mod seed;
 
 pub use client::{Client, ClientOptions};
-pub use config::{DiskConfig, NodeConfig};
+pub use config::{DiskConfig, MetadataConfig, NodeConfig};
 pub use data_dir::LOCK_NAME;
 pub use download::{Existing, PartialFile, Wanted};
 pub use error::NodeError;
 pub use home::Home;
+pub use membership::init_network;
 pub use node::{Node, Ready};
 pub use peer_book::PeerBook;
+pub use storgo_consensus::{Founding, MetadataClient};
 pub use storgo_mesh::PathKind;
 pub use tree::{PackReport, Remarks, TreeGetReport, TreePutReport, get_tree, put_tree, restore_attributes};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use storgo_mesh::{Mesh, MeshSetup, Role};
 use storgo_object::ShardService;
 use storgo_object::ports::{OsRandom, ShardStore, SystemClock};
-use storgo_protocol::{NetworkId, PeerAddress, PeerId};
+use storgo_protocol::{Invite, NetworkId, ParseTicketError, PeerAddress, PeerId};
 use storgo_rpc::Socket;
 use storgo_store::Store;
 use tokio::net::UnixListener;
@@ -22,6 +22,8 @@ use crate::data_dir::DataDir;
 use crate::descriptors;
 use crate::error::NodeError;
 use crate::listen;
+use crate::membership::Membership;
+use crate::metadata::{self, Metadata, Surroundings};
 use crate::peer_book::PeerBook;
 use crate::supervise::Supervisor;
 
@@ -33,6 +35,7 @@ const PULSE: Duration = Duration::from_secs(5);
 pub struct Node {
     ready: Ready,
     supervisor: Supervisor,
+    metadata: Option<Metadata>,
     mesh: Mesh,
     store: Arc<Store>,
     // Held until all else has stopped.
@@ -62,10 +65,21 @@ impl Node {
     /// [`NodeError::Busy`] when a node runs there, [`NodeError::Config`] or [`NodeError::Part`] for what did not start.
     pub async fn start(data: &Path, config: &NodeConfig) -> Result<Self, NodeError> {
         descriptors::raise_limit();
-        let network = config.network_id()?;
-        let mesh_config = config.mesh()?;
+        let mut mesh_config = config.mesh()?;
         let data = DataDir::open(data, &OsRandom)?;
         let peer = data.identity().id();
+        let membership = match &config.join {
+            Some(word) => {
+                let invite: Invite = word.parse().map_err(|error: ParseTicketError| NodeError::Config {
+                    what: "the invite".into(),
+                    reason: error.to_string(),
+                })?;
+                mesh_config.bootstrap.extend(invite.addresses.iter().map(ToString::to_string));
+                Some(Membership::join(&data, &invite)?)
+            }
+            None => Membership::read(data.path(), peer)?,
+        };
+        let network = config.network_of(membership.as_ref().map(Membership::network))?;
         listen::check_free(&mesh_config.listen)?;
         let store = Store::open(config.store(data.path())?, Arc::new(OsRandom)).await?;
         let (socket, listener) = Socket::bind(data.path())?;
@@ -85,7 +99,16 @@ impl Node {
         let met = Acquaintances { book, network, mesh: mesh.clone() };
         met.recall();
         let zone = config.mesh.zone.clone();
-        let api = Api { peer, network, zone, started: Instant::now(), store: shards, mesh: mesh.clone() };
+        let metadata = match &membership {
+            Some(membership) => {
+                let gone_after = Duration::from_secs(config.metadata.gone_after_seconds);
+                let around = Surroundings { data: data.path(), peer, zone: &zone, gone_after, mesh: &mesh };
+                Some(Metadata::start(&around, membership).await?)
+            }
+            None => None,
+        };
+        let cluster = metadata.as_ref().map(|metadata| metadata.cluster().clone());
+        let api = Api { peer, network, zone, started: Instant::now(), store: shards, mesh: mesh.clone(), cluster };
         let ready = Ready {
             peer,
             network,
@@ -94,7 +117,7 @@ impl Node {
             data: data.path().to_owned(),
         };
         let supervisor = doors(listener, api, met);
-        Ok(Self { ready, supervisor, mesh, store, _socket: socket, _data: data })
+        Ok(Self { ready, supervisor, metadata, mesh, store, _socket: socket, _data: data })
     }
 
     /// What the node is.
@@ -103,7 +126,7 @@ impl Node {
         &self.ready
     }
 
-    /// Runs until `stop` completes or a part dies, then stops in order: doors, mesh, store.
+    /// Runs until `stop` completes or a part dies, then stops in order: doors, groups, mesh, store.
     ///
     /// # Errors
     /// [`NodeError::Died`] when a part died, or the first error met while stopping.
@@ -114,16 +137,20 @@ impl Node {
         };
         tracing::info!("stopping");
         let doors = self.supervisor.stop().await;
+        let groups = match self.metadata {
+            Some(metadata) => metadata.stop().await,
+            None => Ok(()),
+        };
         self.mesh.shutdown().await;
         let closed = self.store.close().await.map_err(NodeError::from);
-        ran.and(doors).and(closed)
+        ran.and(doors).and(groups).and(closed)
     }
 }
 
 /// Starts what answers from outside, and what watches over the rest.
 fn doors(listener: UnixListener, api: Api, met: Acquaintances) -> Supervisor {
     let mut supervisor = Supervisor::new(CancellationToken::new());
-    let mesh = api.mesh.clone();
+    let (mesh, cluster) = (api.mesh.clone(), api.cluster.clone());
     let api = Arc::new(api);
     supervisor.spawn("the socket", |stop| async move {
         let served = storgo_rpc::serve(listener, api, stop.cancelled_owned()).await;
@@ -135,6 +162,14 @@ fn doors(listener: UnixListener, api: Api, met: Acquaintances) -> Supervisor {
             None => Ok(()),
         }
     });
+    if let Some(cluster) = cluster {
+        supervisor.spawn("the metadata groups", |stop| async move {
+            match stop.run_until_cancelled(metadata::pulse(&cluster)).await {
+                Some(error) => Err(error),
+                None => Ok(()),
+            }
+        });
+    }
     supervisor.spawn("the peer book", |stop| async move {
         met.keep(stop).await;
         Ok(())

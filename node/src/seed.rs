@@ -23,6 +23,23 @@ pub(crate) fn read_or_make(path: &Path, kind: &str, random: &dyn Random) -> Resu
     decode(kind, &line).map_err(|reason| NodeError::Damaged { path: path.to_owned(), reason: reason.into() })
 }
 
+/// Reads the secret called `kind` from `path`; `None` if there is none.
+///
+/// # Errors
+/// As [`read_or_make`].
+pub(crate) fn read(path: &Path, kind: &str) -> Result<Option<[u8; 32]>, NodeError> {
+    let damaged = |reason: &str| NodeError::Damaged { path: path.to_owned(), reason: reason.into() };
+    private_file::read(path)?.map(|line| decode(kind, &line).map_err(damaged)).transpose()
+}
+
+/// Keeps a secret in `path`.
+///
+/// # Errors
+/// [`NodeError::Io`] when the file system refuses.
+pub(crate) fn keep(path: &Path, kind: &str, secret: &[u8; 32], random: &dyn Random) -> Result<(), NodeError> {
+    private_file::replace(path, encode(kind, secret).as_bytes(), random)
+}
+
 fn encode(kind: &str, seed: &[u8; 32]) -> String {
     let body = format!("storgo {kind} 1 {}", HEXLOWER.encode(seed));
     let crc = crc32fast::hash(body.as_bytes());

@@ -224,7 +224,10 @@ mod tests {
         // Where members are is a hint, and not signed.
         let signed = whole.encode().len() - 1 - 1 - whole.addresses[0].encode().len();
         for (bytes, decode) in [
-            (whole.encode()[..signed].to_vec(), (|bytes| Invite::decode(&[bytes, &[0]].concat()).is_ok()) as fn(&[u8]) -> bool),
+            (
+                whole.encode()[..signed].to_vec(),
+                (|bytes| Invite::decode(&[bytes, &[0]].concat()).is_ok()) as fn(&[u8]) -> bool,
+            ),
             (whole.admit(PeerId::from_bytes([7; 32])).encode(), |bytes| Admission::decode(bytes).is_ok()),
         ] {
             assert!(decode(&bytes));

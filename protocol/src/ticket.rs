@@ -12,8 +12,8 @@ use crate::address::PeerAddress;
 use crate::bytes::{Reader, count_u8};
 use crate::grant::RepairGrant;
 use crate::identity::Identity;
-use crate::limits::{TICKET_ADDRESSES_MAX, TICKET_CHARS_MAX};
 use crate::invite::INVITE_PREFIX;
+use crate::limits::{TICKET_ADDRESSES_MAX, TICKET_CHARS_MAX};
 use crate::member::CARD_PREFIX;
 use crate::{ContentId, ContentKey, DecodeError, LayoutId, NetworkId, PeerId};
 

@@ -1,10 +1,12 @@
 //! The commands: one file each, with its arguments (their doc comments are the help) and what it does.
 
 mod bench;
+mod cluster;
 mod demo;
 mod dht;
 mod get;
 mod ls;
+mod network;
 mod node;
 mod peer;
 mod put;
@@ -29,6 +31,10 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Node(node::NodeCommand),
     #[command(subcommand)]
+    Network(network::NetworkCommand),
+    #[command(subcommand)]
+    Cluster(cluster::ClusterCommand),
+    #[command(subcommand)]
     Peer(peer::PeerCommand),
     #[command(subcommand)]
     Dht(dht::DhtCommand),
@@ -48,6 +54,8 @@ impl Command {
             Self::Repair(args) => repair::run(context, args).await,
             Self::Demo(args) => demo::run(context, args).await,
             Self::Node(command) => node::run(context, command).await,
+            Self::Network(command) => network::run(context, command).await,
+            Self::Cluster(command) => cluster::run(context, command).await,
             Self::Peer(command) => peer::run(context, command).await,
             Self::Dht(command) => dht::run(context, command).await,
             Self::Bench(command) => bench::run(context, &command).await,

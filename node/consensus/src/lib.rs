@@ -10,6 +10,7 @@ pub mod machine;
 pub mod planted;
 
 mod clock_guard;
+mod cluster;
 mod courier;
 mod groups;
 mod raft;
@@ -17,6 +18,7 @@ mod router;
 mod seat;
 mod transport;
 
+pub use cluster::{Cluster, ClusterConfig, Founding, GROUP_0, MetadataClient};
 pub use groups::{Fresh, GroupError, Groups, GroupsConfig, Level};
 pub use raft::{Elections, MemberStatus, Snapshots};
 pub use router::{Ask, AskError, RouteError, Router};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
-use storgo_protocol::{ContentId, PeerId};
+use storgo_protocol::cluster::{Ask, Told};
+use storgo_protocol::{ContentId, GroupId, PeerId};
 use tokio::net::UnixStream;
 use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
@@ -55,6 +56,17 @@ impl Client {
     pub async fn status(&mut self) -> Result<NodeStatus, RpcError> {
         let answer = self.inner.status(wire::StatusRequest {}).await.map_err(|e| RpcError::from_status(&e))?;
         Ok(NodeStatus::from_wire(answer.into_inner())?)
+    }
+
+    /// Asks a member of the network, or the leader of a group if none is named, in the node's name.
+    ///
+    /// # Errors
+    /// As for [`Client::status`].
+    pub async fn ask(&mut self, peer: Option<PeerId>, group: GroupId, ask: &Ask) -> Result<Told, RpcError> {
+        let peer = peer.map(|peer| peer.to_string()).unwrap_or_default();
+        let ask = wire::AskRequest { peer, group: group.as_u64(), ask: ask.encode().into() };
+        let answer = self.inner.ask(ask).await.map_err(|e| RpcError::from_status(&e))?;
+        Ok(Told::decode(answer.into_inner().told.into())?)
     }
 
     /// Asks for the peer table.

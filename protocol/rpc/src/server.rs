@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::stream;
-use storgo_protocol::{ContentId, PeerId};
+use storgo_protocol::cluster::{Ask, Told};
+use storgo_protocol::{ContentId, GroupId, PeerId};
 use tokio::net::UnixListener;
 use tonic::transport::Server;
 use tonic::{Request, Response, Status};
@@ -23,6 +24,9 @@ const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
 pub trait NodeApi: Send + Sync + fmt::Debug {
     /// How the node is.
     async fn status(&self) -> Result<NodeStatus, ApiError>;
+
+    /// Asks a member of the network, or the leader of a group if none is named, in the node's name.
+    async fn ask(&self, peer: Option<PeerId>, group: GroupId, ask: Ask) -> Result<Told, ApiError>;
 
     /// Its peer table.
     async fn peers(&self) -> Result<Vec<PeerRow>, ApiError>;
@@ -64,6 +68,14 @@ struct Glue(Arc<dyn NodeApi>);
 impl Node for Glue {
     async fn status(&self, _: Request<wire::StatusRequest>) -> Result<Response<wire::StatusResponse>, Status> {
         Ok(Response::new(self.0.status().await?.into_wire()))
+    }
+
+    async fn ask(&self, ask: Request<wire::AskRequest>) -> Result<Response<wire::AskResponse>, Status> {
+        let ask = ask.into_inner();
+        let peer = if ask.peer.is_empty() { None } else { Some(ask.peer.parse().map_err(invalid)?) };
+        let question = Ask::decode(ask.ask.into()).map_err(invalid)?;
+        let told = self.0.ask(peer, GroupId::new(ask.group), question).await?;
+        Ok(Response::new(wire::AskResponse { told: told.encode().into() }))
     }
 
     async fn peers(&self, _: Request<wire::PeersRequest>) -> Result<Response<wire::PeersResponse>, Status> {

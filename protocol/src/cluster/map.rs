@@ -48,10 +48,8 @@ impl ClusterMap {
     }
 
     pub(super) fn to_wire(&self) -> wire::Map {
-        let group = |(id, group): (&GroupId, &GroupRow)| wire::MapGroup {
-            id: id.as_u64(),
-            group: Some(group.to_wire()),
-        };
+        let group =
+            |(id, group): (&GroupId, &GroupRow)| wire::MapGroup { id: id.as_u64(), group: Some(group.to_wire()) };
         wire::Map {
             revision: self.revision.as_u64(),
             same: false,

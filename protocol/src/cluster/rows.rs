@@ -301,7 +301,11 @@ impl SlotMove {
     /// [`DecodeError`] for anything but a move between two groups.
     pub fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
         let wire::SlotMove { from, to } = decode(bytes)?;
-        if from == to { Err(DecodeError::field("move")) } else { Ok(Self { from: GroupId::new(from), to: GroupId::new(to) }) }
+        if from == to {
+            Err(DecodeError::field("move"))
+        } else {
+            Ok(Self { from: GroupId::new(from), to: GroupId::new(to) })
+        }
     }
 }
 
@@ -312,7 +316,8 @@ impl SlotTable {
         let (all, groups) = (u64::from(SLOTS), u64::from(groups.max(1)));
         let first = |group: u64| u16::try_from(group * all / groups).ok().and_then(Slot::new);
         let last = |group: u64| u16::try_from((group + 1) * all / groups - 1).ok().and_then(Slot::new);
-        let range = |group| Some(SlotRange { first: first(group)?, last: last(group)?, group: GroupId::new(group + 1) });
+        let range =
+            |group| Some(SlotRange { first: first(group)?, last: last(group)?, group: GroupId::new(group + 1) });
         Self { ranges: (0..groups).filter_map(range).collect() }
     }
 
@@ -368,13 +373,12 @@ impl SlotTable {
     }
 
     pub(super) fn from_wire(table: wire::Slots) -> Result<Self, DecodeError> {
-        let slot = |number: u32| {
-            u16::try_from(number).ok().and_then(Slot::new).ok_or(DecodeError::field("slot"))
-        };
+        let slot = |number: u32| u16::try_from(number).ok().and_then(Slot::new).ok_or(DecodeError::field("slot"));
         let mut next = 0;
         let mut ranges = Vec::new();
         for range in bounded(table.ranges, usize::from(SLOTS))? {
-            let range = SlotRange { first: slot(range.first)?, last: slot(range.last)?, group: GroupId::new(range.group) };
+            let range =
+                SlotRange { first: slot(range.first)?, last: slot(range.last)?, group: GroupId::new(range.group) };
             if range.first.number() != next || range.last < range.first {
                 return Err(DecodeError::field("slots"));
             }

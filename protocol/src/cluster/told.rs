@@ -7,7 +7,9 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::{Bucket, ClusterMap, bounded, peer, peer_bytes, wire};
-use crate::limits::{BUCKETS_LISTED_MAX, GROUP_SEATS_MAX, LISTED_MAX, REASON_CHARS_MAX, SHIPPED_PAIRS_MAX, SLOTS, TOLD_BYTES_MAX};
+use crate::limits::{
+    BUCKETS_LISTED_MAX, GROUP_SEATS_MAX, LISTED_MAX, REASON_CHARS_MAX, SHIPPED_PAIRS_MAX, SLOTS, TOLD_BYTES_MAX,
+};
 use crate::meta::{Reply, Stamp, Version, at_most, decode};
 use crate::{DecodeError, PeerId};
 
@@ -247,14 +249,15 @@ impl Told {
             Self::Map(None) => Wire::Map(wire::Map { same: true, ..wire::Map::default() }),
             Self::Map(Some(map)) => Wire::Map(map.to_wire()),
             Self::Buckets { buckets, more } => {
-                let row = |row: &BucketRow| wire::BucketRow {
-                    bucket: row.bucket.encode(),
-                    revision: row.revision.as_u64(),
-                };
+                let row =
+                    |row: &BucketRow| wire::BucketRow { bucket: row.bucket.encode(), revision: row.revision.as_u64() };
                 Wire::Buckets(wire::Buckets { buckets: buckets.iter().map(row).collect(), more: *more })
             }
             Self::SlotRecords { pairs, next, floor } => Wire::SlotRecords(wire::SlotRecords {
-                pairs: pairs.iter().map(|(key, value)| wire::SlotPair { key: key.clone(), value: value.clone() }).collect(),
+                pairs: pairs
+                    .iter()
+                    .map(|(key, value)| wire::SlotPair { key: key.clone(), value: value.clone() })
+                    .collect(),
                 next: next.clone(),
                 floor: floor.as_u64(),
             }),
@@ -290,7 +293,10 @@ impl Told {
                 Self::Buckets { buckets: rows, more: buckets.more }
             }
             Wire::SlotRecords(records) => Self::SlotRecords {
-                pairs: bounded(records.pairs, SHIPPED_PAIRS_MAX)?.into_iter().map(|pair| (pair.key, pair.value)).collect(),
+                pairs: bounded(records.pairs, SHIPPED_PAIRS_MAX)?
+                    .into_iter()
+                    .map(|pair| (pair.key, pair.value))
+                    .collect(),
                 next: records.next,
                 floor: Stamp::from_u64(records.floor),
             },

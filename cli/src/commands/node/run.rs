@@ -44,6 +44,10 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "NAME")]
     network: Option<String>,
 
+    /// Becomes a member of the network of this invite (storgo network invite); needed once
+    #[arg(long, value_name = "INVITE")]
+    join: Option<String>,
+
     /// The failure domain that this node is in, such as a rack or a house: shards are spread over zones first
     #[arg(long, value_name = "ZONE")]
     zone: Option<String>,
@@ -105,6 +109,7 @@ impl RunArgs {
         config.mesh.relayed_bulk |= self.relayed_bulk;
         config.mesh.zone = self.zone.unwrap_or(config.mesh.zone);
         config.network = self.network.unwrap_or(config.network);
+        config.join = self.join.or(config.join);
         if !self.disk.is_empty() {
             config.disk.directories = self.disk;
         }

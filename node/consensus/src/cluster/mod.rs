@@ -27,3 +27,14 @@ use storgo_protocol::GroupId;
 
 /// The group that keeps the network's affairs.
 pub const GROUP_0: GroupId = GroupId::new(0);
+
+/// An error with all its causes, for people.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -105,7 +105,8 @@ impl<'a> Plan<'a> {
 
     /// Gives a group its voters.
     fn fill(&mut self, id: GroupId, group: &GroupRow) {
-        let mut seats: BTreeSet<PeerId> = group.seats.iter().copied().filter(|seat| self.fit.contains_key(seat)).collect();
+        let mut seats: BTreeSet<PeerId> =
+            group.seats.iter().copied().filter(|seat| self.fit.contains_key(seat)).collect();
         while seats.len() < self.voters
             && let Some(peer) = self.newcomer(id, &seats)
         {
@@ -117,7 +118,8 @@ impl<'a> Plan<'a> {
             self.take(&mut seats, peer);
         }
         // Who is gone keeps its seat until somebody can take it.
-        for gone in seats.clone().into_iter().filter(|seat| !self.answers(*seat)) {
+        let gone: Vec<PeerId> = seats.iter().copied().filter(|seat| !self.answers(*seat)).collect();
+        for gone in gone {
             if let Some(peer) = self.newcomer(id, &seats) {
                 self.take(&mut seats, gone);
                 self.add(&mut seats, peer);
@@ -132,8 +134,12 @@ impl<'a> Plan<'a> {
 
     /// Moves one seat from who has most to who has least; whether there was one to move.
     fn balance(&mut self) -> bool {
-        let loads: Vec<(usize, PeerId)> =
-            self.fit.iter().filter(|(_, answers)| **answers).map(|(peer, _)| (self.load[peer], *peer)).collect();
+        let loads: Vec<(usize, PeerId)> = self
+            .fit
+            .iter()
+            .filter(|(_, answers)| **answers)
+            .map(|(peer, _)| (self.load.get(peer).copied().unwrap_or_default(), *peer))
+            .collect();
         let (Some((most, from)), Some((least, to))) = (loads.iter().max().copied(), loads.iter().min().copied()) else {
             return false;
         };
@@ -156,7 +162,8 @@ impl<'a> Plan<'a> {
 /// Spreads ties: each group prefers others.
 fn mix(id: GroupId, peer: PeerId) -> u64 {
     let bytes = peer.as_bytes().first_chunk().copied().unwrap_or_default();
-    let mixed = (u64::from_le_bytes(bytes) ^ id.as_u64().wrapping_mul(0x9e37_79b9_7f4a_7c15)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let mixed = (u64::from_le_bytes(bytes) ^ id.as_u64().wrapping_mul(0x9e37_79b9_7f4a_7c15))
+        .wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed ^ (mixed >> 29)
 }
 
@@ -212,8 +219,7 @@ mod tests {
             }
             for (id, seats) in changes {
                 let group = map.groups.get_mut(&id).unwrap();
-                let (old, new): (BTreeSet<_>, BTreeSet<_>) =
-                    (group.seats.iter().collect(), seats.iter().collect());
+                let (old, new): (BTreeSet<_>, BTreeSet<_>) = (group.seats.iter().collect(), seats.iter().collect());
                 moved += new.difference(&old).count();
                 group.seats = seats;
             }

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use storgo_protocol::DecodeError;
-use storgo_protocol::cluster::{
-    BucketRow, ClusterMap, GroupRow, MemberRow, NetworkRow, RowKey, SlotMove, SlotTable,
-};
-use storgo_protocol::meta::{BucketId, Row, Slot, Stamp};
+use storgo_protocol::cluster::{BucketRow, ClusterMap, GroupRow, MemberRow, NetworkRow, RowKey, SlotMove, SlotTable};
 use storgo_protocol::limits::ROWS_LISTED_MAX;
+use storgo_protocol::meta::{BucketId, Row, Slot, Stamp};
 
 use crate::machine::{self, MachineError, View};
 

@@ -20,7 +20,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use prost::Message as _;
 use storgo_object::ports::Clock;
-use storgo_protocol::limits::{ASKS_INBOUND_MAX, RAFT_ENVELOPES_MAX, RAFT_FRAME_BYTES_MAX, RAFT_INBOUND_MAX, RAFT_LANE_MAX};
+use storgo_protocol::limits::{
+    ASKS_INBOUND_MAX, RAFT_ENVELOPES_MAX, RAFT_FRAME_BYTES_MAX, RAFT_INBOUND_MAX, RAFT_LANE_MAX,
+};
 use storgo_protocol::raft::{Envelope, Frame, Unable, envelope::Body};
 use storgo_protocol::{GroupId, LogIncarnation, PeerId};
 use tokio::sync::{Semaphore, mpsc};

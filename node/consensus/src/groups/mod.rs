@@ -17,11 +17,11 @@ mod tend;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use async_trait::async_trait;
+use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use storgo_object::ports::Clock;
 use storgo_protocol::meta::{Action, Command, FEATURE_LEVEL, Proposal, Reply};
@@ -73,7 +73,7 @@ struct Inner {
     config: GroupsConfig,
     courier: Arc<Courier>,
     groups: Mutex<BTreeMap<GroupId, Arc<Group>>>,
-    door: OnceLock<Arc<dyn Door>>,
+    door: RwLock<Option<Arc<dyn Door>>>,
     /// Whose Raft messages are acted on; everybody's until it is said.
     admitted: RwLock<Option<BTreeSet<PeerId>>>,
 }
@@ -99,7 +99,8 @@ struct Group {
 impl Serve for Inner {
     async fn serve(&self, from: Seat, group: GroupId, request: Body) -> Body {
         if let Body::Ask(ask) = request {
-            return match self.door.get() {
+            let door = self.door.read().clone();
+            return match door {
                 Some(door) => Body::Told(door.answer(from.peer, group, ask).await),
                 None => Body::Unable(Unable { reason: "nobody is asked here".to_owned() }),
             };
@@ -125,7 +126,7 @@ impl Groups {
     #[must_use]
     pub fn new(config: GroupsConfig) -> Self {
         let courier = Courier::new(config.me, Arc::clone(&config.transport), Arc::clone(&config.clock));
-        let (door, admitted) = (OnceLock::new(), RwLock::default());
+        let (door, admitted) = (RwLock::default(), RwLock::default());
         let groups = Self(Arc::new(Inner { config, courier, groups: Mutex::default(), door, admitted }));
         groups.0.courier.tasks.spawn(tend::clocks(groups.clone()));
         groups.0.courier.tasks.spawn(tend::expiry(groups.clone()));
@@ -144,7 +145,7 @@ impl Groups {
     /// # Errors
     /// [`GroupError::Stopped`] if what is kept cannot be read, or records are missing that the log no longer has.
     pub async fn open(&self, id: GroupId) -> Result<(), GroupError> {
-        let Inner { config, courier, groups } = &*self.0;
+        let Inner { config, courier, groups, .. } = &*self.0;
         if groups.lock().contains_key(&id) {
             return Ok(());
         }
@@ -222,9 +223,7 @@ impl Groups {
 
     /// From here on, questions are answered by `door`.
     pub(crate) fn set_door(&self, door: Arc<dyn Door>) {
-        if self.0.door.set(door).is_err() {
-            tracing::error!("questions are answered already");
-        }
+        *self.0.door.write() = Some(door);
     }
 
     /// From here on, only these peers' Raft messages are acted on.
@@ -232,7 +231,7 @@ impl Groups {
         *self.0.admitted.write() = Some(peers);
     }
 
-    pub(crate) const fn courier(&self) -> &Arc<Courier> {
+    pub(crate) fn courier(&self) -> &Arc<Courier> {
         &self.0.courier
     }
 
@@ -292,6 +291,12 @@ impl Groups {
         self.0.groups.lock().keys().copied().collect()
     }
 
+    /// The groups of which log or records keep something here.
+    pub(crate) fn kept(&self) -> BTreeSet<GroupId> {
+        let Inner { config, .. } = &*self.0;
+        config.log.groups().into_iter().chain(config.records.groups()).collect()
+    }
+
     /// Whether this node's clock differs from most others' by too much to lead.
     #[must_use]
     pub fn is_clock_off(&self) -> bool {
@@ -306,6 +311,8 @@ impl Groups {
     /// Stops all groups. Log and records stay open.
     pub async fn stop(&self) {
         self.0.courier.stop.cancel();
+        // It holds these groups, as they hold it.
+        *self.0.door.write() = None;
         let groups = std::mem::take(&mut *self.0.groups.lock());
         for group in groups.into_values() {
             group.member.stop().await;

@@ -233,4 +233,6 @@ impl Step<'_> {
 }
 
 #[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
 mod tests;

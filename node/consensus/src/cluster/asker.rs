@@ -1,0 +1,110 @@
+//! One question to one member, and who the user is if it wants to know.
+
+use std::fmt;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::RwLock;
+use storgo_protocol::cluster::{Ask, Failed, FailedKind, Introduction, Told};
+use storgo_protocol::raft::envelope::Body;
+use storgo_protocol::{GroupId, Identity, NetworkId, PeerId};
+
+use crate::courier::{ANY_LOG, CallError, Courier};
+use crate::groups::Door;
+use crate::router::{Ask as AskOne, AskError};
+use crate::seat::Seat;
+
+/// Asks members through the courier; this node itself without a network.
+pub(super) struct Asker {
+    courier: Arc<Courier>,
+    /// For whom is asked; a node asks for itself.
+    user: Option<Arc<Identity>>,
+    network: RwLock<Option<NetworkId>>,
+    here: RwLock<Option<Weak<dyn Door>>>,
+}
+
+impl fmt::Debug for Asker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Asker").finish_non_exhaustive()
+    }
+}
+
+impl Asker {
+    pub(super) fn new(courier: Arc<Courier>, user: Option<Arc<Identity>>) -> Self {
+        Self { courier, user, network: RwLock::default(), here: RwLock::default() }
+    }
+
+    /// Questions to this node itself are answered by `door`.
+    pub(super) fn set_here(&self, door: Weak<dyn Door>) {
+        *self.here.write() = Some(door);
+    }
+
+    pub(super) fn set_network(&self, network: NetworkId) {
+        *self.network.write() = Some(network);
+    }
+
+    pub(super) fn network(&self) -> Option<NetworkId> {
+        *self.network.read()
+    }
+
+    /// The answer of one member, whatever it is.
+    pub(super) async fn told(
+        &self,
+        peer: PeerId,
+        group: GroupId,
+        ask: Bytes,
+        within: Duration,
+    ) -> Result<Told, AskError> {
+        let told = self.once(peer, group, ask.clone(), within).await?;
+        let (Told::Failed(Failed { kind: FailedKind::Introduce, .. }), Some(user)) = (&told, &self.user) else {
+            return Ok(told);
+        };
+        let Some(network) = self.network() else { return Ok(told) };
+        let introduction = Introduction::new(user, network, self.courier.me().peer);
+        match self.once(peer, group, Ask::Introduction(introduction).encode(), within).await? {
+            Told::Done => self.once(peer, group, ask, within).await,
+            other => Ok(other),
+        }
+    }
+
+    async fn once(&self, peer: PeerId, group: GroupId, ask: Bytes, within: Duration) -> Result<Told, AskError> {
+        let me = self.courier.me().peer;
+        let answer = if peer == me {
+            let here = self.here.read().as_ref().and_then(Weak::upgrade);
+            let Some(door) = here else {
+                return Err(AskError::Busy { peer, reason: "this node keeps no groups".to_owned() });
+            };
+            door.answer(me, group, ask).await
+        } else {
+            let seat = Seat { peer, incarnation: ANY_LOG };
+            match self.courier.call(seat, group, Body::Ask(ask), within).await {
+                Ok(Body::Told(answer)) => answer,
+                Ok(_) => return Err(AskError::Busy { peer, reason: "an answer to another question".to_owned() }),
+                Err(error @ CallError::Unable { .. }) => {
+                    return Err(AskError::Busy { peer, reason: error.to_string() });
+                }
+                Err(error) => return Err(AskError::Silent { peer, reason: error.to_string() }),
+            }
+        };
+        Told::decode(answer)
+            .map_err(|error| AskError::Busy { peer, reason: format!("its answer makes no sense: {error}") })
+    }
+}
+
+#[async_trait]
+impl AskOne for Asker {
+    async fn ask(&self, peer: PeerId, group: GroupId, request: Bytes, within: Duration) -> Result<Bytes, AskError> {
+        let told = self.told(peer, group, request, within).await?;
+        match &told {
+            Told::Failed(Failed { kind: FailedKind::NotLeader(leader), .. }) => {
+                Err(AskError::NotLeader { peer, leader: *leader })
+            }
+            Told::Failed(Failed { kind: FailedKind::Busy, reason }) => {
+                Err(AskError::Busy { peer, reason: reason.clone() })
+            }
+            told => Ok(told.encode()),
+        }
+    }
+}

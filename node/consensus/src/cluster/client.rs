@@ -1,0 +1,459 @@
+//! The groups, as a client sees them: a map that is learned from any member, routes to leaders, and answers that say where
+//! else to ask.
+//!
+//! One living member is enough to begin with. Who holds an old map is told so by whoever it asks wrongly, and asks again
+//! with a new one, under one deadline.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::RwLock;
+use storgo_object::ports::{Clock, Metadata, MetadataError, Random};
+use storgo_protocol::cluster::{
+    Ask, Bucket, BucketRow, ClusterMap, Failed, FailedKind, Found, Level, Listed, Listing, Told,
+};
+use storgo_protocol::limits::{ASK_SECONDS_MAX, LISTED_MAX, ROUTER_PAUSE_MS_MAX, ROUTER_PAUSE_MS_MIN};
+use storgo_protocol::meta::{BucketConfig, Command, RefusedKind, Reply, Stamp, VersionId};
+use storgo_protocol::{GroupId, Identity, LogIncarnation, NetworkId, PeerId};
+use tokio::time::Instant;
+
+use super::GROUP_0;
+use super::asker::Asker;
+use crate::courier::{Courier, Serve};
+use crate::groups::{Door, Groups};
+use crate::router::{AskError, RouteError, Router};
+use crate::seat::Seat;
+use crate::transport::Transport;
+
+/// How long a client waits for an answer.
+const WITHIN: Duration = Duration::from_secs(ASK_SECONDS_MAX);
+
+/// Asks the groups of a network. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct MetadataClient(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    asker: Arc<Asker>,
+    router: Router,
+    courier: Arc<Courier>,
+    transport: Arc<dyn Transport>,
+    random: Arc<dyn Random>,
+    map: RwLock<Option<Arc<ClusterMap>>>,
+    /// Who may know the map, before there is one.
+    start: RwLock<Vec<PeerId>>,
+}
+
+/// Answers nobody: for who only asks.
+#[derive(Debug)]
+struct Deaf;
+
+impl Serve for Deaf {
+    async fn serve(
+        &self,
+        _from: Seat,
+        _group: GroupId,
+        _request: storgo_protocol::raft::envelope::Body,
+    ) -> storgo_protocol::raft::envelope::Body {
+        let reason = "nobody is asked here".to_owned();
+        storgo_protocol::raft::envelope::Body::Unable(storgo_protocol::raft::Unable { reason })
+    }
+}
+
+impl MetadataClient {
+    /// For `user`, who speaks through the connections of `me` in `network`.
+    #[must_use]
+    pub fn new(
+        me: PeerId,
+        user: Arc<Identity>,
+        network: NetworkId,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        let incarnation = LogIncarnation::new(u64::from_le_bytes(random.array()));
+        let courier = Courier::new(Seat { peer: me, incarnation }, Arc::clone(&transport), clock);
+        let client = Self::over(courier, Some(user), transport, random);
+        client.0.asker.set_network(network);
+        client
+    }
+
+    /// For a node itself, beside its groups.
+    pub(super) fn of_node(groups: &Groups, transport: Arc<dyn Transport>, random: Arc<dyn Random>) -> Self {
+        Self::over(Arc::clone(groups.courier()), None, transport, random)
+    }
+
+    fn over(
+        courier: Arc<Courier>,
+        user: Option<Arc<Identity>>,
+        transport: Arc<dyn Transport>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        let asker = Arc::new(Asker::new(Arc::clone(&courier), user));
+        let router = Router::new(Arc::clone(&asker) as _, Arc::clone(&random));
+        let (map, start) = (RwLock::default(), RwLock::default());
+        Self(Arc::new(Inner { asker, router, courier, transport, random, map, start }))
+    }
+
+    pub(super) fn set_network(&self, network: NetworkId) {
+        self.0.asker.set_network(network);
+    }
+
+    pub(super) fn set_door(&self, door: &Arc<dyn Door>) {
+        self.0.asker.set_here(Arc::downgrade(door));
+    }
+
+    /// Takes a frame from a peer: for a client that has no groups of its own.
+    pub fn receive(&self, from: PeerId, frame: Bytes) {
+        self.0.courier.receive(from, frame, &Arc::new(Deaf));
+    }
+
+    /// Says who may know the map: peers that are connected, say.
+    pub fn start_with(&self, peers: Vec<PeerId>) {
+        *self.0.start.write() = peers;
+    }
+
+    /// The map as it is known.
+    #[must_use]
+    pub fn map(&self) -> Option<Arc<ClusterMap>> {
+        self.0.map.read().clone()
+    }
+
+    /// Takes a map that is newer than the one that is known, if it is of the same network.
+    pub(super) fn learn(&self, map: ClusterMap) {
+        let network = self.0.asker.network();
+        if network.is_some_and(|network| network != map.id()) {
+            return tracing::warn!(network = %map.id(), "a map of another network was not taken");
+        }
+        let mut known = self.0.map.write();
+        if known.as_ref().is_some_and(|known| known.revision >= map.revision) {
+            return;
+        }
+        self.0.asker.set_network(map.id());
+        for (id, group) in &map.groups {
+            let seats = group.seats.iter().copied().filter(|seat| map.member(*seat).is_some());
+            self.0.router.set_members(*id, seats.collect());
+        }
+        for member in map.members.values() {
+            self.0.transport.hear_of(member.peer(), &member.addresses);
+        }
+        *known = Some(Arc::new(map));
+    }
+
+    /// Asks members for a newer map until one answers.
+    ///
+    /// # Errors
+    /// [`MetadataError::NoNetwork`] if nobody knows of one, [`MetadataError::Unavailable`] if nobody answers.
+    pub async fn refresh(&self) -> Result<Arc<ClusterMap>, MetadataError> {
+        let map = self.map();
+        let known = map.as_ref().map_or(Stamp::ZERO, |map| map.revision);
+        let mut peers: Vec<PeerId> = map.iter().flat_map(|map| map.seats(GROUP_0).iter().copied()).collect();
+        peers.extend(map.iter().flat_map(|map| map.members.keys().copied()));
+        peers.extend(self.0.start.read().iter().copied());
+        let mut asked = BTreeSet::new();
+        let mut met: Option<MetadataError> = None;
+        for peer in peers.into_iter().filter(|peer| asked.insert(*peer)) {
+            let ask = Ask::Map { known }.encode();
+            match self.0.asker.told(peer, GROUP_0, ask, WITHIN / 4).await {
+                Ok(Told::Map(newer)) => {
+                    if let Some(newer) = newer {
+                        self.learn(*newer);
+                    }
+                    if let Some(map) = self.map() {
+                        return Ok(map);
+                    }
+                }
+                Ok(Told::Failed(failed)) => met = Some(refused(failed)),
+                Ok(_) => {}
+                Err(error) => met = met.or(Some(MetadataError::Unavailable(error.into()))),
+            }
+        }
+        Err(met.unwrap_or_else(|| MetadataError::NoNetwork("nobody is known to ask".to_owned())))
+    }
+
+    async fn known_map(&self) -> Result<Arc<ClusterMap>, MetadataError> {
+        match self.map() {
+            Some(map) => Ok(map),
+            None => self.refresh().await,
+        }
+    }
+
+    /// Asks one member.
+    pub(super) async fn ask_one(
+        &self,
+        peer: PeerId,
+        group: GroupId,
+        ask: &Ask,
+        within: Duration,
+    ) -> Result<Told, AskError> {
+        self.0.asker.told(peer, group, ask.encode(), within).await
+    }
+
+    /// Asks the leader of a group.
+    pub(super) async fn ask(&self, group: GroupId, ask: &Ask, within: Duration) -> Result<Told, RouteError> {
+        let told = self.0.router.call(group, ask.encode(), within).await?;
+        // It was decoded once, when it came.
+        Ok(Told::decode(told).unwrap_or_else(|error| Told::Failed(Failed::new(FailedKind::Refused, error.to_string()))))
+    }
+
+    async fn affair(&self, ask: &Ask) -> Result<Told, MetadataError> {
+        self.known_map().await?;
+        match self.ask(GROUP_0, ask, WITHIN).await.map_err(unavailable)? {
+            Told::Failed(failed) => Err(refused(failed)),
+            told => Ok(told),
+        }
+    }
+
+    /// Asks the group of a key until it answers for it: with a new map if the key is elsewhere, after a pause if it is on
+    /// its way, and after the group was told of the bucket if it does not know it.
+    async fn of_key(&self, config: &BucketConfig, key: &[u8], ask: &Ask, level: Level) -> Result<Told, MetadataError> {
+        let deadline = Instant::now() + WITHIN;
+        let (mut pause_ms, mut map) = (ROUTER_PAUSE_MS_MIN, self.known_map().await?);
+        loop {
+            let group = map.group_of(config.slot(key));
+            let left = deadline.saturating_duration_since(Instant::now());
+            let told = match level {
+                Level::Linearizable => self.ask(group, ask, left).await.map_err(unavailable),
+                Level::Bounded(_) | Level::Eventual => self.ask_any(&map, group, ask, left).await,
+            };
+            let refusal = match &told {
+                Ok(Told::Reply(Reply::Refused(refusal))) => refusal.clone(),
+                Ok(Told::Failed(failed)) => return Err(refused(failed.clone())),
+                _ => return told,
+            };
+            match refusal.kind {
+                RefusedKind::NotHere(_) | RefusedKind::Frozen(_) => {
+                    map = self.refresh().await?;
+                }
+                RefusedKind::NoBucket => self.spread(config).await?,
+                RefusedKind::Generation(known) if known < config.generation => self.spread(config).await?,
+                _ => return told,
+            }
+            if Instant::now() + Duration::from_millis(pause_ms) >= deadline {
+                return Err(MetadataError::Unavailable(refusal.reason.into()));
+            }
+            tokio::time::sleep(self.jittered(pause_ms)).await;
+            pause_ms = (pause_ms * 2).min(ROUTER_PAUSE_MS_MAX);
+        }
+    }
+
+    /// Any member of a group, the next one if one does not answer.
+    async fn ask_any(
+        &self,
+        map: &ClusterMap,
+        group: GroupId,
+        ask: &Ask,
+        within: Duration,
+    ) -> Result<Told, MetadataError> {
+        let mut seats = map.seats(group).to_vec();
+        let by = usize::from(u16::from_le_bytes(self.0.random.array()));
+        let count = seats.len().max(1);
+        seats.rotate_left(by % count);
+        let mut met: Box<dyn std::error::Error + Send + Sync> = format!("no member of group {group} is known").into();
+        for seat in seats {
+            match self.ask_one(seat, group, ask, within / u32::try_from(count).unwrap_or(1)).await {
+                Ok(Told::Failed(Failed { kind: FailedKind::NotLeader(_) | FailedKind::Busy, reason })) => {
+                    met = reason.into();
+                }
+                Ok(told) => return Ok(told),
+                Err(error) => met = error.into(),
+            }
+        }
+        Err(MetadataError::Unavailable(met))
+    }
+
+    async fn spread(&self, config: &BucketConfig) -> Result<(), MetadataError> {
+        self.affair(&Ask::SpreadBucket { bucket: config.bucket }).await.map(drop)
+    }
+
+    fn jittered(&self, ms: u64) -> Duration {
+        let draw = u64::from_le_bytes(self.0.random.array());
+        Duration::from_millis(ms / 2 + draw % (ms / 2 + 1))
+    }
+
+    /// One page of all groups, merged; `None` if they did not cover each slot exactly once, as while slots move.
+    async fn list_once(
+        &self,
+        config: &BucketConfig,
+        listing: &Listing,
+        level: Level,
+    ) -> Result<Option<Listed>, MetadataError> {
+        let map = self.known_map().await?;
+        let slots = config.slots();
+        let groups: BTreeSet<GroupId> = slots.iter().map(|slot| map.group_of(*slot)).collect();
+        let ask = Ask::List { listing: listing.clone(), level };
+        let pages = groups.iter().map(|group| async {
+            let told = match level {
+                Level::Linearizable => self.ask(*group, &ask, WITHIN).await.map_err(unavailable),
+                Level::Bounded(_) | Level::Eventual => self.ask_any(&map, *group, &ask, WITHIN).await,
+            };
+            match told? {
+                Told::Listed(page) => Ok(Some(page)),
+                Told::Reply(Reply::Refused(refusal)) if refusal.kind == RefusedKind::NoBucket => {
+                    self.spread(config).await.map(|()| None)
+                }
+                Told::Failed(failed) => Err(refused(failed)),
+                _ => Err(MetadataError::Refused("an answer to another question".to_owned())),
+            }
+        });
+        let pages = futures::future::try_join_all(pages).await?;
+        Ok(merge(pages, slots.len(), listing.limit.min(LISTED_MAX)))
+    }
+}
+
+/// The pages of all groups as one; `None` if one is missing or a slot is in none or in two.
+fn merge(pages: Vec<Option<Listed>>, slots: usize, limit: usize) -> Option<Listed> {
+    let mut covered = vec![0_u8; slots.div_ceil(8)];
+    let mut all = Listed { stale: Some(Duration::ZERO), ..Listed::default() };
+    // Behind the last key of a page that goes on, others' keys would pass over its own.
+    let mut end: Option<Bytes> = None;
+    for page in pages {
+        let page = page?;
+        if page.more {
+            let last = page.found.last().map(|(key, _)| key.clone()).unwrap_or_default();
+            end = Some(end.map_or(last.clone(), |end| end.min(last)));
+        }
+        if page.slots.len() != covered.len() || covered.iter().zip(&page.slots).any(|(have, comes)| have & comes != 0) {
+            return None;
+        }
+        for (have, comes) in covered.iter_mut().zip(&page.slots) {
+            *have |= comes;
+        }
+        all.stale = all.stale.zip(page.stale).map(|(one, other)| one.max(other));
+        all.more |= page.more;
+        all.found.extend(page.found);
+    }
+    if covered.iter().map(|byte| byte.count_ones() as usize).sum::<usize>() != slots {
+        return None;
+    }
+    if let Some(end) = end {
+        all.found.retain(|(key, _)| *key <= end);
+    }
+    all.found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    all.more |= all.found.len() > limit;
+    all.found.truncate(limit);
+    Some(all)
+}
+
+fn unavailable(error: RouteError) -> MetadataError {
+    MetadataError::Unavailable(error.into())
+}
+
+fn refused(failed: Failed) -> MetadataError {
+    match failed.kind {
+        FailedKind::Denied | FailedKind::Introduce | FailedKind::NotFound => MetadataError::Denied(failed.reason),
+        FailedKind::Conflict => MetadataError::Conflict(failed.reason),
+        FailedKind::Refused => MetadataError::Refused(failed.reason),
+        FailedKind::NoNetwork => MetadataError::NoNetwork(failed.reason),
+        FailedKind::NotLeader(_) | FailedKind::Busy => MetadataError::Unavailable(failed.reason.into()),
+    }
+}
+
+fn strange() -> MetadataError {
+    MetadataError::Refused("an answer to another question".to_owned())
+}
+
+#[async_trait]
+impl Metadata for MetadataClient {
+    async fn bucket(&self, name: &str) -> Result<Option<BucketRow>, MetadataError> {
+        self.known_map().await?;
+        match self.ask(GROUP_0, &Ask::Bucket { name: name.to_owned() }, WITHIN).await.map_err(unavailable)? {
+            Told::Buckets { mut buckets, .. } => Ok(buckets.pop()),
+            Told::Failed(Failed { kind: FailedKind::NotFound, .. }) => Ok(None),
+            Told::Failed(failed) => Err(refused(failed)),
+            _ => Err(strange()),
+        }
+    }
+
+    async fn buckets(&self, after: &str) -> Result<(Vec<BucketRow>, bool), MetadataError> {
+        match self.affair(&Ask::Buckets { after: after.to_owned() }).await? {
+            Told::Buckets { buckets, more } => Ok((buckets, more)),
+            _ => Err(strange()),
+        }
+    }
+
+    async fn set_bucket(
+        &self,
+        name: &str,
+        bucket: Option<Bucket>,
+        expected: Option<Stamp>,
+    ) -> Result<(), MetadataError> {
+        let ask = Ask::SetBucket { name: name.to_owned(), bucket: bucket.map(Box::new), expected };
+        self.affair(&ask).await.map(drop)
+    }
+
+    async fn write(&self, config: &BucketConfig, key: &[u8], command: &Command) -> Result<Reply, MetadataError> {
+        match self.of_key(config, key, &Ask::Command(command.encode()), Level::Linearizable).await? {
+            Told::Reply(reply) => Ok(reply),
+            _ => Err(strange()),
+        }
+    }
+
+    async fn get(
+        &self,
+        config: &BucketConfig,
+        key: &[u8],
+        version: Option<VersionId>,
+        level: Level,
+    ) -> Result<Found, MetadataError> {
+        let ask = Ask::Get { bucket: config.bucket, key: Bytes::copy_from_slice(key), version, level };
+        match self.of_key(config, key, &ask, level).await? {
+            Told::Found(found) => Ok(found),
+            Told::Reply(Reply::Refused(refusal)) => Err(MetadataError::Refused(refusal.reason)),
+            _ => Err(strange()),
+        }
+    }
+
+    async fn list(&self, config: &BucketConfig, listing: &Listing, level: Level) -> Result<Listed, MetadataError> {
+        let deadline = Instant::now() + WITHIN;
+        let mut pause_ms = ROUTER_PAUSE_MS_MIN;
+        loop {
+            if let Some(listed) = self.list_once(config, listing, level).await? {
+                return Ok(listed);
+            }
+            if Instant::now() + Duration::from_millis(pause_ms) >= deadline {
+                return Err(MetadataError::Unavailable("slots of the bucket are on their way".into()));
+            }
+            tokio::time::sleep(self.jittered(pause_ms)).await;
+            pause_ms = (pause_ms * 2).min(ROUTER_PAUSE_MS_MAX);
+            self.refresh().await?;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn page(slots: &'static [u8], keys: &[&'static str], more: bool) -> Option<Listed> {
+        let version = || crate::machine::samples::version();
+        let found = keys.iter().map(|key| (Bytes::from_static(key.as_bytes()), version())).collect();
+        Some(Listed {
+            found,
+            more,
+            stale: Some(Duration::from_millis(slots.len() as u64)),
+            slots: Bytes::from_static(slots),
+        })
+    }
+
+    #[test]
+    fn a_listing_is_whole_only_if_each_slot_is_in_one_page() {
+        let keys = |listed: Option<Listed>| {
+            listed.map(|all| (all.found.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(), all.more))
+        };
+        let whole =
+            merge(vec![page(&[0b0101, 0], &["b", "d"], false), page(&[0b1010, 1], &["a", "c"], false)], 5 + 4, 3);
+        assert_eq!(keys(whole), None, "slots 4 to 7 are missing");
+        let pages = || vec![page(&[0b0000_0101], &["b", "d"], false), page(&[0b0000_1010], &["a", "c"], false)];
+        assert_eq!(keys(merge(pages(), 4, 3)), Some((vec!["a".into(), "b".into(), "c".into()], true)));
+        assert_eq!(keys(merge(pages(), 4, 4)).unwrap().1, false);
+        let short = vec![page(&[0b0000_0101], &["b", "c"], true), page(&[0b0000_1010], &["a", "d"], false)];
+        assert_eq!(keys(merge(short, 4, 10)), Some((vec!["a".into(), "b".into(), "c".into()], true)));
+        let twice = vec![page(&[0b0000_0111], &["b"], false), page(&[0b0000_1010], &["a"], false)];
+        assert_eq!(keys(merge(twice, 4, 3)), None);
+        assert_eq!(keys(merge(vec![page(&[0b1111], &["b"], false), None], 4, 3)), None);
+    }
+}

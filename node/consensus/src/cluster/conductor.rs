@@ -1,0 +1,103 @@
+//! What whoever leads group 0 does for all: it notes who answers, plans who is to sit where, and takes slots from group to
+//! group.
+//!
+//! It keeps nothing: who leads next reads the rows and goes on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use storgo_protocol::PeerId;
+use storgo_protocol::cluster::{Ask, ClusterMap, GroupRow, MemberState, RowKey};
+use storgo_protocol::limits::ROWS_CHANGED_MAX;
+use tokio::time::Instant;
+
+use super::keeper::Inner;
+use super::{GROUP_0, change, plan, state};
+
+/// How often the members are looked at.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// How long a member has to answer.
+const PATIENCE: Duration = Duration::from_millis(900);
+
+/// How long changes of rows may take.
+const STEP: Duration = Duration::from_secs(5);
+
+/// When each member answered last, or was looked at first.
+#[derive(Debug, Default)]
+struct Heard(BTreeMap<PeerId, Instant>);
+
+impl Heard {
+    /// The members that answered within `gone_after`.
+    fn present(&self, gone_after: Duration) -> BTreeSet<PeerId> {
+        self.0.iter().filter(|(_, heard)| heard.elapsed() < gone_after).map(|(peer, _)| *peer).collect()
+    }
+}
+
+pub(super) async fn conduct(inner: Arc<Inner>) {
+    let mut rounds = tokio::time::interval(ROUND);
+    rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut heard = Heard::default();
+    loop {
+        rounds.tick().await;
+        if !inner.leads(GROUP_0) {
+            // Silence towards another leader says nothing.
+            heard.0.clear();
+            continue;
+        }
+        let Some(map) = inner.client.map() else { continue };
+        listen(&inner, &map, &mut heard).await;
+        if let Err(reason) = seat(&inner, &map, &heard).await {
+            tracing::info!(reason, "seats are not planned anew yet");
+        }
+    }
+}
+
+/// Asks all members whether they are there.
+async fn listen(inner: &Inner, map: &ClusterMap, heard: &mut Heard) {
+    let members: Vec<PeerId> = map
+        .members
+        .values()
+        .filter(|member| member.state != MemberState::Removed)
+        .map(|member| member.peer())
+        .collect();
+    heard.0.retain(|peer, _| members.contains(peer));
+    let ask = Ask::Map { known: map.revision };
+    let asked = members.iter().map(|peer| async {
+        let answered = inner.client.ask_one(*peer, GROUP_0, &ask, PATIENCE).await.is_ok();
+        (*peer, answered)
+    });
+    for (peer, answered) in futures::future::join_all(asked).await {
+        let at = heard.0.entry(peer).or_insert_with(Instant::now);
+        if answered {
+            *at = Instant::now();
+        }
+    }
+}
+
+/// Writes down who is to sit where, if that is to change.
+async fn seat(inner: &Inner, map: &ClusterMap, heard: &Heard) -> Result<(), String> {
+    if map.groups.values().any(|group| !group.founded) {
+        return Ok(());
+    }
+    let changes = plan::seats(map, &heard.present(inner.config.gone_after));
+    let changes: Vec<_> = changes.into_iter().take(ROWS_CHANGED_MAX).collect();
+    if changes.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Vec::new();
+    for (id, seats) in changes {
+        let key = RowKey::Group(id);
+        let revision = inner.config.groups.look(GROUP_0, |view| state::revision(view, &key));
+        let revision = revision.map_err(|error| error.to_string())?;
+        let Some(group) = map.groups.get(&id) else { continue };
+        let row = GroupRow { seats, ..group.clone() };
+        rows.push(change::row(&key, revision, Some(row.encode())));
+    }
+    match inner.config.groups.propose(GROUP_0, change::rows(rows), STEP).await {
+        Ok(storgo_protocol::meta::Reply::Refused(refusal)) => Err(refusal.reason),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
