@@ -542,6 +542,10 @@ pub const COMMAND_BYTES_MAX: usize = 384 * KIB;
 /// Records of a slot that are shipped by one command.
 pub const SHIPPED_PAIRS_MAX: usize = 1024;
 
+/// Bytes of records that are shipped by one command, beyond the first record: two thirds of a command, so that a record
+/// as long as they come goes alone and fits.
+pub const SHIPPED_BYTES_MAX: usize = 256 * KIB;
+
 /// Milliseconds for which a group remembers a request, and beyond which it refuses one as too old: longer than any
 /// client tries. At 10,000 writes a second it is about 200 MiB of records.
 pub const REQUEST_WINDOW_MS: u64 = 2 * 60 * 1000;
@@ -790,6 +794,8 @@ const _: () = {
     );
 
     assert!(COMMAND_BYTES_MAX + KIB <= LOG_ENTRY_BYTES_MAX);
+    // Each pair costs a few bytes of Protobuf beside those that are counted.
+    assert!(SHIPPED_BYTES_MAX + SHIPPED_PAIRS_MAX * 16 + KIB <= COMMAND_BYTES_MAX);
     assert!(ROW_BYTES_MAX + ROWS_CHANGED_MAX * (ROW_KEY_BYTES_MAX + 32) + KIB <= COMMAND_BYTES_MAX);
     assert!(RAFT_APPEND_BYTES_MAX + COMMAND_BYTES_MAX + KIB <= RAFT_FRAME_BYTES_MAX);
     assert!(RECORDS_PACKED_BYTES_MAX + KIB <= RAFT_FRAME_BYTES_MAX);

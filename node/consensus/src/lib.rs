@@ -7,6 +7,7 @@
 //! ```
 
 pub mod machine;
+pub mod moves;
 pub mod planted;
 
 mod clock_guard;

@@ -53,9 +53,16 @@ pub enum Action {
         from: SlotTo,
         /// Pages that were shipped: with one less, records would be missing.
         pages: u64,
+        /// The stamp of the freeze: another attempt's records are others.
+        since: Stamp,
     },
     /// Remove records of a slot that is another group's, as many as one command may.
-    Drop(SlotTo),
+    Drop {
+        /// The slot, and the other group of its move.
+        other: SlotTo,
+        /// The stamp of the freeze.
+        since: Stamp,
+    },
     /// From here on, commands may need this feature level.
     RaiseFeature(u32),
     /// Let time pass: what expired by the stamp of this command is removed, as far as one command may.
@@ -124,8 +131,9 @@ pub struct Ship {
     pub from: SlotTo,
     /// Counts from 0; page 0 begins anew.
     pub page: u64,
-    /// The last stamp given there: whatever is stamped here from now on is later.
-    pub floor: Stamp,
+    /// The stamp of the freeze there. It tells attempts apart, so that a page of one that was given up is no part of the
+    /// next; and as nothing in the slot is later, whatever is stamped here from now on is.
+    pub since: Stamp,
     /// Records, as keys below the slot and values; at most [`SHIPPED_PAIRS_MAX`].
     pub pairs: Vec<(Bytes, Bytes)>,
 }
@@ -172,11 +180,14 @@ impl Command {
             Action::Thaw(slot) => Wire::Thaw(slot.to_wire()),
             Action::Ship(ship) => Wire::Ship(ship.to_wire()),
             Action::Forward(slot) => Wire::Forward(slot.to_wire()),
-            Action::Switch { from, pages } => {
+            Action::Switch { from, pages, since } => {
                 let (slot, group) = (from.slot.number().into(), from.group.as_u64());
-                Wire::Switch(wire::Switch { slot, group, pages: *pages })
+                Wire::Switch(wire::Switch { slot, group, pages: *pages, since: since.as_u64() })
             }
-            Action::Drop(slot) => Wire::Drop(slot.to_wire()),
+            Action::Drop { other, since } => {
+                let (slot, group) = (other.slot.number().into(), other.group.as_u64());
+                Wire::Drop(wire::Drop { slot, group, since: since.as_u64() })
+            }
             Action::RaiseFeature(level) => Wire::RaiseFeature(*level),
             Action::Tick => Wire::Tick(wire::Tick {}),
             Action::SetRows(rows) => {
@@ -217,10 +228,14 @@ impl Command {
             Wire::Thaw(slot) => Action::Thaw(SlotTo::from_wire(slot)?),
             Wire::Ship(ship) => Action::Ship(Ship::from_wire(ship)?),
             Wire::Forward(slot) => Action::Forward(SlotTo::from_wire(slot)?),
-            Wire::Switch(wire::Switch { slot, group, pages }) => {
-                Action::Switch { from: SlotTo::from_wire(wire::SlotTo { slot, group })?, pages }
+            Wire::Switch(wire::Switch { slot, group, pages, since }) => {
+                let from = SlotTo::from_wire(wire::SlotTo { slot, group })?;
+                Action::Switch { from, pages, since: Stamp::from_u64(since) }
             }
-            Wire::Drop(slot) => Action::Drop(SlotTo::from_wire(slot)?),
+            Wire::Drop(wire::Drop { slot, group, since }) => {
+                let other = SlotTo::from_wire(wire::SlotTo { slot, group })?;
+                Action::Drop { other, since: Stamp::from_u64(since) }
+            }
             Wire::RaiseFeature(level) => Action::RaiseFeature(level),
             Wire::Tick(wire::Tick {}) => Action::Tick,
             Wire::SetRows(rows) => Action::SetRows(RowChange::all_from_wire(rows.rows)?),
@@ -316,7 +331,7 @@ impl Ship {
             slot: self.from.slot.number().into(),
             group: self.from.group.as_u64(),
             page: self.page,
-            floor: self.floor.as_u64(),
+            since: self.since.as_u64(),
             pairs: self.pairs.iter().map(|(k, v)| wire::Pair { key: k.clone(), value: v.clone() }).collect(),
         }
     }
@@ -328,7 +343,7 @@ impl Ship {
         Ok(Self {
             from: SlotTo { slot: Slot::from_wire(ship.slot)?, group: GroupId::new(ship.group) },
             page: ship.page,
-            floor: Stamp::from_u64(ship.floor),
+            since: Stamp::from_u64(ship.since),
             pairs: ship.pairs.into_iter().map(|pair| (pair.key, pair.value)).collect(),
         })
     }

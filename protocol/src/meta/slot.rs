@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{BucketId, wire};
+use super::{BucketId, Stamp, wire};
 use crate::limits::SLOTS;
 use crate::{DecodeError, GroupId};
 
@@ -66,7 +66,8 @@ impl fmt::Display for Slot {
     }
 }
 
-/// Whose a slot is, as one group sees it.
+/// Whose a slot is, as one group sees it. In a move, `since` is the stamp of the freeze: it tells attempts apart, and of
+/// the states that groups have of one slot the one with the latest is the newest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SlotState {
     /// This group's.
@@ -75,11 +76,15 @@ pub enum SlotState {
     Frozen {
         /// Where.
         to: GroupId,
+        /// Since when: nothing in the slot is later.
+        since: Stamp,
     },
     /// Another group's.
     Forwarded {
         /// Whose.
         to: GroupId,
+        /// When it was frozen.
+        since: Stamp,
     },
     /// Another group's still; its records are coming.
     Receiving {
@@ -87,6 +92,8 @@ pub enum SlotState {
         from: GroupId,
         /// The page that is to come.
         page: u64,
+        /// When it was frozen there.
+        since: Stamp,
     },
 }
 
@@ -94,13 +101,13 @@ impl SlotState {
     /// The record.
     #[must_use]
     pub fn encode(self) -> Bytes {
-        let (state, group, page) = match self {
-            Self::Owned => (1, 0, 0),
-            Self::Frozen { to } => (2, to.as_u64(), 0),
-            Self::Forwarded { to } => (3, to.as_u64(), 0),
-            Self::Receiving { from, page } => (4, from.as_u64(), page),
+        let (state, group, page, since) = match self {
+            Self::Owned => (1, 0, 0, Stamp::ZERO),
+            Self::Frozen { to, since } => (2, to.as_u64(), 0, since),
+            Self::Forwarded { to, since } => (3, to.as_u64(), 0, since),
+            Self::Receiving { from, page, since } => (4, from.as_u64(), page, since),
         };
-        wire::SlotState { state, group, page }.encode_to_vec().into()
+        wire::SlotState { state, group, page, since: since.as_u64() }.encode_to_vec().into()
     }
 
     /// Decodes a record.
@@ -108,13 +115,13 @@ impl SlotState {
     /// # Errors
     /// [`DecodeError`] for anything but a slot's state.
     pub fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
-        let wire::SlotState { state, group, page } = super::decode(bytes)?;
-        let group = GroupId::new(group);
+        let wire::SlotState { state, group, page, since } = super::decode(bytes)?;
+        let (group, since) = (GroupId::new(group), Stamp::from_u64(since));
         Ok(match state {
             1 => Self::Owned,
-            2 => Self::Frozen { to: group },
-            3 => Self::Forwarded { to: group },
-            4 => Self::Receiving { from: group, page },
+            2 => Self::Frozen { to: group, since },
+            3 => Self::Forwarded { to: group, since },
+            4 => Self::Receiving { from: group, page, since },
             _ => return Err(DecodeError::field("slot state")),
         })
     }
@@ -171,10 +178,10 @@ mod tests {
 
     #[test]
     fn states_come_back() {
-        let group = GroupId::new(9);
-        let receiving = SlotState::Receiving { from: group, page: 3 };
-        for state in [SlotState::Owned, SlotState::Frozen { to: group }, SlotState::Forwarded { to: group }, receiving]
-        {
+        let (group, since) = (GroupId::new(9), Stamp::from_ms(7));
+        let receiving = SlotState::Receiving { from: group, page: 3, since };
+        let (frozen, forwarded) = (SlotState::Frozen { to: group, since }, SlotState::Forwarded { to: group, since });
+        for state in [SlotState::Owned, frozen, forwarded, receiving] {
             assert_eq!(SlotState::decode(state.encode()), Ok(state));
         }
         assert!(SlotState::decode(Bytes::new()).is_err());

@@ -1,6 +1,7 @@
 //! Where records stand: ordered keys, slot first, so that a slot is one run of them.
 //!
 //! ```text
+//!   slot (u16 BE) 'p'                                       the last key that came of a slot that is coming
 //!   slot (u16 BE) 's'                                       whose it is
 //!   slot (u16 BE) 'v' bucket (16) key 00 01 !stamp (u64 BE)  a version; the newest of a key first
 //!   slot (u16 BE) 'r' request (16)                           what was answered; the oldest first
@@ -42,6 +43,11 @@ fn group_section(section: u8) -> BytesMut {
 
 pub(super) fn slot_state(slot: Slot) -> Bytes {
     slot_section(slot, b's').freeze()
+}
+
+/// Where it stands which record of a slot came last.
+pub(super) fn shipped(slot: Slot) -> Bytes {
+    slot_section(slot, b'p').freeze()
 }
 
 pub(super) fn request(slot: Slot, request: RequestId) -> Bytes {

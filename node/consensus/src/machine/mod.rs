@@ -22,7 +22,7 @@ pub use events::{EventsError, events};
 pub use expiry::is_due;
 pub use read::{Reading, get, list};
 pub use rows::{row, rows};
-pub use slots::{floor, page};
+pub use slots::{SlotSide, page, slot_side};
 pub use view::{Batch, Draft, Pair, View};
 
 use std::error::Error;
@@ -198,8 +198,8 @@ impl Step<'_> {
             Action::Thaw(to) => self.thaw(*to),
             Action::Ship(ship) => self.ship(ship),
             Action::Forward(to) => self.forward(*to),
-            Action::Switch { from, pages } => self.switch(*from, *pages),
-            Action::Drop(other) => self.drop_slot(*other),
+            Action::Switch { from, pages, since } => self.switch(*from, *pages, *since),
+            Action::Drop { other, since } => self.drop_slot(*other, *since),
             Action::RaiseFeature(to) => {
                 self.draft.put(keys::feature(), level.max(*to).to_be_bytes().to_vec());
                 Ok(Reply::Done { count: 1 })

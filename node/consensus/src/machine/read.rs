@@ -103,7 +103,9 @@ fn answers_for(view: &dyn View, slot: Slot) -> Reading<()> {
         |group: GroupId| Refused::new(RefusedKind::NotHere(group), format!("slot {slot} is at group {group}"));
     Ok(match slot_state(view, slot)? {
         Some(SlotState::Owned | SlotState::Frozen { .. }) => Ok(()),
-        Some(SlotState::Forwarded { to: group } | SlotState::Receiving { from: group, .. }) => Err(elsewhere(group)),
+        Some(SlotState::Forwarded { to: group, .. } | SlotState::Receiving { from: group, .. }) => {
+            Err(elsewhere(group))
+        }
         None => Err(elsewhere(GroupId::new(0))),
     })
 }

@@ -7,7 +7,9 @@
 //! ```
 //!
 //! The source stops to answer (`Forward`) before the target begins (`Switch`): for that moment nobody does, and at no
-//! moment do two. Records are dropped only afterwards. Every step may be told again without harm.
+//! moment do two. Records are dropped only afterwards. Every step may be told again without harm, and late: what is told
+//! to the target, and what removes records, names the stamp of the freeze, so that nothing of an attempt that was given
+//! up gets into the next. [`crate::moves`] says which step comes next.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use storgo_protocol::GroupId;
@@ -15,7 +17,7 @@ use storgo_protocol::limits::{REDIS_KEY_BYTES_MAX, SHIPPED_PAIRS_MAX};
 use storgo_protocol::meta::{RefusedKind, Remembered, Reply, Ship, Slot, SlotState, SlotTo, Stamp};
 
 use super::view::{Pair, View};
-use super::{MachineError, Step, Stop, keys, last_stamp, refuse, slot_state, write};
+use super::{MachineError, Step, Stop, keys, refuse, slot_state, write};
 
 impl Step<'_> {
     pub(super) fn assign(&mut self, first: Slot, last: Slot) -> Result<Reply, Stop> {
@@ -32,17 +34,17 @@ impl Step<'_> {
     pub(super) fn freeze(&mut self, to: SlotTo) -> Result<Reply, Stop> {
         match slot_state(&self.draft, to.slot)? {
             Some(SlotState::Owned) if to.group != self.group => {
-                self.set(to.slot, SlotState::Frozen { to: to.group });
+                self.set(to.slot, SlotState::Frozen { to: to.group, since: self.stamp });
                 Ok(Reply::Done { count: 1 })
             }
-            Some(SlotState::Frozen { to: group }) if group == to.group => Ok(Reply::Done { count: 0 }),
+            Some(SlotState::Frozen { to: group, .. }) if group == to.group => Ok(Reply::Done { count: 0 }),
             state => Err(misplaced(to.slot, state)),
         }
     }
 
     pub(super) fn thaw(&mut self, to: SlotTo) -> Result<Reply, Stop> {
         match slot_state(&self.draft, to.slot)? {
-            Some(SlotState::Frozen { to: group }) if group == to.group => {
+            Some(SlotState::Frozen { to: group, .. }) if group == to.group => {
                 self.set(to.slot, SlotState::Owned);
                 Ok(Reply::Done { count: 1 })
             }
@@ -53,55 +55,80 @@ impl Step<'_> {
 
     pub(super) fn forward(&mut self, to: SlotTo) -> Result<Reply, Stop> {
         match slot_state(&self.draft, to.slot)? {
-            Some(SlotState::Frozen { to: group }) if group == to.group => {
-                self.set(to.slot, SlotState::Forwarded { to: to.group });
+            Some(SlotState::Frozen { to: group, since }) if group == to.group => {
+                self.set(to.slot, SlotState::Forwarded { to: to.group, since });
                 Ok(Reply::Done { count: 1 })
             }
-            Some(SlotState::Forwarded { to: group }) if group == to.group => Ok(Reply::Done { count: 0 }),
+            Some(SlotState::Forwarded { to: group, .. }) if group == to.group => Ok(Reply::Done { count: 0 }),
             state => Err(misplaced(to.slot, state)),
         }
     }
 
     pub(super) fn ship(&mut self, ship: &Ship) -> Result<Reply, Stop> {
         let SlotTo { slot, group } = ship.from;
-        let expected = match slot_state(&self.draft, slot)? {
-            Some(SlotState::Receiving { from, page }) if from == group => page,
-            None | Some(SlotState::Forwarded { .. }) if group != self.group && self.is_empty(slot)? => 0,
-            state => return Err(misplaced(slot, state)),
-        };
+        let expected = self.expected(ship)?;
         if ship.page.checked_add(1) == Some(expected) {
             return Ok(Reply::Done { count: 0 });
         }
         if ship.page != expected {
             return Err(refuse(RefusedKind::Page(expected), format!("page {expected} is to come")));
         }
+        let mut last = self.draft.get(&keys::shipped(slot))?;
         for (key, value) in &ship.pairs {
+            if last.as_ref().is_some_and(|last| key <= last) {
+                return Err(refuse(RefusedKind::Invalid, "records are shipped in ascending order"));
+            }
             self.take(slot, key, value)?;
+            last = Some(key.clone());
         }
-        self.set(slot, SlotState::Receiving { from: group, page: expected + 1 });
-        self.stamp = self.stamp.max(ship.floor);
+        if let Some(last) = last {
+            self.draft.put(keys::shipped(slot), last);
+        }
+        self.set(slot, SlotState::Receiving { from: group, page: expected + 1, since: ship.since });
+        self.stamp = self.stamp.max(ship.since);
         Ok(Reply::Done { count: ship.pairs.len() as u64 })
     }
 
-    pub(super) fn switch(&mut self, from: SlotTo, pages: u64) -> Result<Reply, Stop> {
-        match slot_state(&self.draft, from.slot)? {
-            Some(SlotState::Receiving { from: group, page }) if group == from.group && page == pages => {
-                self.set(from.slot, SlotState::Owned);
-                Ok(Reply::Done { count: 1 })
+    /// The page that is to come of what a shipment is part of.
+    fn expected(&self, ship: &Ship) -> Result<u64, Stop> {
+        let SlotTo { slot, group } = ship.from;
+        let state = slot_state(&self.draft, slot)?;
+        let begins = match state {
+            Some(SlotState::Receiving { from, page, since }) if from == group && since == ship.since => {
+                if page > 0 {
+                    return Ok(page);
+                }
+                true
             }
-            Some(SlotState::Receiving { from: group, page }) if group == from.group => {
-                Err(refuse(RefusedKind::Page(page), format!("{page} of {pages} pages came")))
+            // Only what is newer than all that is known of the slot.
+            Some(SlotState::Receiving { since, .. } | SlotState::Forwarded { since, .. }) => since < ship.since,
+            None => true,
+            Some(SlotState::Owned | SlotState::Frozen { .. }) => false,
+        };
+        // Records of another attempt must be gone before the first of this one comes.
+        if begins && group != self.group && self.is_empty(slot)? { Ok(0) } else { Err(misplaced(slot, state)) }
+    }
+
+    pub(super) fn switch(&mut self, from: SlotTo, pages: u64, since: Stamp) -> Result<Reply, Stop> {
+        match slot_state(&self.draft, from.slot)? {
+            Some(SlotState::Receiving { from: group, page, since: of }) if group == from.group && of == since => {
+                if page != pages {
+                    return Err(refuse(RefusedKind::Page(page), format!("{page} of {pages} pages came")));
+                }
+                self.set(from.slot, SlotState::Owned);
+                self.draft.remove(keys::shipped(from.slot));
+                Ok(Reply::Done { count: 1 })
             }
             Some(SlotState::Owned) => Ok(Reply::Done { count: 0 }),
             state => Err(misplaced(from.slot, state)),
         }
     }
 
-    pub(super) fn drop_slot(&mut self, other: SlotTo) -> Result<Reply, Stop> {
+    pub(super) fn drop_slot(&mut self, other: SlotTo, since: Stamp) -> Result<Reply, Stop> {
         let state = slot_state(&self.draft, other.slot)?;
         let receiving = match state {
-            Some(SlotState::Forwarded { to }) if to == other.group => false,
-            Some(SlotState::Receiving { from, .. }) if from == other.group => true,
+            Some(SlotState::Forwarded { to, since: of }) if to == other.group && of == since => false,
+            Some(SlotState::Receiving { from, since: of, .. }) if from == other.group && of == since => true,
             state => return Err(misplaced(other.slot, state)),
         };
         let pairs = records(&self.draft, other.slot, None, SHIPPED_PAIRS_MAX)?;
@@ -116,7 +143,8 @@ impl Step<'_> {
         }
         if receiving {
             // Whatever comes begins anew: a later page must not stand without those before it.
-            self.set(other.slot, SlotState::Receiving { from: other.group, page: 0 });
+            self.set(other.slot, SlotState::Receiving { from: other.group, page: 0, since });
+            self.draft.remove(keys::shipped(other.slot));
         }
         Ok(Reply::Done { count: pairs.len() as u64 })
     }
@@ -153,50 +181,55 @@ impl Step<'_> {
     }
 }
 
-/// One page of a slot that is [`SlotState::Frozen`] or forwarded, to be shipped: the command's records, and where the
-/// next page begins. `None` behind the last one.
+/// How a slot is at one group: whose it is, and what is there of it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SlotSide {
+    /// Whose it is; `None` where the slot never was.
+    pub state: Option<SlotState>,
+    /// Whether there are records of it.
+    pub holds: bool,
+    /// Of one that is coming, the key of the record that came last, below the slot.
+    pub last: Option<Bytes>,
+}
+
+/// Looks at one side of a move.
 ///
 /// # Errors
 /// [`MachineError`] if the records cannot be read.
-pub fn page(
-    view: &dyn View,
-    slot: Slot,
-    after: Option<&Bytes>,
-    bytes_max: usize,
-) -> Result<(Vec<Pair>, Option<Bytes>), MachineError> {
+pub fn slot_side(view: &dyn View, slot: Slot) -> Result<SlotSide, MachineError> {
+    Ok(SlotSide {
+        state: slot_state(view, slot)?,
+        holds: !records(view, slot, None, 1)?.is_empty(),
+        last: view.get(&keys::shipped(slot))?,
+    })
+}
+
+/// The records of a slot behind one of them, keys below the slot, as many as one [`Ship`] takes and at most `bytes_max`
+/// but at least one: none behind the last. They stay the same for as long as the slot is frozen or forwarded.
+///
+/// # Errors
+/// [`MachineError`] if the records cannot be read.
+pub fn page(view: &dyn View, slot: Slot, behind: Option<&Bytes>, bytes_max: usize) -> Result<Vec<Pair>, MachineError> {
     let mut left = bytes_max;
     let mut page = Vec::new();
-    let mut last = None;
-    for (key, value) in records(view, slot, after, SHIPPED_PAIRS_MAX)? {
+    for (key, value) in records(view, slot, behind, SHIPPED_PAIRS_MAX)? {
         let cost = key.len() + value.len() + 16;
         if cost > left && !page.is_empty() {
-            return Ok((page, last));
+            break;
         }
         left = left.saturating_sub(cost);
         page.push((key.slice(2..), value));
-        last = Some(key);
     }
-    let last = if page.len() == SHIPPED_PAIRS_MAX { last } else { None };
-    Ok((page, last))
+    Ok(page)
 }
 
-/// What goes with the first page: stamps of the target are later than this.
-///
-/// # Errors
-/// [`MachineError`] if the records cannot be read.
-pub fn floor(view: &dyn View) -> Result<Stamp, MachineError> {
-    last_stamp(view)
-}
-
-/// The records that go with a slot, in order.
-fn records(view: &dyn View, slot: Slot, after: Option<&Bytes>, limit: usize) -> Result<Vec<Pair>, MachineError> {
+/// The records that go with a slot, in order, behind one of them.
+fn records(view: &dyn View, slot: Slot, behind: Option<&Bytes>, limit: usize) -> Result<Vec<Pair>, MachineError> {
     let mut records = Vec::new();
     for section in keys::SHIPPED {
         let (first, end) = keys::section(slot, section);
-        let first = match after {
-            Some(after) if *after >= first => [after.as_ref(), &[0]].concat().into(),
-            _ => first,
-        };
+        let behind = behind.map(|below| Bytes::from([&slot.number().to_be_bytes()[..], below, &[0]].concat()));
+        let first = behind.map_or(first.clone(), |behind| first.max(behind));
         records.extend(view.scan(&first, &end, limit.saturating_sub(records.len()))?);
     }
     Ok(records)
@@ -204,8 +237,8 @@ fn records(view: &dyn View, slot: Slot, after: Option<&Bytes>, limit: usize) -> 
 
 fn misplaced(slot: Slot, state: Option<SlotState>) -> Stop {
     let group = match state {
-        Some(SlotState::Forwarded { to: group } | SlotState::Receiving { from: group, .. }) => group,
-        Some(SlotState::Frozen { to }) => {
+        Some(SlotState::Forwarded { to: group, .. } | SlotState::Receiving { from: group, .. }) => group,
+        Some(SlotState::Frozen { to, .. }) => {
             return refuse(RefusedKind::Frozen(to), format!("slot {slot} is on its way to group {to}"));
         }
         Some(SlotState::Owned) => return refuse(RefusedKind::Invalid, format!("slot {slot} is this group's already")),

@@ -81,10 +81,10 @@ impl Step<'_> {
         let slot = config.slot(key);
         match slot_state(&self.draft, slot)? {
             Some(SlotState::Owned) => Ok(Place { config, slot, bucket: id, key }),
-            Some(SlotState::Frozen { to }) => {
+            Some(SlotState::Frozen { to, .. }) => {
                 Err(refuse(RefusedKind::Frozen(to), format!("slot {slot} is on its way to group {to}")))
             }
-            Some(SlotState::Forwarded { to: group } | SlotState::Receiving { from: group, .. }) => {
+            Some(SlotState::Forwarded { to: group, .. } | SlotState::Receiving { from: group, .. }) => {
                 Err(refuse(RefusedKind::NotHere(group), format!("slot {slot} is at group {group}")))
             }
             None => {

@@ -23,7 +23,7 @@ fn delete(marker: Option<Body>) -> Action {
 fn ship(pairs: usize) -> Action {
     let pair = (Bytes::from_static(b"k"), Bytes::from_static(b"v"));
     let from = SlotTo { slot: Slot::new(9).unwrap(), group: GroupId::new(2) };
-    Action::Ship(Ship { from, page: 1, floor: Stamp::from_ms(5), pairs: vec![pair; pairs] })
+    Action::Ship(Ship { from, page: 1, since: Stamp::from_ms(5), pairs: vec![pair; pairs] })
 }
 
 fn command(action: Action) -> Command {
@@ -61,8 +61,8 @@ fn all() -> Vec<Action> {
         Action::Thaw(to),
         ship(3),
         Action::Forward(to),
-        Action::Switch { from: to, pages: 7 },
-        Action::Drop(to),
+        Action::Switch { from: to, pages: 7, since: Stamp::from_ms(5) },
+        Action::Drop { other: to, since: Stamp::from_ms(5) },
         Action::RaiseFeature(2),
         Action::Tick,
         Action::SetRows([rows(1), rows(2)].concat()),
@@ -89,7 +89,7 @@ fn a_command_beyond_its_bounds_is_refused() {
     let long = Action::Ship(Ship {
         from: SlotTo { slot: Slot::default(), group: GroupId::new(2) },
         page: 0,
-        floor: Stamp::ZERO,
+        since: Stamp::ZERO,
         pairs: vec![(Bytes::new(), vec![0; COMMAND_BYTES_MAX].into())],
     });
     assert!(refused(long.clone()));

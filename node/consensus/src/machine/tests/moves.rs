@@ -1,8 +1,9 @@
 //! A slot goes from one group to another: nothing is lost, nothing is answered twice, and retries find their answers.
 
-use storgo_protocol::meta::{Ship, SlotTo};
+use storgo_protocol::limits::SHIPPED_PAIRS_MAX;
+use storgo_protocol::meta::{Ship, SlotState, SlotTo};
 
-use super::super::{floor, page, slot_state};
+use super::super::{page, slot_side, slot_state};
 use super::*;
 
 const KEYS: u32 = 30;
@@ -36,14 +37,27 @@ impl Move {
 
     /// The pages of the slot as they would be sent.
     fn pages(&self) -> Vec<Ship> {
-        let (mut pages, mut after) = (Vec::new(), None);
+        let mut pages: Vec<Ship> = Vec::new();
         loop {
-            let (pairs, next) = page(&self.source.records, self.slot, after.as_ref(), 2000).unwrap();
-            let floor = floor(&self.source.records).unwrap();
-            pages.push(Ship { from: self.from(), page: pages.len() as u64, floor, pairs });
-            let Some(next) = next else { return pages };
-            after = Some(next);
+            let behind = pages.last().and_then(|page| Some(page.pairs.last()?.0.clone()));
+            let pairs = page(&self.source.records, self.slot, behind.as_ref(), 2000).unwrap();
+            if pairs.is_empty() {
+                return pages;
+            }
+            pages.push(Ship { from: self.from(), page: pages.len() as u64, since: self.since(), pairs });
         }
+    }
+
+    /// When the slot was frozen.
+    fn since(&self) -> Stamp {
+        match slot_state(&self.source.records, self.slot).unwrap() {
+            Some(SlotState::Frozen { since, .. } | SlotState::Forwarded { since, .. }) => since,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn switch(&self, pages: u64) -> Action {
+        Action::Switch { from: self.from(), pages, since: self.since() }
     }
 }
 
@@ -79,9 +93,9 @@ fn a_slot_arrives_as_it_left_and_is_answered_by_one_group_at_any_time() {
     assert_eq!(group.source.done(Action::Forward(to)), 1);
     assert!(read(&group.source).is_err() && read(&group.target).is_err());
     assert_eq!(refused_write(&mut group.source), RefusedKind::NotHere(to.group));
-    let early = group.target.tell(Action::Switch { from, pages: pages.len() as u64 + 1 });
-    assert_eq!(refused(&early), RefusedKind::Page(pages.len() as u64));
-    assert_eq!(group.target.done(Action::Switch { from, pages: pages.len() as u64 }), 1);
+    let (early, late) = (group.switch(pages.len() as u64 + 1), group.switch(pages.len() as u64));
+    assert_eq!(refused(&group.target.tell(early)), RefusedKind::Page(pages.len() as u64));
+    assert_eq!(group.target.done(late), 1);
 
     // Everything is there, and the retry finds its answer though its group is another.
     for n in 0..KEYS {
@@ -100,27 +114,28 @@ fn a_slot_arrives_as_it_left_and_is_answered_by_one_group_at_any_time() {
     group.target.now_ms = group.source.now_ms;
     assert_eq!(group.target.done(Action::Tick), u64::from(KEYS));
 
-    while group.source.done(Action::Drop(to)) > 0 {}
+    let since = group.since();
+    while group.source.done(Action::Drop { other: to, since }) > 0 {}
     let (first, end) = super::super::keys::section(group.slot, b'v');
     assert_eq!(group.source.records.range(first..end).count(), 0);
     assert!(!super::super::is_due(&group.source.records, u64::MAX - 1).unwrap());
-    assert_eq!(group.source.done(Action::Drop(to)), 0);
+    assert_eq!(group.source.done(Action::Drop { other: to, since }), 0);
     assert_eq!(
         slot_state(&group.source.records, group.slot).unwrap(),
-        Some(storgo_protocol::meta::SlotState::Forwarded { to: to.group })
+        Some(SlotState::Forwarded { to: to.group, since })
     );
 
     // And back again.
     let back = group.from();
     group.target.done(Action::Freeze(back));
     let home = Move { source: group.target, target: group.source, slot: group.slot };
-    let (pages, from) = (home.pages(), home.from());
+    let (pages, switch) = (home.pages(), home.switch(home.pages().len() as u64));
     let Move { mut target, mut source, .. } = home;
     for ship in &pages {
         target.done(Action::Ship(ship.clone()));
     }
     source.done(Action::Forward(back));
-    target.done(Action::Switch { from, pages: pages.len() as u64 });
+    target.done(switch);
     assert_eq!(target.content(&versioned(), &key(0)), Some("after".to_owned()));
 }
 
@@ -129,13 +144,13 @@ fn a_move_that_is_given_up_leaves_the_slot_where_it_was() {
     let mut group = Move::new();
     let (to, from) = (group.to(), group.from());
     group.source.done(Action::Freeze(to));
-    let pages = group.pages();
+    let (pages, since) = (group.pages(), group.since());
     group.target.done(Action::Ship(pages[0].clone()));
     assert_eq!(refused(&group.target.tell(Action::Ship(pages[2].clone()))), RefusedKind::Page(1));
     assert_eq!(group.source.done(Action::Thaw(to)), 1);
     group.source.put(&versioned(), &key(0), "home");
     // The target drops what came and begins anew.
-    while group.target.done(Action::Drop(from)) > 0 {}
+    while group.target.done(Action::Drop { other: from, since }) > 0 {}
     assert_eq!(refused(&group.target.tell(Action::Ship(pages[1].clone()))), RefusedKind::Page(0));
     group.source.done(Action::Freeze(to));
     let again = group.pages();
@@ -145,28 +160,103 @@ fn a_move_that_is_given_up_leaves_the_slot_where_it_was() {
     group.source.done(Action::Forward(to));
     // From here on there is no way back but another move.
     assert_eq!(refused(&group.source.tell(Action::Thaw(to))), RefusedKind::NotHere(to.group));
-    group.target.done(Action::Switch { from, pages: again.len() as u64 });
+    let switch = group.switch(again.len() as u64);
+    group.target.done(switch);
     assert_eq!(group.target.content(&versioned(), &key(0)), Some("home".to_owned()));
+}
+
+#[test]
+fn nothing_of_an_attempt_that_was_given_up_gets_into_the_next() {
+    let mut group = Move::new();
+    let (to, from) = (group.to(), group.from());
+    group.source.done(Action::Freeze(to));
+    let (old, before) = (group.pages(), group.since());
+    group.target.done(Action::Ship(old[0].clone()));
+    group.source.done(Action::Thaw(to));
+    (0..KEYS).for_each(|n| drop(group.source.delete(&versioned(), &key(n), None)));
+    group.source.done(Action::Freeze(to));
+    let new = group.pages();
+    // While old records are there, none of the new come: what is deleted now would stand among them.
+    assert_eq!(refused(&group.target.tell(Action::Ship(new[0].clone()))), RefusedKind::NotHere(from.group));
+    while group.target.done(Action::Drop { other: from, since: before }) > 0 {}
+    group.target.done(Action::Ship(new[0].clone()));
+    // All of these were sent for the first attempt and come late.
+    let pages = old.len() as u64;
+    for late in [old[0].clone(), old[1].clone()].map(Action::Ship) {
+        assert_eq!(refused(&group.target.tell(late)), RefusedKind::NotHere(from.group));
+    }
+    for late in [Action::Drop { other: from, since: before }, Action::Switch { from, pages, since: before }] {
+        assert_eq!(refused(&group.target.tell(late)), RefusedKind::NotHere(from.group));
+    }
+    for ship in &new[1..] {
+        group.target.done(Action::Ship(ship.clone()));
+    }
+    group.source.done(Action::Forward(to));
+    let (switch, since) = (group.switch(new.len() as u64), group.since());
+    assert_eq!(refused(&group.source.tell(Action::Drop { other: to, since: before })), RefusedKind::NotHere(to.group));
+    group.target.done(switch);
+    assert_eq!(group.target.content(&versioned(), &key(0)), None);
+    while group.source.done(Action::Drop { other: to, since }) > 0 {}
+    // The first attempt does not even begin anew where the slot has gone on since.
+    assert_eq!(refused(&group.source.tell(Action::Ship(Ship { from: to, since: before, ..old[0].clone() }))), {
+        RefusedKind::NotHere(to.group)
+    });
+}
+
+#[test]
+fn records_that_are_half_dropped_are_no_beginning() {
+    let mut group = Move::new();
+    let (to, from) = (group.to(), group.from());
+    // More than one command drops.
+    for n in 0..SHIPPED_PAIRS_MAX as u32 {
+        group.source.put(&versioned(), &key(KEYS + n), "more");
+    }
+    group.source.done(Action::Freeze(to));
+    let (pages, since) = (group.pages(), group.since());
+    for ship in &pages {
+        group.target.done(Action::Ship(ship.clone()));
+    }
+    assert_eq!(group.target.done(Action::Drop { other: from, since }), SHIPPED_PAIRS_MAX as u64);
+    assert!(slot_side(&group.target.records, group.slot).unwrap().holds);
+    assert_eq!(refused(&group.target.tell(Action::Ship(pages[0].clone()))), RefusedKind::NotHere(from.group));
+    while group.target.done(Action::Drop { other: from, since }) > 0 {}
+    assert!(!slot_side(&group.target.records, group.slot).unwrap().holds);
+    group.target.done(Action::Ship(pages[0].clone()));
+}
+
+#[test]
+fn records_come_in_order_or_not_at_all() {
+    let mut group = Move::new();
+    group.source.done(Action::Freeze(group.to()));
+    let pages = group.pages();
+    group.target.done(Action::Ship(pages[0].clone()));
+    let again = Action::Ship(Ship { page: 1, ..pages[0].clone() });
+    assert_eq!(refused(&group.target.tell(again)), RefusedKind::Invalid);
+    let last = pages[0].pairs.last().map(|(key, _)| key.clone());
+    assert_eq!(slot_side(&group.target.records, group.slot).unwrap().last, last);
 }
 
 #[test]
 fn steps_out_of_order_are_refused() {
     let mut group = Move::new();
-    let (to, from) = (group.to(), group.from());
-    for action in [Action::Forward(to), Action::Drop(to)] {
+    let (to, from, since) = (group.to(), group.from(), Stamp::from_ms(1));
+    for action in [Action::Forward(to), Action::Drop { other: to, since }] {
         assert_eq!(refused(&group.source.tell(action)), RefusedKind::Invalid);
     }
-    assert_eq!(refused(&group.target.tell(Action::Switch { from, pages: 0 })), RefusedKind::NotHere(GroupId::new(0)));
+    let switch = Action::Switch { from, pages: 0, since };
+    assert_eq!(refused(&group.target.tell(switch)), RefusedKind::NotHere(GroupId::new(0)));
     group.source.done(Action::Freeze(to));
     let third = SlotTo { group: GroupId::new(3), ..to };
-    for action in [Action::Freeze(third), Action::Thaw(third), Action::Forward(third), Action::Drop(third)] {
+    let drop = Action::Drop { other: third, since };
+    for action in [Action::Freeze(third), Action::Thaw(third), Action::Forward(third), drop] {
         assert_eq!(refused(&group.source.tell(action)), RefusedKind::Frozen(to.group));
     }
-    let own = Ship { from: SlotTo { group: group.source.id, ..to }, page: 0, floor: Stamp::ZERO, pairs: Vec::new() };
+    let own = SlotTo { group: group.source.id, ..to };
+    let own = Ship { from: own, page: 0, since: Stamp::from_ms(u64::MAX >> 16), pairs: Vec::new() };
     assert_eq!(refused(&group.source.tell(Action::Ship(own))), RefusedKind::Frozen(to.group));
     for below in [&b"s"[..], b"", b"x123", b"vshort", b"r", b"r0123456789abcdef"] {
         let pairs = vec![(Bytes::from_static(below), Bytes::new())];
-        let ship = Ship { from, page: 0, floor: Stamp::ZERO, pairs };
+        let ship = Ship { from, page: 0, since, pairs };
         assert_eq!(refused(&group.target.tell(Action::Ship(ship))), RefusedKind::Invalid, "{below:?}");
     }
 }
