@@ -18,6 +18,7 @@ pub mod raft;
 
 mod bytes;
 mod error;
+mod fields;
 mod ids;
 
 mod code;

@@ -468,7 +468,12 @@ const ROWS: &[Row] = &[
     ),
     Bound("RAFT_LANE_MAX", COURIER, "a_lane_takes_no_more_than_its_room", "one message more"),
     Bound("RAFT_INBOUND_MAX", COURIER, FRAMES, "more requests at once"),
-    Own("RAFT_ENTRIES_MAX", "how much this side sends at once"),
+    Bound(
+        "RAFT_ENTRIES_MAX",
+        "protocol/src/raft/read/tests.rs",
+        "a_frame_beyond_its_bounds_is_refused",
+        "an append of one entry more",
+    ),
     Own("RAFT_SNAPSHOT_EVERY", "how often this side makes a snapshot"),
     Own("RAFT_LOG_KEPT", "how much log this side keeps"),
     Own("APPLIED_AT_ONCE_MAX", "how much this side applies at once"),

@@ -10,7 +10,8 @@ use crate::identity::{Identity, SIGNATURE_BYTES};
 use crate::limits::{
     BUCKET_NAME_CHARS_MAX, COMMAND_BYTES_MAX, LISTED_MAX, RAFT_APPEND_BYTES_MAX, REDIS_KEY_BYTES_MAX, ROW_BYTES_MAX,
 };
-use crate::meta::{BucketId, Slot, Stamp, VersionId, at_most, decode, fixed, ids};
+use crate::fields::{at_most, decode};
+use crate::meta::{BucketId, Slot, Stamp, VersionId, fixed, ids};
 use crate::{DecodeError, GroupId, NetworkId, PeerId};
 
 /// A question.

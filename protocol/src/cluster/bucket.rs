@@ -6,7 +6,8 @@ use prost::Message as _;
 use super::{bounded, peer, peer_bytes, wire};
 use crate::limits::{BUCKET_KEYS_MAX, BUCKET_MEMBERS_MAX, BUCKET_NAME_CHARS_MAX, BUCKET_WRAPPED_BYTES_MAX};
 use crate::meta::unknown::unknown_fields;
-use crate::meta::{BucketConfig, decode, fixed};
+use crate::fields::{decode};
+use crate::meta::{BucketConfig, fixed};
 use crate::{Code, DecodeError, MemberKey, PeerId, WrappedKey};
 
 /// The highest field number of `Bucket` in `cluster.proto`.

@@ -10,7 +10,8 @@ use super::{Bucket, ClusterMap, bounded, peer, peer_bytes, wire};
 use crate::limits::{
     BUCKETS_LISTED_MAX, GROUP_SEATS_MAX, LISTED_MAX, REASON_CHARS_MAX, SHIPPED_PAIRS_MAX, SLOTS, TOLD_BYTES_MAX,
 };
-use crate::meta::{Reply, Stamp, Version, at_most, decode};
+use crate::fields::{at_most, decode};
+use crate::meta::{Reply, Stamp, Version};
 use crate::{DecodeError, PeerId};
 
 /// An answer.

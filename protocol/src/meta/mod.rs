@@ -36,17 +36,11 @@ pub use row::{Row, RowChange};
 pub use slot::{Slot, SlotState};
 pub use version::{Lock, Tag, Version};
 
-use bytes::Bytes;
-use prost::Message;
-
 use crate::DecodeError;
+use crate::fields::{at_most, decode};
 
 /// The feature level of this program: the highest that a command of it may need.
 pub const FEATURE_LEVEL: u32 = 1;
-
-pub(crate) fn decode<M: Message + Default>(bytes: Bytes) -> Result<M, DecodeError> {
-    M::decode(bytes).map_err(|_| DecodeError::field("message"))
-}
 
 /// A field of exactly `N` bytes.
 pub(crate) fn fixed<const N: usize>(bytes: &[u8], field: &'static str) -> Result<[u8; N], DecodeError> {
@@ -56,9 +50,4 @@ pub(crate) fn fixed<const N: usize>(bytes: &[u8], field: &'static str) -> Result
 /// A field of `N` bytes, or none.
 pub(crate) fn fixed_or_none<const N: usize>(bytes: &[u8], field: &'static str) -> Result<Option<[u8; N]>, DecodeError> {
     if bytes.is_empty() { Ok(None) } else { fixed(bytes, field).map(Some) }
-}
-
-/// A field of at most `max` bytes.
-pub(crate) fn at_most(bytes: Bytes, max: usize) -> Result<Bytes, DecodeError> {
-    if bytes.len() > max { Err(DecodeError::TooMany { count: bytes.len(), max }) } else { Ok(bytes) }
 }

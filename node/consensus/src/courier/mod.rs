@@ -18,11 +18,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use prost::Message as _;
 use storgo_object::ports::Clock;
-use storgo_protocol::limits::{
-    ASKS_INBOUND_MAX, RAFT_ENVELOPES_MAX, RAFT_FRAME_BYTES_MAX, RAFT_INBOUND_MAX, RAFT_LANE_MAX,
-};
+use storgo_protocol::limits::{ASKS_INBOUND_MAX, RAFT_INBOUND_MAX, RAFT_LANE_MAX};
 use storgo_protocol::raft::{Envelope, Frame, Unable, envelope::Body};
 use storgo_protocol::{GroupId, LogIncarnation, PeerId};
 use tokio::sync::{Semaphore, mpsc};
@@ -154,13 +151,12 @@ impl Courier {
     /// Takes a frame from a peer, whose identity the connection proved. Answers go to those who wait for them; requests
     /// are worked on by tasks of their own.
     pub(crate) fn receive<S: Serve>(self: &Arc<Self>, from: PeerId, frame: Bytes, serve: &Arc<S>) {
-        if frame.len() > RAFT_FRAME_BYTES_MAX {
-            tracing::warn!(peer = %from, bytes = frame.len(), "a frame longer than any was dropped");
-            return;
-        }
-        let envelopes = match Frame::decode(frame) {
-            Ok(frame) if frame.envelopes.len() <= RAFT_ENVELOPES_MAX => frame.envelopes,
-            Ok(_) | Err(_) => return tracing::warn!(peer = %from, "a frame that is none was dropped"),
+        let envelopes = match Frame::read(frame) {
+            Ok(frame) => frame.envelopes,
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                return tracing::warn!(peer = %from, error, "a frame that is none was dropped");
+            }
         };
         for envelope in envelopes {
             let from = Seat { peer: from, incarnation: LogIncarnation::new(envelope.from_incarnation) };

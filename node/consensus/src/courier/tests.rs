@@ -1,7 +1,9 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use prost::Message as _;
 use storgo_object::ports::SystemClock;
+use storgo_protocol::limits::{RAFT_ENVELOPES_MAX, RAFT_FRAME_BYTES_MAX};
 use storgo_protocol::raft::{LogId, ReadIndex};
 use tokio::sync::Notify;
 

@@ -145,7 +145,7 @@ impl StateStore {
 }
 
 fn read_standing(applied: &Applied) -> io::Result<(Option<LogId>, StoredMembership)> {
-    let state = wire::StateId::decode(applied.blob.clone()).map_err(failed)?;
+    let state = wire::StateId::read(applied.blob.clone()).map_err(failed)?;
     read_state_id(&state).map_err(failed)
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn vote_bytes(kept: &Vote) -> Bytes {
 }
 
 pub(crate) fn read_vote_bytes(bytes: Bytes) -> Decoded<Vote> {
-    read_vote(Some(wire::Vote::decode(bytes).map_err(|_| missing("vote"))?))
+    read_vote(Some(wire::Vote::read(bytes)?))
 }
 
 /// A place in the log as the log keeps it beside entries.
@@ -68,7 +68,7 @@ pub(crate) fn log_id_bytes(id: &LogId) -> Bytes {
 }
 
 pub(crate) fn read_log_id_bytes(bytes: Bytes) -> Decoded<LogId> {
-    wire::LogId::decode(bytes).map(read_log_id).map_err(|_| missing("log id"))
+    wire::LogId::read(bytes).map(read_log_id)
 }
 
 fn membership(members: &Membership) -> wire::Membership {
@@ -105,7 +105,7 @@ pub(crate) fn payload(entry: &Entry) -> Bytes {
 
 pub(crate) fn read_entry(id: LogId, payload: Bytes) -> Decoded<Entry> {
     use wire::payload::Payload as Wire;
-    let payload = match wire::Payload::decode(payload).map_err(|_| missing("payload"))?.payload {
+    let payload = match wire::Payload::read(payload)?.payload {
         None => EntryPayload::Blank,
         Some(Wire::Proposal(proposal)) => EntryPayload::Normal(Proposed(Proposal::decode(proposal)?)),
         Some(Wire::Membership(members)) => EntryPayload::Membership(read_membership(&members)?),
