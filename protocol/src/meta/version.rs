@@ -72,8 +72,8 @@ pub struct Tag {
     pub value: String,
 }
 
-/// What keeps a version from being removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What keeps a version from being removed. One that says nothing is none, and is read as none.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lock {
     /// Milliseconds since 1970 until when it stays; 0 for no such time.
     pub until_ms: u64,
@@ -81,6 +81,8 @@ pub struct Lock {
     pub compliance: bool,
     /// It stays for as long as this is set.
     pub legal_hold: bool,
+    /// Fields of a newer program.
+    pub unknown: Bytes,
 }
 
 impl Lock {
@@ -126,7 +128,7 @@ impl Version {
     }
 
     /// What its writer signs: purpose, bucket, object, request, the version that it was conditional on (or zeros),
-    /// the kind and hash of the body, and the hash of the metadata. 186 bytes.
+    /// the kind and hash of the body, and the hash of the metadata. 147 bytes.
     #[must_use]
     pub fn signed_message(&self, bucket: BucketId) -> Vec<u8> {
         let (kind, commitment) = self.body.commitment();
@@ -182,7 +184,7 @@ impl Version {
             home_region: self.home_region,
             tags: self.tags.iter().map(|tag| wire::Tag { name: tag.name.clone(), value: tag.value.clone() }).collect(),
             metadata: self.metadata.clone(),
-            lock: self.lock.map(Lock::encode).unwrap_or_default(),
+            lock: self.lock.as_ref().map(Lock::encode).unwrap_or_default(),
             width: self.width,
             writer: self.writer.map(|id| id.as_bytes().to_vec()).unwrap_or_default().into(),
             signature: self.signature.map(|bytes| bytes.to_vec()).unwrap_or_default().into(),
@@ -214,7 +216,7 @@ impl Version {
             home_region: version.home_region,
             tags: tags(version.tags)?,
             metadata: at_most(version.metadata, METADATA_BYTES_MAX)?,
-            lock: if version.lock.is_empty() { None } else { Some(Lock::decode(version.lock)?) },
+            lock: Some(Lock::decode(version.lock)?).filter(|lock| *lock != Lock::default()),
             width: version.width,
             writer: fixed_or_none(&version.writer, "writer")?.map(PeerId::from_bytes),
             signature: fixed_or_none(&version.signature, "signature")?,
@@ -226,14 +228,15 @@ impl Version {
 }
 
 impl Lock {
-    fn encode(self) -> Bytes {
-        let Self { until_ms, compliance, legal_hold } = self;
-        wire::Lock { until_ms, compliance, legal_hold }.encode_to_vec().into()
+    fn encode(&self) -> Bytes {
+        let &Self { until_ms, compliance, legal_hold, ref unknown } = self;
+        [wire::Lock { until_ms, compliance, legal_hold }.encode_to_vec().as_slice(), unknown].concat().into()
     }
 
     fn decode(bytes: Bytes) -> Result<Self, DecodeError> {
+        let unknown = unknown_fields(&bytes, 3)?;
         let wire::Lock { until_ms, compliance, legal_hold } = decode(bytes)?;
-        Ok(Self { until_ms, compliance, legal_hold })
+        Ok(Self { until_ms, compliance, legal_hold, unknown })
     }
 }
 

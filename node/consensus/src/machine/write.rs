@@ -170,7 +170,7 @@ impl Step<'_> {
         version: &Version,
         kind: EventKind,
     ) -> Result<(), Stop> {
-        if version.lock.is_some_and(|lock| lock.holds(self.stamp.ms())) {
+        if version.lock.as_ref().is_some_and(|lock| lock.holds(self.stamp.ms())) {
             return Err(refuse(RefusedKind::Locked, "a lock keeps this version"));
         }
         if version.expires_ms > 0 {

@@ -31,7 +31,7 @@ fn full() -> Version {
         home_region: 3,
         tags: vec![tag("a"), tag("b")],
         metadata: Bytes::from_static(b"metadata"),
-        lock: Some(Lock { until_ms: 5, compliance: true, legal_hold: true }),
+        lock: Some(Lock { until_ms: 5, compliance: true, legal_hold: true, unknown: Bytes::new() }),
         width: 6,
         expires_ms: 4321,
         ..version(inline(20))
@@ -63,21 +63,39 @@ fn a_record_without_the_later_fields_loads_with_their_defaults() {
 
 #[test]
 fn what_a_newer_program_wrote_survives_being_written_again() {
-    // Field 30, two bytes: in the record and in its body.
+    // Field 30, two bytes: in the record, in its body and in its lock.
     let newer = Bytes::from_static(&[0xf2, 0x01, 2, 7, 8]);
     let body = InlineBody { generation: 2, salt: [5; 32], sealed: vec![7; 20].into(), unknown: newer.clone() };
-    let written = Version { unknown: newer.clone(), ..version(Body::Inline(body)) };
+    let lock = Lock { unknown: newer.clone(), ..Lock::default() };
+    let written = Version { unknown: newer.clone(), lock: Some(lock), ..version(Body::Inline(body)) };
     let mut read = Version::decode(&written.encode()).unwrap();
     assert_eq!(read, written);
     read.stamp = Stamp::from_ms(9);
     let again = Version::decode(&read.encode()).unwrap();
     let Body::Inline(body) = &again.body else { panic!("{again:?}") };
     assert_eq!((&again.unknown, &body.unknown), (&newer, &newer));
+    assert_eq!(again.lock.map(|lock| lock.unknown), Some(newer));
+}
+
+#[test]
+fn a_lock_that_says_nothing_is_none() {
+    let silent = Version { lock: Some(Lock::default()), ..version(Body::Marker) };
+    assert_eq!(Version::decode(&silent.encode()).map(|version| version.lock), Ok(None));
+    // As another program may write it: zeros that stand there.
+    let zeros = wire::Version {
+        object: vec![8; 16].into(),
+        request: vec![9; 16].into(),
+        lock: Bytes::from_static(&[0x08, 0, 0x10, 0]),
+        marker: true,
+        ..wire::Version::default()
+    };
+    assert_eq!(Version::decode(&zeros.encode_to_vec().into()).map(|version| version.lock), Ok(None));
 }
 
 #[test]
 fn a_signature_holds_for_what_was_written_and_nothing_else() {
     let (bucket, other) = (BucketId::from_bytes([1; 16]), BucketId::from_bytes([2; 16]));
+    assert_eq!(full().signed_message(bucket).len(), 147);
     let writer = Identity::from_seed(&[2; 32]).id();
     assert_eq!(full().verify(bucket), Ok(writer));
     assert!(full().verify(other).is_err());
