@@ -18,7 +18,7 @@ use storgo_protocol::{
 
 use super::messages::{self, on_stream};
 use super::targets::{self, TARGETS, Target, binary_of};
-use super::{derivations, samples};
+use super::{derivations, meta, raft, samples};
 
 /// One golden file.
 pub struct Golden {
@@ -38,10 +38,12 @@ pub fn all() -> Vec<Golden> {
     list.extend(wire());
     list.extend(trees());
     list.extend(logs());
+    list.extend(meta::all());
+    list.extend(raft::all());
     list
 }
 
-fn golden(name: &str, target: &'static str, bytes: Vec<u8>) -> Golden {
+pub fn golden(name: &str, target: &'static str, bytes: Vec<u8>) -> Golden {
     Golden { file: format!("{name}.v1.hex"), target, bytes }
 }
 
@@ -246,9 +248,16 @@ fn derivations_are_what_they_were() {
 }
 
 #[test]
+fn keys_are_in_the_slots_that_they_were_in() {
+    write_if_missing("slots.v1.txt", meta::slot_lines().as_bytes());
+    let golden = read("slots.v1.txt");
+    assert_eq!(String::from_utf8_lossy(&golden), meta::slot_lines().trim_end());
+}
+
+#[test]
 fn there_is_no_other_golden_file() {
-    let known: BTreeSet<String> =
-        all().into_iter().map(|golden| golden.file).chain(["derivations.v1.txt".to_owned()]).collect();
+    let words = ["derivations.v1.txt", "slots.v1.txt"].map(str::to_owned);
+    let known: BTreeSet<String> = all().into_iter().map(|golden| golden.file).chain(words).collect();
     let found: BTreeSet<String> = std::fs::read_dir(directory())
         .expect("the directory of golden files")
         .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())

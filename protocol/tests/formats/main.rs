@@ -23,6 +23,8 @@
 )]
 
 mod derivations;
+mod meta;
+mod raft;
 mod samples;
 mod strategies;
 mod targets;

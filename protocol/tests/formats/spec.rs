@@ -46,7 +46,8 @@ fn every_named_golden_file_exists_and_every_golden_file_is_named() {
 #[test]
 fn every_document_is_there() {
     let names: Vec<String> = documents().into_iter().map(|(name, _)| name).collect();
-    for name in ["log.md", "members.md", "objects.md", "records.md", "tickets.md", "tree.md", "wire.md"] {
+    for name in ["log.md", "members.md", "metadata.md", "objects.md", "records.md", "tickets.md", "tree.md", "wire.md"]
+    {
         assert!(names.iter().any(|found| found == name), "{name}");
     }
 }
@@ -102,6 +103,23 @@ fn bounds_stand_in_the_documents_with_their_values() {
         ("RECORDS_BLOB_BYTES_MAX", limits::RECORDS_BLOB_BYTES_MAX),
         ("RECORDS_PAGE_BYTES_MAX", limits::RECORDS_PAGE_BYTES_MAX),
         ("RECORDS_PACKED_BYTES_MAX", limits::RECORDS_PACKED_BYTES_MAX),
+        ("KEY_BYTES_MAX", limits::KEY_BYTES_MAX),
+        ("REDIS_KEY_BYTES_MAX", limits::REDIS_KEY_BYTES_MAX),
+        ("INLINE_BYTES_MAX", limits::INLINE_BYTES_MAX),
+        ("ETAG_BYTES_MAX", limits::ETAG_BYTES_MAX),
+        ("METADATA_BYTES_MAX", limits::METADATA_BYTES_MAX),
+        ("VERSION_TAGS_MAX", limits::VERSION_TAGS_MAX),
+        ("TAG_NAME_BYTES_MAX", limits::TAG_NAME_BYTES_MAX),
+        ("TAG_VALUE_BYTES_MAX", limits::TAG_VALUE_BYTES_MAX),
+        ("COMMAND_BYTES_MAX", limits::COMMAND_BYTES_MAX),
+        ("SHIPPED_PAIRS_MAX", limits::SHIPPED_PAIRS_MAX),
+        ("ROW_KEY_BYTES_MAX", limits::ROW_KEY_BYTES_MAX),
+        ("ROW_BYTES_MAX", limits::ROW_BYTES_MAX),
+        ("ROWS_CHANGED_MAX", limits::ROWS_CHANGED_MAX),
+        ("RAFT_FRAME_BYTES_MAX", limits::RAFT_FRAME_BYTES_MAX),
+        ("RAFT_ENVELOPES_MAX", limits::RAFT_ENVELOPES_MAX),
+        ("RAFT_ENTRIES_MAX", limits::RAFT_ENTRIES_MAX as usize),
+        ("GROUP_SEATS_MAX", limits::GROUP_SEATS_MAX),
     ];
     let text: String = documents().into_iter().map(|(_, text)| text).collect();
     for (name, value) in bounds {

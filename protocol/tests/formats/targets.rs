@@ -15,6 +15,14 @@ use storgo_protocol::{
     Ticket, WrappedKey,
 };
 
+#[path = "targets/groups.rs"]
+mod groups;
+
+pub use groups::{
+    meta_bucket, meta_command, meta_event, meta_proposal, meta_remembered, meta_reply, meta_row, meta_slot_state,
+    meta_version, raft_frame, raft_mark, raft_payload,
+};
+
 /// A decoder under test: whether it accepted the bytes.
 pub type Target = fn(&[u8]) -> bool;
 
@@ -51,6 +59,18 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("log_manifest", log_manifest),
     ("snapshot_page", snapshot_page),
     ("snapshot_content", snapshot_content),
+    ("meta_command", meta_command),
+    ("meta_proposal", meta_proposal),
+    ("meta_version", meta_version),
+    ("meta_bucket", meta_bucket),
+    ("meta_reply", meta_reply),
+    ("meta_remembered", meta_remembered),
+    ("meta_row", meta_row),
+    ("meta_slot_state", meta_slot_state),
+    ("meta_event", meta_event),
+    ("raft_frame", raft_frame),
+    ("raft_payload", raft_payload),
+    ("raft_mark", raft_mark),
 ];
 
 pub fn stripe_header(bytes: &[u8]) -> bool {

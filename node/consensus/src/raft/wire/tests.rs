@@ -91,3 +91,77 @@ fn a_membership_without_sense_is_refused() {
     let short = wire::Seat { peer: Bytes::from_static(&[1; 31]), incarnation: 1 };
     assert!(refused(&wire::Membership { configs: vec![], seats: vec![short] }));
 }
+
+/// Whether what was said makes sense; what does is said again as it was.
+fn is_understood(body: wire::envelope::Body) -> bool {
+    use wire::envelope::Body;
+    fn says_the_same<W, T: std::fmt::Debug>(read: fn(W) -> Decoded<T>, write: fn(&T) -> W, said: W) -> bool {
+        let Ok(first) = read(said) else { return false };
+        let again = read(write(&first)).expect("what was understood is understood again");
+        assert_eq!(format!("{again:?}"), format!("{first:?}"));
+        true
+    }
+    match body {
+        Body::Append(said) => says_the_same(read_append, append, said),
+        Body::Vote(said) | Body::PreVote(said) => says_the_same(read_ballot, ballot, said),
+        Body::Transfer(said) => says_the_same(read_transfer, transfer, said),
+        Body::SnapshotPage(said) => {
+            let Some(state) = said.state else { return false };
+            let read = |state: wire::StateId| read_state_id(&state);
+            read_vote(said.vote).is_ok()
+                && says_the_same(read, |(last, members)| state_id(last.as_ref(), members), state)
+        }
+        Body::Appended(said) => says_the_same(read_append_answer, append_answer, said),
+        Body::Voted(said) => says_the_same(read_ballot_answer, ballot_answer, said),
+        Body::Transferred(said) => says_the_same(read_transfer_answer, transfer_answer, said),
+        Body::SnapshotTaken(said) => read_vote(said.vote).is_ok(),
+        Body::ReadIndex(_) | Body::Unable(_) => true,
+        Body::Readable(said) => log_id(&read_log_id(said)) == said,
+    }
+}
+
+/// As [`Groups::receive`](crate::Groups::receive) and the log get it: whether all of it is understood.
+fn is_read(target: &str, bytes: Bytes) -> bool {
+    match (target, bytes.first()) {
+        ("raft_frame", _) => wire::Frame::read(bytes).is_ok_and(|frame| {
+            let mut understood = frame.envelopes.into_iter().map(|envelope| envelope.body.is_some_and(is_understood));
+            understood.all(|understood| understood)
+        }),
+        ("raft_payload", _) => {
+            let read = read_entry(id(1, 1), bytes);
+            read.iter().for_each(|entry| assert_eq!(read_entry(entry.log_id, payload(entry)).as_ref(), Ok(entry)));
+            read.is_ok()
+        }
+        (_, Some(0)) => {
+            let read = read_vote_bytes(bytes.slice(1..));
+            read.iter().for_each(|vote| assert_eq!(read_vote_bytes(vote_bytes(vote)).as_ref(), Ok(vote)));
+            read.is_ok()
+        }
+        (_, Some(1)) => read_log_id_bytes(bytes.slice(1..)).is_ok(),
+        (_, Some(2)) => wire::StateId::read(bytes.slice(1..)).is_ok_and(|state| read_state_id(&state).is_ok()),
+        _ => false,
+    }
+}
+
+/// What the fuzzers of `protocol` start from and what they found, and each of it with a bit flipped: understood or
+/// refused, and nothing else.
+#[test]
+fn whatever_was_read_is_understood_or_refused() {
+    let corpus = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../protocol/fuzz/corpus");
+    let mut inputs = 0;
+    for target in ["raft_frame", "raft_payload", "raft_mark"] {
+        for entry in std::fs::read_dir(corpus.join(target)).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            let is_golden = path.file_name().unwrap().to_string_lossy().starts_with("golden-");
+            assert!(is_read(target, bytes.clone().into()) || !is_golden, "{}", path.display());
+            for bit in 0..bytes.len() * 8 {
+                let mut flipped = bytes.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                is_read(target, flipped.into());
+            }
+            inputs += 1;
+        }
+    }
+    assert!(inputs >= 20, "only {inputs} inputs");
+}
