@@ -7,7 +7,7 @@ use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use crate::ChunkId;
+use crate::{ChunkId, ContentId};
 
 /// Declares a 32-byte secret.
 macro_rules! secret32 {
@@ -139,6 +139,14 @@ impl BucketKey {
     #[must_use]
     pub fn convergence_secret(&self) -> ConvergenceSecret {
         ConvergenceSecret(*blake3::keyed_hash(&self.0, b"storgo v1 convergence").as_bytes())
+    }
+
+    /// The key under which the content key of one object stands in records of this bucket. It seals nothing else, and
+    /// seals it always alike: the content id commits to the content key.
+    #[must_use]
+    pub fn record_key(&self, content: &ContentId) -> Zeroizing<[u8; 32]> {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        Zeroizing::new(*hasher.update(b"storgo v1 content key ").update(content.as_bytes()).finalize().as_bytes())
     }
 
     /// The key of the one inline body that has this salt.

@@ -568,6 +568,25 @@ pub const BUCKET_KEYS_MAX: usize = 256;
 /// Bytes of all wrapped keys of a bucket: they stand in one row.
 pub const BUCKET_WRAPPED_BYTES_MAX: usize = 192 * KIB;
 
+/// Users of a bucket that could write once and cannot now: more than its key can be changed for. What they wrote stays good.
+pub const BUCKET_FORMER_MAX: usize = 512;
+
+/// Slots of a flat bucket, unless its owner asks for others: a listing asks the groups of so many at the most.
+pub const BUCKET_SPREAD_DEFAULT: u16 = 16;
+
+/// Times that a change of a bucket is tried anew because somebody else changed it first.
+pub const BUCKET_CHANGE_TRIES: usize = 8;
+
+/// Times that an operation on a key is tried anew because the bucket was changed while it was under way.
+pub const STALE_BUCKET_TRIES: usize = 8;
+
+/// Bytes of a root or layout top that stands in the version record too: what saves a small object two questions to
+/// peers, and costs each member of a group no more than a small body would.
+pub const RECORD_NODE_BYTES_MAX: usize = 4 * KIB;
+
+/// Pieces of an object that wait between the two halves of a copy from one bucket to another.
+pub const PIECES_COPIED_AHEAD_MAX: usize = 2;
+
 /// Characters of a bucket's name: what S3 allows.
 pub const BUCKET_NAME_CHARS_MAX: usize = 63;
 

@@ -45,6 +45,7 @@ mod layout;
 
 mod place;
 
+mod content_key;
 mod inline;
 mod member;
 
@@ -55,6 +56,7 @@ mod samples;
 
 pub use chunker::{Chunker, Chunking, RawChunk};
 pub use codec::{EncodedChunk, Encoding, decode_chunk, encode_all, encode_chunk};
+pub use content_key::{open_content_key, seal_content_key};
 pub use error::PipelineError;
 pub use index::IndexBuilder;
 pub use inline::InlinePlace;

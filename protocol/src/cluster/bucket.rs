@@ -4,14 +4,16 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::{bounded, peer, peer_bytes, wire};
-use crate::limits::{BUCKET_KEYS_MAX, BUCKET_MEMBERS_MAX, BUCKET_NAME_CHARS_MAX, BUCKET_WRAPPED_BYTES_MAX};
+use crate::limits::{
+    BUCKET_FORMER_MAX, BUCKET_KEYS_MAX, BUCKET_MEMBERS_MAX, BUCKET_NAME_CHARS_MAX, BUCKET_WRAPPED_BYTES_MAX,
+};
 use crate::meta::unknown::unknown_fields;
 use crate::fields::{decode};
 use crate::meta::{BucketConfig, fixed};
 use crate::{Code, DecodeError, MemberKey, PeerId, WrappedKey};
 
 /// The highest field number of `Bucket` in `cluster.proto`.
-const KNOWN: u32 = 10;
+const KNOWN: u32 = 11;
 
 /// How a write is to be acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,6 +50,15 @@ pub struct MemberKeys {
     pub wrapped: Vec<WrappedKey>,
 }
 
+/// A user that could write once. What it wrote then stays good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FormerWriter {
+    /// The user.
+    pub user: PeerId,
+    /// The newest of the bucket's keys under which it wrote: what is sealed under a later one is not its.
+    pub key_generation: u32,
+}
+
 /// A bucket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Bucket {
@@ -69,6 +80,8 @@ pub struct Bucket {
     pub replication: Replication,
     /// Where reads of names are answered.
     pub read_preference: ReadPreference,
+    /// Who could write once and cannot now, in ascending order, at most [`BUCKET_FORMER_MAX`].
+    pub former: Vec<FormerWriter>,
     /// Fields of a newer program.
     pub unknown: Bytes,
 }
@@ -95,6 +108,16 @@ impl Bucket {
         self.keys.get(at)
     }
 
+    /// Whether a version that a user signed, with a body under this key of the bucket, is one that it could write.
+    #[must_use]
+    pub fn could_write(&self, user: PeerId, key_generation: Option<u32>) -> bool {
+        let former =
+            self.former.binary_search_by_key(&user, |former| former.user).ok().and_then(|at| self.former.get(at));
+        let within =
+            |former: &FormerWriter| key_generation.is_none_or(|generation| generation <= former.key_generation);
+        self.config.admits(user, true) || former.is_some_and(within)
+    }
+
     /// The row.
     #[must_use]
     pub fn encode(&self) -> Bytes {
@@ -118,6 +141,7 @@ impl Bucket {
             },
             read_preference,
             read_bound_ms,
+            former: self.former.iter().copied().map(FormerWriter::to_wire).collect(),
         };
         [bucket.encode_to_vec().as_slice(), &self.unknown].concat().into()
     }
@@ -168,6 +192,7 @@ impl Bucket {
                 2 => ReadPreference::Eventual,
                 _ => return Err(DecodeError::field("read preference")),
             },
+            former: former(bucket.former)?,
             unknown,
         })
     }
@@ -190,4 +215,19 @@ impl MemberKeys {
         }
         Ok(Self { user: peer(&keys.user)?, key: MemberKey::from_bytes(fixed(&keys.key, "member key")?), wrapped })
     }
+}
+
+impl FormerWriter {
+    fn to_wire(self) -> wire::FormerWriter {
+        wire::FormerWriter { user: peer_bytes(self.user), key_generation: self.key_generation }
+    }
+}
+
+fn former(former: Vec<wire::FormerWriter>) -> Result<Vec<FormerWriter>, DecodeError> {
+    let read = |former: wire::FormerWriter| {
+        Ok(FormerWriter { user: peer(&former.user)?, key_generation: former.key_generation })
+    };
+    let former = bounded(former, BUCKET_FORMER_MAX)?.into_iter().map(read).collect::<Result<Vec<_>, DecodeError>>()?;
+    let ascending = former.is_sorted_by(|before, after| before.user < after.user);
+    if ascending { Ok(former) } else { Err(DecodeError::field("former writers")) }
 }

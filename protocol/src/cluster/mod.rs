@@ -18,7 +18,7 @@ mod wire {
 }
 
 pub use ask::{Ask, Introduction, Level, Listing, Steer};
-pub use bucket::{Bucket, MemberKeys, ReadPreference, Replication, is_bucket_name};
+pub use bucket::{Bucket, FormerWriter, MemberKeys, ReadPreference, Replication, is_bucket_name};
 pub use map::ClusterMap;
 pub use rows::{GroupRow, MemberRow, MemberState, NetworkRow, RowKey, SlotMove, SlotRange, SlotTable};
 pub use told::{BucketRow, Failed, FailedKind, Found, GroupStatus, Listed, Told};

@@ -67,6 +67,7 @@ fn bucket(name: &str) -> Bucket {
         redundancy: Some("erasure:4+2".parse().unwrap()),
         replication: Replication::Durable,
         read_preference: ReadPreference::Bounded(500),
+        former: vec![FormerWriter { user: identity(7).id(), key_generation: 1 }],
         unknown: Bytes::new(),
     }
 }
@@ -148,7 +149,36 @@ fn all_wrapped_keys_of_a_bucket_fit_its_row() {
     let fits = u32::try_from(fits).unwrap();
     assert!(Bucket::decode(&of(fits).encode()).is_ok());
     assert!(Bucket::decode(&of(fits + 1).encode()).is_err());
-    assert!(of(fits).encode().len() <= crate::limits::ROW_BYTES_MAX);
+    let writers = (0..u16::try_from(crate::limits::BUCKET_FORMER_MAX).unwrap()).map(|n| {
+        let user = crate::PeerId::from_bytes([n.to_be_bytes(); 16].concat().try_into().unwrap());
+        FormerWriter { user, key_generation: u32::MAX }
+    });
+    assert!(Bucket { former: writers.collect(), ..of(fits) }.encode().len() <= crate::limits::ROW_BYTES_MAX);
+}
+
+#[test]
+fn what_former_writers_wrote_stays_good_and_nothing_later_is_theirs() {
+    let reads = identity(6).id();
+    let mut known = bucket("photos");
+    for member in known.config.members.iter_mut().filter(|member| member.user == reads) {
+        member.writes = false;
+    }
+    assert!(known.could_write(identity(5).id(), Some(9)) && known.could_write(identity(5).id(), None));
+    assert!(!known.could_write(reads, Some(1)) && !known.could_write(identity(8).id(), None));
+    let former = identity(7).id();
+    assert!(
+        known.could_write(former, Some(1)) && known.could_write(former, None) && !known.could_write(former, Some(2))
+    );
+    let many = |count: u16| {
+        let user = |n: u16| crate::PeerId::from_bytes([n.to_be_bytes(); 16].concat().try_into().unwrap());
+        let former = (0..count).map(|n| FormerWriter { user: user(n), key_generation: 1 }).collect();
+        Bucket { former, ..bucket("photos") }
+    };
+    let most = u16::try_from(crate::limits::BUCKET_FORMER_MAX).unwrap();
+    assert_eq!(Bucket::decode(&many(most).encode()), Ok(many(most)));
+    assert!(Bucket::decode(&many(most + 1).encode()).is_err());
+    let twice = Bucket { former: [bucket("photos").former, bucket("photos").former].concat(), ..bucket("photos") };
+    assert!(Bucket::decode(&twice.encode()).is_err());
 }
 
 #[test]

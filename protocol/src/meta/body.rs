@@ -43,11 +43,25 @@ pub struct ObjectBody {
     pub root: Bytes,
     /// The top of its layout, likewise.
     pub layout_top: Bytes,
+    /// Which of the bucket's keys seals the content key, and every chunk.
+    pub generation: u32,
+    /// The content key and a tag, under [`BucketKey::record_key`](crate::BucketKey::record_key).
+    pub sealed_key: [u8; 32 + TAG_BYTES],
     /// Fields of a newer program.
     pub unknown: Bytes,
 }
 
 impl Body {
+    /// Which of the bucket's keys it is sealed under; `None` for a marker.
+    #[must_use]
+    pub const fn generation(&self) -> Option<u32> {
+        match self {
+            Self::Marker => None,
+            Self::Inline(body) => Some(body.generation),
+            Self::Object(body) => Some(body.generation),
+        }
+    }
+
     /// What the writer signs of it: a kind and a hash. Nothing for a marker.
     #[must_use]
     pub fn commitment(&self) -> (u8, [u8; 32]) {
@@ -105,18 +119,22 @@ impl ObjectBody {
             layout: self.layout.as_bytes().to_vec().into(),
             root: self.root.clone(),
             layout_top: self.layout_top.clone(),
+            generation: self.generation,
+            sealed_key: self.sealed_key.to_vec().into(),
         };
         [body.encode_to_vec().as_slice(), &self.unknown].concat().into()
     }
 
     fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
-        let unknown = unknown_fields(bytes, 4)?;
+        let unknown = unknown_fields(bytes, 6)?;
         let body: wire::ObjectBody = decode(bytes.clone())?;
         Ok(Self {
             content: ContentId::from_bytes(fixed(&body.content, "content")?),
             layout: LayoutId::from_bytes(fixed(&body.layout, "layout")?),
             root: at_most(body.root, NODE_BYTES_MAX)?,
             layout_top: at_most(body.layout_top, NODE_BYTES_MAX)?,
+            generation: body.generation,
+            sealed_key: fixed(&body.sealed_key, "sealed key")?,
             unknown,
         })
     }

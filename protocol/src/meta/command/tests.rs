@@ -113,6 +113,8 @@ fn a_command_beyond_its_bounds_is_refused() {
         layout: crate::LayoutId::from_bytes([1; 32]),
         root: Bytes::new(),
         layout_top: Bytes::new(),
+        generation: 1,
+        sealed_key: [1; 48],
         unknown: Bytes::new(),
     })))));
     assert!(refused(Action::Assign { first: Slot::new(5).unwrap(), last: Slot::default() }));

@@ -10,7 +10,8 @@ fn inline(bytes: usize) -> Body {
 fn object(root: usize, layout_top: usize) -> Body {
     let (content, layout) = (ContentId::from_bytes([1; 32]), LayoutId::from_bytes([2; 32]));
     let (root, layout_top) = (vec![3; root].into(), vec![4; layout_top].into());
-    Body::Object(ObjectBody { content, layout, root, layout_top, unknown: Bytes::new() })
+    let sealed_key = [5; 32 + TAG_BYTES];
+    Body::Object(ObjectBody { content, layout, root, layout_top, generation: 3, sealed_key, unknown: Bytes::new() })
 }
 
 fn version(body: Body) -> Version {
