@@ -5,7 +5,8 @@ use std::fmt;
 use std::io;
 
 use storgo_node::NodeError;
-use storgo_node::object::{ErrorKind, ObjectError};
+use storgo_node::object::ports::MetadataError;
+use storgo_node::object::{ErrorKind, NameError, ObjectError};
 use storgo_rpc::{RpcError, SocketError};
 
 pub(crate) use crate::exit::Exit;
@@ -109,6 +110,7 @@ fn object_exit(error: &ObjectError) -> Exit {
         ErrorKind::Denied => Exit::Denied,
         ErrorKind::Invalid => Exit::Usage,
         ErrorKind::NotFound => Exit::NotFound,
+        ErrorKind::Conflict => Exit::Conflict,
         ErrorKind::Local => match error {
             ObjectError::Local { source, .. } => io_exit(source),
             _ => Exit::Failed,
@@ -118,6 +120,9 @@ fn object_exit(error: &ObjectError) -> Exit {
 }
 
 fn object_hint(error: &ObjectError) -> Option<&'static str> {
+    if let ObjectError::Name(error) = error {
+        return name_hint(error);
+    }
     match error.kind() {
         ErrorKind::Unavailable => Some(NO_PEER_HINT),
         ErrorKind::NotEnough => {
@@ -125,7 +130,25 @@ fn object_hint(error: &ObjectError) -> Option<&'static str> {
         }
         ErrorKind::NoSpace => Some("add peers or disks, or make room; nothing of what was refused counts as stored"),
         ErrorKind::NotFound => Some("storgo ls TICKET -r says what is there"),
-        ErrorKind::Denied | ErrorKind::Corrupt | ErrorKind::Invalid | ErrorKind::Local | ErrorKind::Internal => None,
+        ErrorKind::Conflict
+        | ErrorKind::Denied
+        | ErrorKind::Corrupt
+        | ErrorKind::Invalid
+        | ErrorKind::Local
+        | ErrorKind::Internal => None,
+    }
+}
+
+fn name_hint(error: &NameError) -> Option<&'static str> {
+    match error {
+        NameError::NoBucket { .. } => Some("storgo bucket ls says which there are; storgo bucket create makes one"),
+        NameError::NoKey { .. } => Some("storgo ls storgo://BUCKET says what is there, with --versions what was"),
+        NameError::Condition { .. } => Some("storgo stat storgo://BUCKET/KEY says what is there now"),
+        NameError::Metadata(MetadataError::NoNetwork(_)) => Some("begin one that does with storgo network init"),
+        NameError::Metadata(MetadataError::Unavailable(_)) => {
+            Some("what was to be written may or may not be: look, then try again when more members answer")
+        }
+        _ => None,
     }
 }
 

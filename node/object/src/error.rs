@@ -4,6 +4,8 @@ use storgo_pipeline::PipelineError;
 use storgo_protocol::DecodeError;
 use storgo_protocol::tree::TreePath;
 
+use crate::names::NameError;
+
 /// Why an operation on an object failed. Nothing of it counts as done.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -99,6 +101,9 @@ pub enum ObjectError {
         /// The path.
         path: TreePath,
     },
+    /// An operation on a name failed.
+    #[error(transparent)]
+    Name(#[from] NameError),
     /// The user's side failed: the source could not be read, or the target not written.
     #[error("{what}")]
     Local {
@@ -130,6 +135,8 @@ pub enum ErrorKind {
     Invalid,
     /// What the caller named is not there.
     NotFound,
+    /// It is not as the caller thought: look again.
+    Conflict,
     /// The caller's own files failed.
     Local,
     /// A bug.
@@ -148,6 +155,7 @@ impl ObjectError {
             Self::Corrupt { .. } => ErrorKind::Corrupt,
             Self::Range { .. } | Self::WrongKind { .. } => ErrorKind::Invalid,
             Self::NotInTree { .. } => ErrorKind::NotFound,
+            Self::Name(error) => error.kind(),
             Self::Local { .. } => ErrorKind::Local,
             Self::Internal(_) => ErrorKind::Internal,
         }

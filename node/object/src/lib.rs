@@ -41,6 +41,8 @@ mod tree;
 
 mod care;
 
+mod names;
+
 mod serve;
 
 #[cfg(any(test, feature = "fake"))]
@@ -48,6 +50,10 @@ pub mod fake;
 
 pub use engine::{Engine, User};
 pub use error::{ErrorKind, ObjectError};
+pub use names::{
+    Access, Bucket, BucketOptions, CopyOptions, Deleted, Entry, ListOptions, ListedEntry, NameError, NamedObject,
+    Names, Page, Place, PutNamedOptions, RemoveOptions, Written,
+};
 pub use progress::Progress;
 pub use put::PutOptions;
 pub use read::{Object, Order, Piece, Sink};

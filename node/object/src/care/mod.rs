@@ -6,3 +6,5 @@ mod stat;
 mod subject;
 mod survey;
 mod walk;
+
+pub(crate) use subject::Cared;

@@ -11,7 +11,7 @@ use storgo_pipeline::{EncodedNode, rebuild};
 use storgo_protocol::limits::{PLACES_REPORTED_MAX, STRIPES_IN_FLIGHT_MAX};
 use storgo_protocol::{AnyTicket, PeerId, ShardIndex, ShardSet, StripeHeader};
 
-use super::subject::Subject;
+use super::subject::{Cared, Subject};
 use super::survey::node_holders;
 use super::walk::Walk;
 use crate::authority::Granter;
@@ -32,10 +32,18 @@ impl Engine {
     /// [`ObjectError::NoCopies`] if root or layout are out of reach; stripes that are beyond repair are not an error
     /// here but stand in the report.
     pub async fn repair(&self, ticket: &AnyTicket, progress: &Progress) -> Result<RepairReport, ObjectError> {
-        let subject = Subject::find(self, ticket).await?;
-        let granter = match ticket {
-            AnyTicket::Read(_) => Granter::owner(self),
-            AnyTicket::Care(care) => Granter::care(self, care.clone()),
+        self.repair_cared(Cared::Ticket(ticket), progress).await
+    }
+
+    pub(crate) async fn repair_cared(
+        &self,
+        cared: Cared<'_>,
+        progress: &Progress,
+    ) -> Result<RepairReport, ObjectError> {
+        let subject = Subject::find(self, cared).await?;
+        let granter = match cared {
+            Cared::Ticket(AnyTicket::Read(_)) | Cared::Record(_) => Granter::owner(self),
+            Cared::Ticket(AnyTicket::Care(care)) => Granter::care(self, care.clone()),
         };
         let writer = Arc::new(Writer::new(self.remote(), granter));
         let pool = Arc::clone(&subject.pool);
@@ -111,7 +119,7 @@ impl Repair<'_> {
     async fn pass(&mut self, progress: &Progress) -> Result<(), ObjectError> {
         let subject = self.subject;
         let top: Proof = [subject.top_node()].into();
-        self.repair_node(&subject.top_node(), true, &top).await?;
+        self.repair_node(&subject.top_node(), subject.owner.is_some(), &top).await?;
         self.repair_root(&top).await?;
         let mut walk = Walk::new(self.engine, subject, true);
         while let Some(batch) = walk.next().await? {
@@ -191,11 +199,14 @@ impl Repair<'_> {
     /// say in the record.
     async fn repair_root(&mut self, proof: &Proof) -> Result<(), ObjectError> {
         let Subject { content, owner, root_node, layout, pool, .. } = self.subject;
-        let record = newest_record(self.engine, pool, *content, *owner, RecordUse::Reading).await;
+        let record = match owner {
+            Some(owner) => newest_record(self.engine, pool, *content, *owner, RecordUse::Reading).await,
+            None => None,
+        };
         let before = node_holders(self.subject, root_node.id, true).await;
         let after = match record.filter(|record| record.layout == layout.id) {
             Some(record) => self.nodes.write_root(root_node, &record, before.clone(), proof).await?,
-            None => self.nodes.write(root_node, true, before.clone(), proof).await?,
+            None => self.nodes.write(root_node, owner.is_some(), before.clone(), proof).await?,
         };
         self.count_node(&before, &after);
         Ok(())

@@ -3,7 +3,7 @@
 use storgo_protocol::limits::PLACES_REPORTED_MAX;
 use storgo_protocol::{AnyTicket, NodeId};
 
-use super::subject::Subject;
+use super::subject::{Cared, Subject};
 use super::survey::node_holders;
 use super::walk::Walk;
 use crate::engine::Engine;
@@ -17,7 +17,11 @@ impl Engine {
     /// # Errors
     /// [`ObjectError::NoCopies`] if root or layout are out of reach.
     pub async fn stat(&self, ticket: &AnyTicket) -> Result<StatReport, ObjectError> {
-        let subject = Subject::find(self, ticket).await?;
+        self.stat_cared(Cared::Ticket(ticket)).await
+    }
+
+    pub(crate) async fn stat_cared(&self, cared: Cared<'_>) -> Result<StatReport, ObjectError> {
+        let subject = Subject::find(self, cared).await?;
         let code = subject.layout.top.code;
         let mut survey = Survey::new(&subject);
         survey.root_copies = survey.node(subject.content.into()).await;

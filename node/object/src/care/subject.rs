@@ -1,20 +1,31 @@
-//! What is cared for: an object's root and layout, found by either kind of ticket.
+//! What is cared for: an object's root and layout, found by either kind of ticket or by a version record.
 
 use std::sync::Arc;
 
 use storgo_pipeline::EncodedNode;
-use storgo_protocol::{AnyTicket, ContentId, PeerId, Root};
+use storgo_protocol::meta::ObjectBody;
+use storgo_protocol::{AnyTicket, CareTicket, ContentId, PeerId, Root, Ticket};
 
 use crate::engine::Engine;
 use crate::error::ObjectError;
 use crate::pool::Pool;
 use crate::read::{Fetcher, Layout, find_node};
 
+/// What leads to an object that is cared for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cared<'a> {
+    /// A ticket of either kind.
+    Ticket(&'a AnyTicket),
+    /// The body of a version record.
+    Record(&'a ObjectBody),
+}
+
 /// An object to be surveyed or repaired.
 #[derive(Debug)]
 pub(super) struct Subject {
     pub(super) content: ContentId,
-    pub(super) owner: PeerId,
+    /// Whose record beside the root names the layout, and who had both published; `None` if a version record names it.
+    pub(super) owner: Option<PeerId>,
     pub(super) root: Root,
     pub(super) root_node: EncodedNode,
     pub(super) layout: Layout,
@@ -23,18 +34,24 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    pub(super) async fn find(engine: &Engine, ticket: &AnyTicket) -> Result<Self, ObjectError> {
+    pub(super) async fn find(engine: &Engine, cared: Cared<'_>) -> Result<Self, ObjectError> {
         let pool = engine.pool_to_get().await?;
-        let (content, owner) = match ticket {
-            AnyTicket::Read(ticket) => (ticket.content, ticket.owner),
-            AnyTicket::Care(ticket) => (ticket.content, ticket.grant.owner),
+        let find_root = async |content: ContentId| find_node(engine, &pool, "root", content.into()).await;
+        let (content, owner, bytes, layout) = match cared {
+            Cared::Ticket(AnyTicket::Read(Ticket { content, owner, .. })) => {
+                let bytes = find_root(*content).await?;
+                (*content, Some(*owner), bytes, engine.find_layout(&pool, *content, *owner).await?)
+            }
+            Cared::Ticket(AnyTicket::Care(CareTicket { content, layout, grant, .. })) => {
+                let bytes = find_root(*content).await?;
+                (*content, Some(grant.owner), bytes, Layout::find(engine, &pool, *layout, *content).await?)
+            }
+            Cared::Record(body) => {
+                let (bytes, layout) = engine.find_tops(&pool, body).await?;
+                (body.content, None, bytes, layout)
+            }
         };
-        let bytes = find_node(engine, &pool, "root", content.into()).await?;
         let root = Root::decode(content, &bytes).map_err(|error| ObjectError::corrupt("the root", error))?;
-        let layout = match ticket {
-            AnyTicket::Read(_) => engine.find_layout(&pool, content, owner).await?,
-            AnyTicket::Care(ticket) => Layout::find(engine, &pool, ticket.layout, content).await?,
-        };
         let fetcher = engine.fetcher(&pool, &layout);
         let root_node = EncodedNode { id: content.into(), bytes };
         Ok(Self { content, owner, root, root_node, layout, pool, fetcher })

@@ -19,11 +19,12 @@ mod tickets;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::StreamExt as _;
 use storgo_pipeline::{Chunking, EncodedNode, IndexBuilder, LayoutBuilder, SealedChunk, seal_root};
 use storgo_protocol::limits::{CHUNKS_ENCODING_MAX, STRIPES_IN_FLIGHT_MAX, TICKET_ADDRESSES_MAX};
 use storgo_protocol::{
-    Code, ContentId, ConvergenceSecret, Extent, IndexTop, LayoutEntry, LayoutId, NetworkId, NodeId, ObjectKind, Ticket,
+    Code, ContentId, ConvergenceSecret, Extent, IndexTop, LayoutEntry, LayoutId, NetworkId, ObjectKind, Ticket,
 };
 use tokio::io::AsyncRead;
 
@@ -73,10 +74,36 @@ impl Engine {
         options: &PutOptions,
         progress: &Progress,
     ) -> Result<PutReport, ObjectError> {
+        let secret = self.user.secret.clone();
+        Ok(self.put_led_to(LedToBy::Ticket, secret, source, options, progress).await?.report)
+    }
+
+    /// Puts for a record that will lead to it, under the secret of whose record that is.
+    ///
+    /// # Errors
+    /// As [`Engine::put`].
+    pub(crate) async fn put_for_record(
+        &self,
+        secret: ConvergenceSecret,
+        source: &mut (dyn AsyncRead + Send + Unpin),
+        options: &PutOptions,
+        progress: &Progress,
+    ) -> Result<Stored, ObjectError> {
+        self.put_led_to(LedToBy::Record, secret, source, options, progress).await
+    }
+
+    async fn put_led_to(
+        &self,
+        led_to_by: LedToBy,
+        secret: ConvergenceSecret,
+        source: &mut (dyn AsyncRead + Send + Unpin),
+        options: &PutOptions,
+        progress: &Progress,
+    ) -> Result<Stored, ObjectError> {
         progress.set_total(options.size_hint.unwrap_or(0));
         let pool = self.pool_to_put().await?;
         let network = self.peers.network().ok_or(ObjectError::NoPeers)?;
-        let secret = self.put_secret(options);
+        let secret = if options.private { ConvergenceSecret::from_bytes(self.random.array()) } else { secret };
         let chunking = if options.private { Chunking::Fixed } else { Chunking::ContentDefined };
         let mut source = Source::new(source, chunking, &secret);
         let code = match options.code {
@@ -95,14 +122,28 @@ impl Engine {
         };
         let nodes = NodeWriter { writer, pool: Arc::clone(&pool), copies: code.node_copies() };
         let placer = Placer::new(spreader);
-        let put = Put { engine: self, pool, placer, nodes, secret, code, network };
+        let put = Put { engine: self, pool, placer, nodes, secret, code, network, led_to_by };
         // Many stripes in flight make a future too large to be moved about.
         Box::pin(put.run(source, options, progress)).await
     }
+}
 
-    fn put_secret(&self, options: &PutOptions) -> ConvergenceSecret {
-        if options.private { ConvergenceSecret::from_bytes(self.random.array()) } else { self.user.secret.clone() }
-    }
+/// What will lead readers to an object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LedToBy {
+    /// A ticket: strangers look for the root in the DHT, and for the layout in the owner's record beside it.
+    Ticket,
+    /// A version record, which names root and layout: neither is published, and no owner's record is needed.
+    Record,
+}
+
+/// An object that is durable, with what a version record says of it.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) report: PutReport,
+    pub(crate) layout: LayoutId,
+    pub(crate) root: Bytes,
+    pub(crate) layout_top: Bytes,
 }
 
 /// One put under way.
@@ -114,15 +155,11 @@ struct Put<'a> {
     secret: ConvergenceSecret,
     code: Code,
     network: NetworkId,
+    led_to_by: LedToBy,
 }
 
 impl Put<'_> {
-    async fn run(
-        self,
-        source: Source<'_>,
-        options: &PutOptions,
-        progress: &Progress,
-    ) -> Result<PutReport, ObjectError> {
+    async fn run(self, source: Source<'_>, options: &PutOptions, progress: &Progress) -> Result<Stored, ObjectError> {
         let mut tally = Tally::new(WidthMeter::new(self.code.data(), self.pool.disks()));
         let mut index = IndexBuilder::new(self.secret.clone());
         let mut layout = LayoutBuilder::new();
@@ -149,14 +186,18 @@ impl Put<'_> {
         }
         let top = IndexTop { kind: options.kind, node: top };
         let (root, key) = seal_root(&self.secret, &top)?;
-        let (content, layout) = self.write_tops(root.encode(), layout, &mut tally).await?;
+        let root = Bytes::from(root.encode());
+        let content = ContentId::from_bytes(*blake3::hash(&root).as_bytes());
+        let layout_top = self.write_tops(content, root.clone(), layout, &mut tally).await?;
+        let layout = LayoutId::from_bytes(*layout_top.id.as_bytes());
         let owner = self.engine.user.identity.id();
         // One more than the losses that the code survives, and one for good measure: a word that people copy stays short.
         let addresses = self.pool.hints((self.code.parity() + 2).min(TICKET_ADDRESSES_MAX));
         let ticket = Ticket { network: self.network, content, key, owner, addresses };
         let care =
             options.care.then(|| care_ticket(self.engine, &ticket, layout, tally.shard_bytes + tally.node_bytes));
-        Ok(tally.report(ticket, care, self.code, self.pool.failed()))
+        let report = tally.report(ticket, care, self.code, self.pool.failed());
+        Ok(Stored { report, layout, root, layout_top: layout_top.bytes })
     }
 
     async fn place_index_node(&self, node: SealedChunk, tally: &mut Tally) -> Result<LayoutEntry, ObjectError> {
@@ -173,25 +214,31 @@ impl Put<'_> {
         Ok(())
     }
 
-    /// Writes what names the rest, last: the layout, the root, and the owner's record beside it.
+    /// Writes what names the rest, last: the layout, whose top this gives, and the root; and for a ticket the owner's
+    /// record beside it.
     async fn write_tops(
         &self,
-        root: Vec<u8>,
+        content: ContentId,
+        root: Bytes,
         layout: LayoutBuilder,
         tally: &mut Tally,
-    ) -> Result<(ContentId, LayoutId), ObjectError> {
-        let root = EncodedNode { id: NodeId::of(&root), bytes: root.into() };
-        let content = ContentId::from_bytes(*root.id.as_bytes());
+    ) -> Result<EncodedNode, ObjectError> {
+        let root = EncodedNode { id: content.into(), bytes: root };
         let (closed, layout) = layout.finish(content, self.code)?;
         self.write_nodes(closed, tally).await?;
         let top = EncodedNode { id: layout.id.into(), bytes: layout.bytes };
+        if self.led_to_by == LedToBy::Record {
+            self.write_node(&top, false, tally).await?;
+            self.write_node(&root, false, tally).await?;
+            return Ok(top);
+        }
         self.write_node(&top, true, tally).await?;
         let owner = self.engine.user.identity.id();
         let known = newest_record(self.engine, &self.pool, content, owner, RecordUse::Numbering).await;
         let record = layout_record(self.engine, content, layout.id, known.as_ref());
         tally.node_bytes += root.bytes.len() as u64;
         tally.width.add_node(&self.nodes.write_root(&root, &record, Vec::new(), &Proof::from([])).await?);
-        Ok((content, layout.id))
+        Ok(top)
     }
 
     async fn write_node(&self, node: &EncodedNode, publish: bool, tally: &mut Tally) -> Result<(), ObjectError> {

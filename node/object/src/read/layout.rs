@@ -39,7 +39,11 @@ impl Layout {
         id: LayoutId,
         content: ContentId,
     ) -> Result<Self, ObjectError> {
-        let bytes = find_node(engine, pool, "layout", id.into()).await?;
+        Self::open(id, content, find_node(engine, pool, "layout", id.into()).await?)
+    }
+
+    /// Opens the top of a layout, which must be one of `content`.
+    pub(crate) fn open(id: LayoutId, content: ContentId, bytes: Bytes) -> Result<Self, ObjectError> {
         let top = LayoutTop::decode(id, &bytes).map_err(|error| ObjectError::corrupt("the layout", error))?;
         if top.content != content {
             return Err(ObjectError::corrupt("the layout", "it lays out another object"));

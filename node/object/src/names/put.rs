@@ -1,0 +1,166 @@
+//! Put: a body of unknown length becomes the newest version of a key.
+//!
+//! The body is durable before the record names it. What is small enough stands in the record itself.
+
+use bytes::Bytes;
+use storgo_protocol::meta::{Action, Body, Condition, ObjectId, Put, Reply, Version, VersionId};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::body::etag;
+use super::bucket::Bucket;
+use super::error::NameError;
+use super::known::Known;
+use crate::error::ObjectError;
+use crate::progress::Progress;
+use crate::put::PutOptions;
+use crate::report::PutReport;
+
+/// How a key is put.
+#[derive(Debug, Clone, Default)]
+pub struct PutNamedOptions {
+    /// What must hold.
+    pub condition: Condition,
+    /// How the body is put, if it does not stand in the record. Without a code, the bucket's is taken.
+    pub body: PutOptions,
+}
+
+/// What a put did.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The version that stands now.
+    pub version: VersionId,
+    /// What was the newest before, if the key was there.
+    pub replaced: Option<VersionId>,
+    /// What the key names.
+    pub object: ObjectId,
+    /// Bytes of the body.
+    pub size: u64,
+    /// The entity tag.
+    pub etag: String,
+    /// How the body was put; `None` if it stands in the record, or stood on peers before.
+    pub body: Option<PutReport>,
+}
+
+/// A version without what its author adds last, when the bucket is known: its request, and the body if it is sealed anew
+/// for each attempt.
+pub(super) struct Unsigned<'a> {
+    pub(super) object: ObjectId,
+    pub(super) condition: Condition,
+    pub(super) body: &'a (dyn Fn(&Known) -> Result<Body, ObjectError> + Send + Sync),
+    /// What is taken over into the version: its size, and what stands beside the body.
+    pub(super) like: Version,
+}
+
+impl Bucket {
+    /// Puts what `source` gives until it ends.
+    ///
+    /// # Errors
+    /// [`NameError::Condition`] if the condition does not hold, [`NameError::Denied`] if the user may not write,
+    /// [`NameError::Invalid`] for a key that the bucket cannot have, otherwise as [`Engine::put`](crate::Engine::put).
+    /// After [`MetadataError::Unavailable`](crate::ports::MetadataError::Unavailable) it may or may not be written.
+    pub async fn put(
+        &self,
+        key: &[u8],
+        source: &mut (dyn AsyncRead + Send + Unpin),
+        options: &PutNamedOptions,
+        progress: &Progress,
+    ) -> Result<Written, ObjectError> {
+        self.may_write(key).await?;
+        let newest = self.newest(key).await?;
+        self.expect(key, options.condition, newest.as_ref())?;
+        let object = self.object_id(key, newest.as_ref()).await;
+        let known = self.known();
+        let inline_max = u64::from(known.row.config.inline_bytes_max);
+        let mut head = Vec::new();
+        let read = (&mut *source).take(inline_max + 1).read_to_end(&mut head).await;
+        read.map_err(|source| ObjectError::Local { what: "the source could not be read", source })?;
+        let like = |size, width| {
+            let unsigned = Version::new(object, self.names.request(), Body::Marker);
+            Version { size, width, ..unsigned }
+        };
+        let condition = options.condition;
+        if head.len() as u64 <= inline_max {
+            let random = &self.names.engine.random;
+            let seal = |known: &Known| known.seal_inline(object, random.array(), &head);
+            let like = like(head.len() as u64, 0);
+            let written = self.write(key, Unsigned { object, condition, body: &seal, like }).await?;
+            progress.set_total(written.size);
+            progress.add_done(written.size);
+            return Ok(written);
+        }
+        let body = PutOptions { code: options.body.code.or(known.row.redundancy), ..options.body.clone() };
+        let generation = known.row.key_generation;
+        let secret = known.key(generation)?.convergence_secret();
+        let mut whole = head.as_slice().chain(source);
+        let stored = self.names.engine.put_for_record(secret, &mut whole, &body, progress).await?;
+        let width = u32::try_from(stored.report.width.domains).unwrap_or(u32::MAX);
+        let like = like(stored.report.bytes, width);
+        let seal = |known: &Known| known.object_body(generation, &stored);
+        let written = self.write(key, Unsigned { object, condition, body: &seal, like }).await?;
+        Ok(Written { body: Some(stored.report), ..written })
+    }
+
+    /// Signs a version and has it written.
+    pub(super) async fn write(&self, key: &[u8], unsigned: Unsigned<'_>) -> Result<Written, ObjectError> {
+        let Unsigned { object, condition, body, like } = unsigned;
+        let key = Bytes::copy_from_slice(key);
+        let request = self.names.request();
+        let previous = if let Condition::Version(id) = condition { Some(id) } else { None };
+        let size = like.size;
+        // What the last attempt said of the body, for the report: each one may seal it anew.
+        let tag = parking_lot::Mutex::new(Bytes::new());
+        let action = |known: &Known| {
+            let body = body(known)?;
+            let etag = etag(&body);
+            *tag.lock() = etag.clone();
+            let version = Version { object, request, previous, etag, body, ..like.clone() };
+            let version = version.signed(known.id(), &self.names.engine.user.identity);
+            let (bucket, generation, key) = (known.id(), known.row.config.generation, key.clone());
+            Ok(Action::Put(Box::new(Put { bucket, generation, key, version, condition })))
+        };
+        match self.agree(&key, request, action).await? {
+            Reply::Written { version, replaced } => {
+                let etag = String::from_utf8_lossy(&tag.lock()).into_owned();
+                Ok(Written { version, replaced, object, size, etag, body: None })
+            }
+            other => Err(self.strange(&key, &other)),
+        }
+    }
+
+    /// Whether the user may write this key, before a body is read for nothing. Groups ask the same again.
+    pub(super) async fn may_write(&self, key: &[u8]) -> Result<(), ObjectError> {
+        let me = self.names.engine.user.identity.id();
+        let mut known = self.known();
+        if !known.row.config.admits(me, true) || known.row.config.fenced {
+            known = self.refresh().await?;
+        }
+        let what = || self.printed(key);
+        if !known.row.config.admits(me, true) {
+            let reason = "you may read this bucket, not write to it".to_owned();
+            return Err(NameError::Denied { what: what(), reason }.into());
+        }
+        if known.row.config.fenced {
+            let reason = "the bucket is being removed".to_owned();
+            return Err(NameError::Conflict { what: what(), reason }.into());
+        }
+        if !known.row.config.rule.allows(key) {
+            let reason = "this bucket has no such keys: they are 1 to 1024 bytes of UTF-8 without NUL".to_owned();
+            return Err(NameError::Invalid { what: what(), reason }.into());
+        }
+        Ok(())
+    }
+
+    /// What a key names from now on: the same as before if it is there, and if who says so could write it. After a
+    /// deletion it is another object: the old one may have been renamed.
+    pub(super) async fn object_id(&self, key: &[u8], newest: Option<&Version>) -> ObjectId {
+        let random = || ObjectId::from_bytes(self.names.engine.random.array());
+        let Some(newest) = newest else { return random() };
+        match self.check(key, newest).await {
+            Ok(()) => newest.object,
+            Err(error) => {
+                tracing::warn!(key = self.printed(key), %error, "the newest version is not believed");
+                random()
+            }
+        }
+    }
+}
