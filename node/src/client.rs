@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use storgo_consensus::MetadataClient;
 use storgo_mesh::{Mesh, MeshConfig, MeshSetup, PathKind, PeerState, Role};
 use storgo_object::ports::{OsRandom, Peers as _, Random, SystemClock};
-use storgo_object::{Engine, User};
+use storgo_object::{Engine, Names, User};
 use storgo_protocol::limits::TICKET_ADDRESSES_MAX;
 use storgo_protocol::{Identity, NetworkId, PeerAddress, PeerId};
 use storgo_rpc::NodeStatus;
@@ -89,6 +89,14 @@ impl Client {
     #[must_use]
     pub const fn engine(&self) -> &Engine {
         &self.engine
+    }
+
+    /// Objects by name, in the name of the user.
+    ///
+    /// # Errors
+    /// As [`Client::metadata`].
+    pub async fn names(&self) -> Result<Names, NodeError> {
+        Ok(Names::new(self.engine.clone(), Arc::new(self.metadata().await?)))
     }
 
     /// Asks the metadata groups of the network in the name of the user.

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::{Bucket, MemberRow, peer, peer_bytes, wire};
+use crate::fields::{at_most, decode};
 use crate::identity::{Identity, SIGNATURE_BYTES};
 use crate::limits::{
     BUCKET_NAME_CHARS_MAX, COMMAND_BYTES_MAX, LISTED_MAX, RAFT_APPEND_BYTES_MAX, REDIS_KEY_BYTES_MAX, ROW_BYTES_MAX,
 };
-use crate::fields::{at_most, decode};
 use crate::meta::{BucketId, Slot, Stamp, VersionId, fixed, ids};
 use crate::{DecodeError, GroupId, NetworkId, PeerId};
 
@@ -72,12 +72,13 @@ pub enum Ask {
     },
     /// What an operator wants.
     Steer(Steer),
-    /// Records of a slot that goes to another group.
-    SlotPage {
+    /// How a slot is at this group of its move.
+    SlotLook {
         /// The slot.
         slot: Slot,
-        /// Behind this record.
-        after: Option<Bytes>,
+        /// At its source, the records that come next behind the one that came last at the target, if any did; `None` at
+        /// the target.
+        rest: Option<Option<Bytes>>,
     },
     /// How the group is there.
     Status,
@@ -265,9 +266,11 @@ impl Ask {
                 Wire::SpreadBucket(wire::SpreadBucket { bucket: bucket.as_bytes().to_vec().into() })
             }
             Self::Steer(steer) => Wire::Steer(steer.to_wire()),
-            Self::SlotPage { slot, after } => {
-                Wire::SlotPage(wire::SlotPage { slot: slot.number().into(), after: after.clone() })
-            }
+            Self::SlotLook { slot, rest } => Wire::SlotLook(wire::SlotLook {
+                slot: slot.number().into(),
+                source: rest.is_some(),
+                last: rest.clone().flatten(),
+            }),
             Self::Status => Wire::Status(wire::Status {}),
         };
         wire::Ask { ask: Some(ask) }.encode_to_vec().into()
@@ -314,10 +317,10 @@ impl Ask {
             }
             Wire::SpreadBucket(spread) => Self::SpreadBucket { bucket: ids::bucket(&spread.bucket)? },
             Wire::Steer(steer) => Self::Steer(Steer::from_wire(steer)?),
-            Wire::SlotPage(page) => Self::SlotPage {
-                slot: Slot::from_wire(page.slot)?,
-                after: page.after.map(|after| at_most(after, 3 * REDIS_KEY_BYTES_MAX)).transpose()?,
-            },
+            Wire::SlotLook(look) => {
+                let last = look.last.map(|last| at_most(last, 3 * REDIS_KEY_BYTES_MAX)).transpose()?;
+                Self::SlotLook { slot: Slot::from_wire(look.slot)?, rest: look.source.then_some(last) }
+            }
             Wire::Status(wire::Status {}) => Self::Status,
         })
     }

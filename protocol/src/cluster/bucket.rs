@@ -4,11 +4,11 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::{bounded, peer, peer_bytes, wire};
+use crate::fields::decode;
 use crate::limits::{
     BUCKET_FORMER_MAX, BUCKET_KEYS_MAX, BUCKET_MEMBERS_MAX, BUCKET_NAME_CHARS_MAX, BUCKET_WRAPPED_BYTES_MAX,
 };
 use crate::meta::unknown::unknown_fields;
-use crate::fields::{decode};
 use crate::meta::{BucketConfig, fixed};
 use crate::{Code, DecodeError, MemberKey, PeerId, WrappedKey};
 

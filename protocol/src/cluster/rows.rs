@@ -5,8 +5,8 @@ use prost::Message as _;
 
 use super::{bounded, peer, peer_bytes, wire};
 use crate::address::PeerAddress;
+use crate::fields::decode;
 use crate::limits::{GROUP_SEATS_MAX, GROUPS_MAX, MEMBER_ADDRESSES_MAX, SLOTS, ZONE_CHARS_MAX};
-use crate::fields::{decode};
 use crate::meta::{BucketId, Slot, ids};
 use crate::{Admission, DecodeError, GroupId, LogIncarnation, PeerId};
 

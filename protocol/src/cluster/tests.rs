@@ -246,7 +246,9 @@ fn questions_come_back_as_they_were() {
         Ask::Steer(Steer::Remove(connection)),
         Ask::Steer(Steer::Transfer(GroupId::new(3), connection)),
         Ask::Steer(Steer::MoveSlot(slot, GroupId::new(3))),
-        Ask::SlotPage { slot, after: Some(Bytes::from_static(b"k")) },
+        Ask::SlotLook { slot, rest: None },
+        Ask::SlotLook { slot, rest: Some(None) },
+        Ask::SlotLook { slot, rest: Some(Some(Bytes::from_static(b"k"))) },
         Ask::Status,
     ] {
         assert_eq!(Ask::decode(ask.encode()), Ok(ask));
@@ -282,10 +284,12 @@ fn answers_come_back_as_they_were_and_strangers_are_no_members() {
         Told::Map(None),
         Told::Map(Some(Box::new(map()))),
         Told::Buckets { buckets: vec![row.clone()], more: false },
-        Told::SlotRecords {
-            pairs: vec![(Bytes::from_static(b"k"), Bytes::from_static(b"v"))],
-            next: Some(Bytes::from_static(b"k")),
-            floor: Stamp::from_u64(5),
+        Told::SlotSide { state: None, holds: false, last: None, rest: Vec::new() },
+        Told::SlotSide {
+            state: Some(crate::meta::SlotState::Owned),
+            holds: true,
+            last: Some(Bytes::from_static(b"k")),
+            rest: vec![(Bytes::from_static(b"k"), Bytes::from_static(b"v"))],
         },
         Told::Status(status),
         failed(FailedKind::NotLeader(None)),

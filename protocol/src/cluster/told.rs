@@ -7,11 +7,11 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::{Bucket, ClusterMap, bounded, peer, peer_bytes, wire};
+use crate::fields::{at_most, decode};
 use crate::limits::{
     BUCKETS_LISTED_MAX, GROUP_SEATS_MAX, LISTED_MAX, REASON_CHARS_MAX, SHIPPED_PAIRS_MAX, SLOTS, TOLD_BYTES_MAX,
 };
-use crate::fields::{at_most, decode};
-use crate::meta::{Reply, Stamp, Version};
+use crate::meta::{Reply, SlotState, Stamp, Version};
 use crate::{DecodeError, PeerId};
 
 /// An answer.
@@ -34,14 +34,16 @@ pub enum Told {
         /// Whether there are more.
         more: bool,
     },
-    /// Records of a slot.
-    SlotRecords {
-        /// Keys below the slot, and values.
-        pairs: Vec<(Bytes, Bytes)>,
-        /// Where the next page begins; `None` behind the last.
-        next: Option<Bytes>,
-        /// The last stamp that was given there.
-        floor: Stamp,
+    /// How a slot is at a group.
+    SlotSide {
+        /// Whose it is; `None` where the slot never was.
+        state: Option<SlotState>,
+        /// Whether there are records of it.
+        holds: bool,
+        /// The key of the record that came last, below the slot.
+        last: Option<Bytes>,
+        /// The records that come next: keys below the slot, and values.
+        rest: Vec<(Bytes, Bytes)>,
     },
     /// How a group is.
     Status(GroupStatus),
@@ -254,13 +256,14 @@ impl Told {
                     |row: &BucketRow| wire::BucketRow { bucket: row.bucket.encode(), revision: row.revision.as_u64() };
                 Wire::Buckets(wire::Buckets { buckets: buckets.iter().map(row).collect(), more: *more })
             }
-            Self::SlotRecords { pairs, next, floor } => Wire::SlotRecords(wire::SlotRecords {
-                pairs: pairs
+            Self::SlotSide { state, holds, last, rest } => Wire::SlotSide(wire::SlotSide {
+                state: state.map(SlotState::encode).unwrap_or_default(),
+                holds: *holds,
+                last: last.clone(),
+                rest: rest
                     .iter()
                     .map(|(key, value)| wire::SlotPair { key: key.clone(), value: value.clone() })
                     .collect(),
-                next: next.clone(),
-                floor: floor.as_u64(),
             }),
             Self::Status(status) => Wire::Status(status.to_wire()),
             Self::Failed(failed) => Wire::Failed(failed.to_wire()),
@@ -293,13 +296,11 @@ impl Told {
                 let rows = rows.into_iter().map(row).collect::<Result<_, DecodeError>>()?;
                 Self::Buckets { buckets: rows, more: buckets.more }
             }
-            Wire::SlotRecords(records) => Self::SlotRecords {
-                pairs: bounded(records.pairs, SHIPPED_PAIRS_MAX)?
-                    .into_iter()
-                    .map(|pair| (pair.key, pair.value))
-                    .collect(),
-                next: records.next,
-                floor: Stamp::from_u64(records.floor),
+            Wire::SlotSide(side) => Self::SlotSide {
+                state: if side.state.is_empty() { None } else { Some(SlotState::decode(side.state)?) },
+                holds: side.holds,
+                last: side.last,
+                rest: bounded(side.rest, SHIPPED_PAIRS_MAX)?.into_iter().map(|pair| (pair.key, pair.value)).collect(),
             },
             Wire::Status(status) => Self::Status(GroupStatus::from_wire(status)?),
             Wire::Failed(failed) => Self::Failed(Failed::from_wire(failed)?),

@@ -1,11 +1,12 @@
 //! Samples of what metadata groups keep and are told, each a golden file of its own.
 
 use bytes::Bytes;
+use storgo_protocol::Identity;
 use storgo_protocol::limits::TAG_BYTES;
 use storgo_protocol::meta::{
-    Action, Body, BucketConfig, BucketId, Command, Condition, Delete, EventKind, FEATURE_LEVEL, InlineBody, KeyRule,
-    Lock, ObjectBody, ObjectId, Proposal, Put, Refused, RefusedKind, Remembered, Reply, RequestId, Row, RowChange,
-    Ship, Slot, SlotState, SlotTo, Stamp, StorageEvent, Tag, Version, VersionId,
+    Action, Body, BucketConfig, BucketId, BucketMember, Command, Condition, Delete, EventKind, FEATURE_LEVEL,
+    InlineBody, KeyRule, Lock, ObjectBody, ObjectId, Proposal, Put, Refused, RefusedKind, Remembered, Reply, RequestId,
+    Row, RowChange, Ship, Slot, SlotState, SlotTo, Stamp, StorageEvent, Tag, Version, VersionId,
 };
 
 use super::golden::{Golden, golden};
@@ -67,6 +68,8 @@ fn kept() -> Version {
         layout: samples::layout(),
         root: bytes(0x70, 20),
         layout_top: bytes(0x80, 30),
+        generation: 3,
+        sealed_key: std::array::from_fn(|i| 0xb0_u8.wrapping_add(i as u8)),
         unknown: Bytes::new(),
     };
     let lock = Lock { until_ms: 1_900_000_000_000, compliance: true, legal_hold: true, unknown: Bytes::new() };
@@ -100,6 +103,12 @@ fn newer() -> Version {
     }
 }
 
+fn members() -> Vec<BucketMember> {
+    let mut users = [samples::owner().id(), Identity::from_seed(&samples::run(0xc0)).id()];
+    users.sort();
+    users.into_iter().zip([true, false]).map(|(user, writes)| BucketMember { user, writes }).collect()
+}
+
 fn config(rule: KeyRule) -> BucketConfig {
     BucketConfig {
         bucket: bucket(),
@@ -108,6 +117,7 @@ fn config(rule: KeyRule) -> BucketConfig {
         versioning: true,
         inline_bytes_max: 16_384,
         fenced: true,
+        members: members(),
         unknown: Bytes::new(),
     }
 }
@@ -144,10 +154,10 @@ fn actions() -> Vec<(&'static str, Action)> {
         ("assign", Action::Assign { first: slot(0), last: slot(16_383) }),
         ("freeze", Action::Freeze(other)),
         ("thaw", Action::Thaw(other)),
-        ("ship", Action::Ship(Ship { from: other, page: 2, floor: stamp(), pairs })),
+        ("ship", Action::Ship(Ship { from: other, page: 2, since: stamp(), pairs })),
         ("forward", Action::Forward(other)),
-        ("switch", Action::Switch { from: other, pages: 3 }),
-        ("drop", Action::Drop(other)),
+        ("switch", Action::Switch { from: other, pages: 3, since: stamp() }),
+        ("drop", Action::Drop { other, since: stamp() }),
         ("raise_feature", Action::RaiseFeature(2)),
         ("tick", Action::Tick),
         ("set_rows", set_rows()),
@@ -216,9 +226,9 @@ fn records() -> Vec<Golden> {
     let group = samples::group();
     let states = [
         ("owned", SlotState::Owned),
-        ("frozen", SlotState::Frozen { to: group }),
-        ("forwarded", SlotState::Forwarded { to: group }),
-        ("receiving", SlotState::Receiving { from: group, page: 4 }),
+        ("frozen", SlotState::Frozen { to: group, since: stamp() }),
+        ("forwarded", SlotState::Forwarded { to: group, since: stamp() }),
+        ("receiving", SlotState::Receiving { from: group, page: 4, since: stamp() }),
     ];
     for (name, state) in states {
         assert_eq!(SlotState::decode(state.encode()), Ok(state));

@@ -7,13 +7,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use storgo_protocol::PeerId;
-use storgo_protocol::cluster::{Ask, ClusterMap, GroupRow, MemberState, RowKey};
+use bytes::Bytes;
+use storgo_protocol::cluster::{Ask, ClusterMap, GroupRow, MemberState, RowKey, SlotMove, Told};
 use storgo_protocol::limits::ROWS_CHANGED_MAX;
+use storgo_protocol::meta::{Reply, Slot, Stamp};
+use storgo_protocol::{GroupId, PeerId};
 use tokio::time::Instant;
 
 use super::keeper::Inner;
 use super::{GROUP_0, change, plan, state};
+use crate::machine;
+use crate::moves::{self, Aim, Move, Next, Source};
 
 /// How often the members are looked at.
 const ROUND: Duration = Duration::from_secs(1);
@@ -23,6 +27,9 @@ const PATIENCE: Duration = Duration::from_millis(900);
 
 /// How long changes of rows may take.
 const STEP: Duration = Duration::from_secs(5);
+
+/// Steps of one move in one round, so that others get their turn.
+const STEPS_MAX: usize = 256;
 
 /// When each member answered last, or was looked at first.
 #[derive(Debug, Default)]
@@ -50,6 +57,16 @@ pub(super) async fn conduct(inner: Arc<Inner>) {
         listen(&inner, &map, &mut heard).await;
         if let Err(reason) = seat(&inner, &map, &heard).await {
             tracing::info!(reason, "seats are not planned anew yet");
+        }
+        match inner.config.groups.look(GROUP_0, state::read_moves) {
+            Ok(moves) => {
+                for (slot, wanted, revision) in moves {
+                    if let Err(reason) = carry(&inner, slot, wanted, revision).await {
+                        tracing::info!(%slot, reason, "a slot is still on its way");
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the moves cannot be read"),
         }
     }
 }
@@ -96,8 +113,60 @@ async fn seat(inner: &Inner, map: &ClusterMap, heard: &Heard) -> Result<(), Stri
         rows.push(change::row(&key, revision, Some(row.encode())));
     }
     match inner.config.groups.propose(GROUP_0, change::rows(rows), STEP).await {
-        Ok(storgo_protocol::meta::Reply::Refused(refusal)) => Err(refusal.reason),
+        Ok(Reply::Refused(refusal)) => Err(refusal.reason),
         Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// Takes a slot to its group, step by step, and writes down that it is there.
+async fn carry(inner: &Inner, slot: Slot, wanted: SlotMove, revision: Stamp) -> Result<(), String> {
+    let of = Move { slot, source: wanted.from, target: wanted.to };
+    for _ in 0..STEPS_MAX {
+        // The target first: what it has decides what is read at the source.
+        let target = look(inner, of.target, slot, None).await?.side;
+        let source = look(inner, of.source, slot, Some(target.last.clone())).await?;
+        match moves::next(of, Aim::Arrive, &source, &target) {
+            Next::Tell(group, action) => {
+                let ask = Ask::Command(change::command(action));
+                // Whatever came of it, the next look shows it.
+                if let Err(error) = inner.client.ask(group, &ask, STEP).await {
+                    tracing::debug!(%slot, error = &error as &dyn std::error::Error, "a step of a move has no answer");
+                }
+            }
+            Next::Done => return arrived(inner, slot, wanted, revision).await,
+            Next::Elsewhere(state) => return Err(format!("it is not where the move begins: {state:?}")),
+        }
+    }
+    Err("it takes longer".to_owned())
+}
+
+async fn look(inner: &Inner, group: GroupId, slot: Slot, rest: Option<Option<Bytes>>) -> Result<Source, String> {
+    match inner.client.ask(group, &Ask::SlotLook { slot, rest }, STEP).await {
+        Ok(Told::SlotSide { state, holds, last, rest }) => {
+            Ok(Source { side: machine::SlotSide { state, holds, last }, rest })
+        }
+        Ok(Told::Failed(failed)) => Err(failed.reason),
+        Ok(_) => Err("an answer to another question".to_owned()),
+        Err(error) => Err(super::chain(&error)),
+    }
+}
+
+/// The slot's new group, and the end of its move, in one step.
+async fn arrived(inner: &Inner, slot: Slot, wanted: SlotMove, revision: Stamp) -> Result<(), String> {
+    let look = |view: &dyn machine::View| Ok((state::read_map(view)?, state::revision(view, &RowKey::Slots)?));
+    let (map, slots) = inner.config.groups.look(GROUP_0, look).map_err(|error| error.to_string())?;
+    let map = map.ok_or("there is no map")?;
+    let rows = vec![
+        change::row(&RowKey::Slots, slots, Some(map.slots.with(slot, wanted.to).encode())),
+        change::row(&RowKey::Move(slot), Some(revision), None),
+    ];
+    match inner.config.groups.propose(GROUP_0, change::rows(rows), STEP).await {
+        Ok(Reply::Refused(refusal)) => Err(refusal.reason),
+        Ok(_) => {
+            tracing::info!(%slot, to = %wanted.to, "a slot has moved");
+            Ok(())
+        }
         Err(error) => Err(error.to_string()),
     }
 }

@@ -12,7 +12,7 @@ use storgo_protocol::cluster::{
     Ask, Bucket, BucketRow, Failed, FailedKind, Found, GroupStatus, Level, Listed, Listing, MemberRow, MemberState,
     RowKey, SlotMove, Steer, Told,
 };
-use storgo_protocol::limits::{ASK_SECONDS_MAX, BUCKETS_LISTED_MAX, BUCKETS_MAX, MEMBERS_MAX, RAFT_APPEND_BYTES_MAX};
+use storgo_protocol::limits::{ASK_SECONDS_MAX, BUCKETS_LISTED_MAX, BUCKETS_MAX, MEMBERS_MAX, SHIPPED_BYTES_MAX};
 use storgo_protocol::meta::{Action, BucketId, Command, RefusedKind, Reply, Slot, Stamp, VersionId};
 use storgo_protocol::{GroupId, InviteRole, NetworkId, PeerId};
 
@@ -20,8 +20,8 @@ use super::client::MetadataClient;
 use super::sessions::Sessions;
 use super::{GROUP_0, change, state};
 use crate::groups::{Door as GroupsDoor, GroupError, Groups};
-use crate::machine;
 use crate::seat::Seat;
+use crate::{machine, moves};
 
 /// How long one question is worked on.
 const WITHIN: Duration = Duration::from_secs(ASK_SECONDS_MAX);
@@ -94,7 +94,7 @@ impl Door {
             }
             Ask::SpreadBucket { bucket } => self.spread_by_id(bucket).await,
             Ask::Steer(steer) => self.steer(from, group, steer).await,
-            Ask::SlotPage { slot, after } => self.slot_page(from, group, slot, after).await,
+            Ask::SlotLook { slot, rest } => self.slot_look(from, group, slot, rest).await,
             Ask::Status => self.status(from, group),
         }
     }
@@ -438,14 +438,15 @@ impl Door {
         Ok(())
     }
 
-    async fn slot_page(&self, from: PeerId, group: GroupId, slot: Slot, after: Option<Bytes>) -> Answer {
+    async fn slot_look(&self, from: PeerId, group: GroupId, slot: Slot, rest: Option<Option<Bytes>>) -> Answer {
         self.members_only(from)?;
-        let look = |view: &dyn machine::View| {
-            Ok((machine::page(view, slot, after.as_ref(), RAFT_APPEND_BYTES_MAX / 4)?, machine::floor(view)?))
+        let look = |view: &dyn machine::View| match &rest {
+            Some(last) => moves::look_at_source(view, slot, last.as_ref(), SHIPPED_BYTES_MAX),
+            None => Ok(moves::Source { side: moves::look_at_target(view, slot)?, rest: Vec::new() }),
         };
         let read = self.groups.read(group, Level::Linearizable, WITHIN, look).await.map_err(failed)?;
-        let ((pairs, next), floor) = read.value;
-        Ok(Told::SlotRecords { pairs, next, floor })
+        let moves::Source { side: machine::SlotSide { state, holds, last }, rest } = read.value;
+        Ok(Told::SlotSide { state, holds, last, rest })
     }
 
     fn status(&self, from: PeerId, group: GroupId) -> Answer {

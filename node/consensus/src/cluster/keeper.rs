@@ -30,6 +30,9 @@ const ROUND: Duration = Duration::from_millis(500);
 /// How often a member that has no seat in group 0 asks for the map.
 const ROUNDS_A_REFRESH: u64 = 4;
 
+/// How often who leads out of its turn gives the lead to others.
+const ROUNDS_A_TRANSFER: u64 = 20;
+
 /// How long one step of a round may take.
 const STEP: Duration = Duration::from_secs(5);
 
@@ -200,7 +203,7 @@ impl Inner {
         self.register(&map).await;
         for (id, group) in &map.groups {
             if group.seats.contains(&self.me().peer) {
-                self.attend(&map, *id, group).await;
+                self.attend(&map, *id, group, round).await;
             } else if self.config.groups.status(*id).is_ok() && round.is_multiple_of(ROUNDS_A_REFRESH) {
                 self.leave(*id).await;
             }
@@ -296,7 +299,12 @@ impl Inner {
             return;
         }
         match self.client.ask(GROUP_0, &Ask::Join(Box::new(row)), STEP).await {
-            Ok(Told::Done) => tracing::info!("this member is known to the network"),
+            Ok(Told::Done) => {
+                tracing::info!("this member is known to the network");
+                if let Err(error) = self.client.refresh().await {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "no newer map");
+                }
+            }
             Ok(Told::Failed(failed)) => tracing::warn!(reason = %failed, "the network does not take this member"),
             Ok(_) => tracing::warn!("an answer to another question"),
             Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "group 0 does not answer"),
@@ -304,7 +312,7 @@ impl Inner {
     }
 
     /// Opens a group in which this member is to sit, begins it if that is its part, and sees to its seats if it leads.
-    async fn attend(self: &Arc<Self>, map: &Arc<ClusterMap>, id: GroupId, group: &GroupRow) {
+    async fn attend(self: &Arc<Self>, map: &Arc<ClusterMap>, id: GroupId, group: &GroupRow, round: u64) {
         if let Err(error) = self.config.groups.open(id).await {
             return tracing::error!(group = %id, error = &error as &dyn std::error::Error, "a group cannot be opened");
         }
@@ -314,7 +322,13 @@ impl Inner {
         let Some(status) = self.status(id).filter(|status| status.leader == Some(self.me())) else { return };
         let seat = |peer: &PeerId| Some(Seat { peer: *peer, incarnation: map.member(*peer)?.incarnation });
         let Some(wanted) = group.seats.iter().map(seat).collect::<Option<BTreeSet<Seat>>>() else { return };
-        if wanted == status.voters || !self.changing.lock().insert(id) {
+        if wanted == status.voters {
+            if round.is_multiple_of(ROUNDS_A_TRANSFER) {
+                self.give_lead(id, group, &wanted).await;
+            }
+            return;
+        }
+        if !self.changing.lock().insert(id) {
             return;
         }
         let inner = Arc::clone(self);
@@ -324,6 +338,21 @@ impl Inner {
             }
             inner.changing.lock().remove(&id);
         });
+    }
+
+    /// Gives the lead to the one among the voters whose turn it is in this group, if it answers: leaders do the most.
+    async fn give_lead(&self, id: GroupId, group: &GroupRow, voters: &BTreeSet<Seat>) {
+        let turn = usize::try_from(id.as_u64()).unwrap_or_default().checked_rem(group.seats.len());
+        let preferred = turn.and_then(|turn| group.seats.get(turn)).filter(|peer| **peer != self.me().peer);
+        let Some(seat) = preferred.and_then(|peer| voters.iter().find(|seat| seat.peer == *peer)) else { return };
+        match self.client.ask_one(seat.peer, id, &Ask::Status, STEP / 5).await {
+            // Who starts only now has to catch up first.
+            Ok(Told::Status(theirs)) if theirs.leader == Some(self.me().peer) => {}
+            _ => return,
+        }
+        if let Err(error) = self.config.groups.transfer(id, *seat).await {
+            tracing::debug!(group = %id, error = &error as &dyn std::error::Error, "the lead stays here");
+        }
     }
 
     /// Changes who votes: newcomers are filled first, then all change at once, by joint consensus.

@@ -89,7 +89,7 @@ impl Names {
         to.bucket.may_write(to.key).await?;
         let entry = from.bucket.find_at(from.key, None, Level::Linearizable).await?;
         let (version, size) = (entry.version.id(), entry.version.size);
-        if entry.version.lock.is_some_and(|lock| lock.holds(self.engine.clock.now_ms())) {
+        if entry.version.lock.as_ref().is_some_and(|lock| lock.holds(self.engine.clock.now_ms())) {
             let reason = "a lock keeps it where it is".to_owned();
             return Err(NameError::Denied { what: from.bucket.printed(from.key), reason }.into());
         }

@@ -1,4 +1,5 @@
 use super::*;
+use storgo_protocol::cluster;
 use storgo_protocol::meta::Stamp;
 
 fn id(term: u64, index: u64) -> LogId {
@@ -116,6 +117,10 @@ fn is_understood(body: wire::envelope::Body) -> bool {
         Body::Transferred(said) => says_the_same(read_transfer_answer, transfer_answer, said),
         Body::SnapshotTaken(said) => read_vote(said.vote).is_ok(),
         Body::ReadIndex(_) | Body::Unable(_) => true,
+        Body::Ask(said) => cluster::Ask::decode(said).is_ok_and(|ask| cluster::Ask::decode(ask.encode()) == Ok(ask)),
+        Body::Told(said) => {
+            cluster::Told::decode(said).is_ok_and(|told| cluster::Told::decode(told.encode()) == Ok(told))
+        }
         Body::Readable(said) => log_id(&read_log_id(said)) == said,
     }
 }
