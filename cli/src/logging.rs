@@ -24,7 +24,7 @@ pub(crate) fn start(talk: Talk, verbose: u8) {
     };
     // The libraries say more than anybody reads: one asks for them by name. A target is known by how it begins, so
     // `storgo` is all of storgo's crates.
-    let default = format!("warn,storgo={level},libp2p=error");
+    let default = format!("warn,storgo={level},libp2p=error,openraft=error");
     let filter = EnvFilter::try_from_env("STORGO_LOG").unwrap_or_else(|_| EnvFilter::new(default));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
     let started = log.with_ansi(io::stderr().is_terminal()).try_init();

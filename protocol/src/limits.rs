@@ -647,6 +647,10 @@ pub const ASKS_INBOUND_MAX: usize = 4096;
 /// Seconds for which a member works on one question.
 pub const ASK_SECONDS_MAX: u64 = 10;
 
+/// Milliseconds for which a sign of life may wait to go together with those of other groups: a sixth of the time between
+/// two of them.
+pub const RAFT_PATIENCE_MS: u64 = 25;
+
 /// Seconds after which a way to a peer that nothing was sent on is forgotten.
 pub const RAFT_LANE_IDLE_SECONDS: u64 = 60;
 

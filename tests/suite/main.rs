@@ -19,6 +19,7 @@
 //!   tickets     forged, truncated and foreign tickets, and the wrong network
 //!   secrecy     nothing that a peer keeps or logs tells what was put
 //!   asking      what a running node says of itself, its peers and the hash table
+//!   groups      metadata groups grow, lose members, move seats and slots, and forget nothing that they said
 //!   exit_codes  the codes that scripts rely on
 //!   lan         peers and clients without any address find one another by mDNS, in network namespaces
 //!   networks    loss, delay, one-way cuts and flipped bits, between processes in network namespaces
@@ -56,6 +57,7 @@ mod disks;
 mod exit_codes;
 mod floods;
 mod foreign;
+mod groups;
 mod kills;
 mod lan;
 mod lasting;

@@ -107,6 +107,7 @@ fn envelope(body: Body, clock_ms: u64) -> Envelope {
         to_incarnation: seat(0x20).incarnation,
         body: Some(body),
         clock_ms,
+        patient: false,
     }
 }
 

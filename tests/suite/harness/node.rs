@@ -100,6 +100,14 @@ impl Node {
         }
     }
 
+    /// Listens from now on where it listens now, so that whoever knew it finds it again.
+    pub fn keep_address(&mut self) {
+        let address = self.address().split("/p2p/").next().unwrap_or_default().to_owned();
+        let listen = self.args.iter().position(|arg| arg == "--listen").expect("it listens");
+        self.args[listen + 1] = address;
+        self.args.extend(["--data-port".to_owned(), "0".to_owned()]);
+    }
+
     /// Starts the process and waits until it is ready.
     pub fn start(&mut self, bootstrap: Option<&str>) {
         let log = File::options().create(true).append(true).open(&self.log).expect("a log");

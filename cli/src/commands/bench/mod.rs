@@ -1,6 +1,7 @@
-//! `storgo bench`: how fast the pipeline is on this machine.
+//! `storgo bench`: how fast the pipeline is on this machine, and metadata groups over a network.
 
 mod codec;
+mod kv;
 mod pace;
 mod samples;
 
@@ -20,6 +21,7 @@ use crate::error::{CliError, Exit};
 #[derive(Debug, Subcommand)]
 pub(crate) enum BenchCommand {
     Codec(CodecArgs),
+    Kv(kv::KvArgs),
 }
 
 /// Times cutting, packing, sealing, hashing and coding in memory, and the way back, per CPU second
@@ -50,7 +52,10 @@ pub(crate) struct CodecArgs {
 }
 
 pub(crate) async fn run(context: &Context, command: &BenchCommand) -> Result<(), CliError> {
-    let BenchCommand::Codec(args) = command;
+    let args = match command {
+        BenchCommand::Codec(args) => args,
+        BenchCommand::Kv(args) => return kv::run(context, args).await,
+    };
     let (size, code) = (usize::try_from(args.size).unwrap_or(usize::MAX), args.redundancy);
     if size == 0 || size > codec::INPUT_BYTES_MAX {
         let text = format!("expected a size up to {}", amounts::bytes(codec::INPUT_BYTES_MAX as u64));

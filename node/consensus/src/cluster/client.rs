@@ -31,6 +31,9 @@ use crate::transport::Transport;
 /// How long a client waits for an answer.
 const WITHIN: Duration = Duration::from_secs(ASK_SECONDS_MAX);
 
+/// How long one map is tried, before it is asked for a newer one.
+const TURN: Duration = Duration::from_secs(3);
+
 /// Asks the groups of a network. Clones are the same.
 #[derive(Debug, Clone)]
 pub struct MetadataClient(Arc<Inner>);
@@ -215,10 +218,19 @@ impl MetadataClient {
         loop {
             let group = map.group_of(config.slot(key));
             let left = deadline.saturating_duration_since(Instant::now());
+            let turn = left.min(TURN);
             let told = match level {
-                Level::Linearizable => self.ask(group, ask, left).await.map_err(unavailable),
-                Level::Bounded(_) | Level::Eventual => self.ask_any(&map, group, ask, left).await,
+                Level::Linearizable => self.ask(group, ask, turn).await.map_err(unavailable),
+                Level::Bounded(_) | Level::Eventual => self.ask_any(&map, group, ask, turn).await,
             };
+            if let Err(error @ MetadataError::Unavailable(_)) = told {
+                // Members may have moved, or others have come in their place.
+                if left <= TURN {
+                    return Err(error);
+                }
+                map = self.refresh().await.unwrap_or(map);
+                continue;
+            }
             let refusal = match &told {
                 Ok(Told::Reply(Reply::Refused(refusal))) => refusal.clone(),
                 Ok(Told::Failed(failed)) => return Err(refused(failed.clone())),

@@ -92,7 +92,7 @@ impl Door {
             Ask::SetBucket { name, bucket, expected } => {
                 self.set_bucket(from, name, bucket.map(|b| *b), expected).await
             }
-            Ask::SpreadBucket { bucket } => self.spread_by_id(bucket).await,
+            Ask::SpreadBucket { bucket } => self.spread_by_id(from, bucket).await,
             Ask::Steer(steer) => self.steer(from, group, steer).await,
             Ask::SlotLook { slot, rest } => self.slot_look(from, group, slot, rest).await,
             Ask::Status => self.status(from, group),
@@ -321,10 +321,10 @@ impl Door {
         }
     }
 
-    async fn spread_by_id(&self, id: BucketId) -> Answer {
+    async fn spread_by_id(&self, from: PeerId, id: BucketId) -> Answer {
         match self.read_0(|view| state::read_bucket_by_id(view, id)).await? {
-            Some(row) => self.spread(&row.bucket).await,
-            None => Err(Failed::new(FailedKind::NotFound, "no such bucket")),
+            Some(row) if self.sees(from, &row.bucket)? => self.spread(&row.bucket).await,
+            Some(_) | None => Err(Failed::new(FailedKind::NotFound, "no such bucket")),
         }
     }
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use prost::Message as _;
 use storgo_protocol::PeerId;
-use storgo_protocol::limits::{RAFT_ENVELOPES_MAX, RAFT_FRAME_BYTES_MAX, RAFT_LANE_IDLE_SECONDS};
+use storgo_protocol::limits::{RAFT_ENVELOPES_MAX, RAFT_FRAME_BYTES_MAX, RAFT_LANE_IDLE_SECONDS, RAFT_PATIENCE_MS};
 use storgo_protocol::raft::{Envelope, Frame};
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 use super::{CallError, Courier};
 
@@ -32,7 +33,7 @@ pub(super) async fn run(courier: Arc<Courier>, peer: PeerId, mut queue: mpsc::Re
         };
         match received {
             Ok(0) => break,
-            Ok(_) => {}
+            Ok(_) => gather(&courier, &mut queue, &mut waiting).await,
             Err(_) if closed_while_empty(&courier, peer, &queue) => break,
             Err(_) => continue,
         }
@@ -50,6 +51,22 @@ pub(super) async fn run(courier: Arc<Courier>, peer: PeerId, mut queue: mpsc::Re
                     courier.calls.fail(call, unreachable.clone());
                 }
             }
+        }
+    }
+}
+
+/// Lets what is patient wait for others, until something comes that is not.
+async fn gather(courier: &Courier, queue: &mut mpsc::Receiver<Queued>, waiting: &mut Vec<Queued>) {
+    let until = Instant::now() + Duration::from_millis(RAFT_PATIENCE_MS);
+    while waiting.iter().all(|queued| queued.envelope.patient) && waiting.len() < RAFT_ENVELOPES_MAX {
+        let room = RAFT_ENVELOPES_MAX - waiting.len();
+        tokio::select! {
+            biased;
+            () = courier.stop.cancelled() => return,
+            received = tokio::time::timeout_at(until, queue.recv_many(waiting, room)) => match received {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return,
+            },
         }
     }
 }

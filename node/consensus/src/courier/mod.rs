@@ -104,9 +104,33 @@ impl Courier {
         request: Body,
         within: Duration,
     ) -> Result<Body, CallError> {
+        self.ask(to, group, request, within, false).await
+    }
+
+    /// As [`Courier::call`], for what may wait up to [`RAFT_PATIENCE_MS`](storgo_protocol::limits::RAFT_PATIENCE_MS) on
+    /// its way there and on its way back, to go together with others.
+    pub(crate) async fn call_patiently(
+        self: &Arc<Self>,
+        to: Seat,
+        group: GroupId,
+        request: Body,
+        within: Duration,
+    ) -> Result<Body, CallError> {
+        self.ask(to, group, request, within, true).await
+    }
+
+    async fn ask(
+        self: &Arc<Self>,
+        to: Seat,
+        group: GroupId,
+        request: Body,
+        within: Duration,
+        patient: bool,
+    ) -> Result<Body, CallError> {
         let waiting = self.calls.begin(to, group);
         let (sent, sent_ms) = (Instant::now(), self.now_ms());
-        self.enqueue(to.peer, self.envelope(to.incarnation, group, waiting.call, request), Some(waiting.call))?;
+        let envelope = Envelope { patient, ..self.envelope(to.incarnation, group, waiting.call, request) };
+        self.enqueue(to.peer, envelope, Some(waiting.call))?;
         let peer = to.peer;
         let answered = tokio::time::timeout(within, waiting.answer()).await;
         let (body, clock_ms) = answered.map_err(|_| CallError::TimedOut { peer, within })??;
@@ -127,6 +151,7 @@ impl Courier {
             to_incarnation: to.as_u64(),
             body: Some(body),
             clock_ms: 0,
+            patient: false,
         }
     }
 
@@ -165,7 +190,7 @@ impl Courier {
             let to = LogIncarnation::new(envelope.to_incarnation);
             let is_mine = to == self.me.incarnation;
             if is_request(&body) {
-                self.work_on(from, to, group, envelope.call, body, serve);
+                self.work_on(from, to, group, (envelope.call, envelope.patient), body, serve);
             } else if is_mine {
                 self.calls.answer(envelope.call, from, group, body, envelope.clock_ms);
             }
@@ -177,7 +202,7 @@ impl Courier {
         from: Seat,
         to: LogIncarnation,
         group: GroupId,
-        call: u64,
+        (call, patient): (u64, bool),
         request: Body,
         serve: &Arc<S>,
     ) {
@@ -197,7 +222,7 @@ impl Courier {
             drop(room);
             let envelope = courier.envelope(from.incarnation, group, call, answer);
             let (from_incarnation, clock_ms) = (to.as_u64(), courier.now_ms());
-            let envelope = Envelope { from_incarnation, clock_ms, ..envelope };
+            let envelope = Envelope { from_incarnation, clock_ms, patient, ..envelope };
             if let Err(error) = courier.enqueue(from.peer, envelope, None) {
                 tracing::debug!(error = &error as &dyn std::error::Error, "an answer was not sent");
             }

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 
 use super::intake::{self, Intake, Taken};
 use super::log::LogStore;
-use super::network::Network;
+use super::network::{Network, Reading};
 use super::pace::{Elections, Snapshots, config};
 use super::state::StateStore;
 use super::types::{Answered, Proposed, Types};
@@ -67,6 +67,7 @@ pub(crate) struct Member {
     raft: Raft<Types, StateStore>,
     records: GroupRecords,
     intake: Mutex<Option<Intake>>,
+    reading: Reading,
 }
 
 impl std::fmt::Debug for Member {
@@ -112,12 +113,13 @@ impl Member {
         {
             log.truncate_from(last.index.saturating_sub(2)).await.map_err(stopped)?;
         }
-        let network = Network { courier: Arc::clone(courier), group };
+        let reading = Reading::default();
+        let network = Network { courier: Arc::clone(courier), group, reading: reading.clone() };
         let (log, state) = (LogStore::new(log), StateStore::new(records.clone()));
         let config = Arc::new(config(group, elections, snapshots).map_err(stopped)?);
         let start = Raft::new(courier.me(), config, network, log, state);
         let raft = DeterministicRng::<TokioRuntime>::scope(seed, start).await.map_err(stopped)?;
-        Ok(Self { raft, records, intake: Mutex::default() })
+        Ok(Self { raft, records, intake: Mutex::default(), reading })
     }
 
     pub(crate) const fn records(&self) -> &GroupRecords {
@@ -147,6 +149,7 @@ impl Member {
     /// Makes sure that this member leads still, by asking most others: the index from which on its state holds all that
     /// was acknowledged before.
     pub(crate) async fn read_index(&self) -> Result<u64, MemberError> {
+        let _reading = self.reading.begin();
         match self.raft.get_read_log_id(ReadPolicy::ReadIndex).await {
             Ok((read, _)) => Ok(read.index()),
             Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(to))) => {

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
@@ -26,6 +27,33 @@ use crate::seat::Seat;
 pub(crate) struct Network {
     pub(crate) courier: Arc<Courier>,
     pub(crate) group: GroupId,
+    /// Whether a read waits for a round of signs of life.
+    pub(crate) reading: Reading,
+}
+
+/// How many rounds of reads are under way.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Reading(Arc<AtomicUsize>);
+
+/// A round that is under way, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Round(Reading);
+
+impl Reading {
+    pub(crate) fn begin(&self) -> Round {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Round(self.clone())
+    }
+
+    fn is_any(&self) -> bool {
+        self.0.load(Ordering::Acquire) > 0
+    }
+}
+
+impl Drop for Round {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// One group's way to one member.
@@ -33,13 +61,15 @@ pub(crate) struct Network {
 pub(crate) struct Link {
     network: Network,
     to: Seat,
+    /// Whether entries were ever sent on it.
+    replicates: bool,
 }
 
 impl RaftNetworkFactory<Types> for Network {
     type Network = Link;
 
     fn new_client(&mut self, target: Seat, _node: &EmptyNode) -> impl Future<Output = Link> {
-        std::future::ready(Link { network: self.clone(), to: target })
+        std::future::ready(Link { network: self.clone(), to: target, replicates: false })
     }
 }
 
@@ -124,7 +154,18 @@ impl RaftNetworkV2<Types> for Link {
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
-        match self.ask(Body::Append(wire::append(&rpc)), option.soft_ttl()).await? {
+        let request = Body::Append(wire::append(&rpc));
+        self.replicates |= !rpc.entries.is_empty();
+        // A sign of life can wait, unless somebody waits for it to be answered. Signs of life have a link of their own: on
+        // one that carries entries, the next of them would wait behind it.
+        let answer = if !self.replicates && !self.network.reading.is_any() {
+            let Network { courier, group, .. } = &self.network;
+            let called = courier.call_patiently(self.to, *group, request, option.soft_ttl()).await;
+            called.map_err(Missed::Call)?
+        } else {
+            self.ask(request, option.soft_ttl()).await?
+        };
+        match answer {
             Body::Appended(answer) => Ok(wire::read_append_answer(answer).map_err(Missed::from)?),
             _ => Err(another_answer().into()),
         }

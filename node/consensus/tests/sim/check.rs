@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::history::{Did, Operation, Told, Value};
+use super::operation::{Did, Operation, Told, Value};
 
 /// What a key holds: a value, and whether it may go by itself.
 type Held = Option<(Value, bool)>;

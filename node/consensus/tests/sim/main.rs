@@ -26,6 +26,7 @@ mod history;
 mod nemesis;
 mod net;
 mod node;
+mod operation;
 mod trace;
 mod world;
 

@@ -1,0 +1,10 @@
+//! Metadata groups as real processes: they grow, lose members, move seats and slots, and forget nothing that they said.
+
+mod members;
+mod steering;
+mod war;
+
+#[path = "../../../node/consensus/tests/sim/check.rs"]
+mod check;
+#[path = "../../../node/consensus/tests/sim/operation.rs"]
+mod operation;
