@@ -71,3 +71,21 @@ pub(super) fn plain_bytes(body: &Body) -> Option<u64> {
 pub(super) fn etag(body: &Body) -> Bytes {
     blake3::Hash::from_bytes(body.commitment().1).to_hex().to_string().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_small_nodes_stand_in_records() {
+        let node = |bytes| Bytes::from(vec![1; bytes]);
+        assert_eq!(if_small(&node(RECORD_NODE_BYTES_MAX)), node(RECORD_NODE_BYTES_MAX));
+        assert_eq!(if_small(&node(RECORD_NODE_BYTES_MAX + 1)), Bytes::new());
+    }
+
+    #[test]
+    fn a_tag_is_what_the_writer_signs_of_the_body() {
+        let body = InlineBody { generation: 1, salt: [0; 32], sealed: Bytes::from_static(b"sealed"), unknown: Bytes::new() };
+        assert_eq!(etag(&Body::Inline(body)), blake3::hash(b"sealed").to_hex().as_str());
+    }
+}

@@ -1,0 +1,31 @@
+//! Objects by name over what decides and what stores: the pure state machine of several groups, and the real engine over
+//! peers in memory.
+//!
+//! ```text
+//!   Names ── Door (who may?) ── World: group 0 and three others, each `machine::apply` on records in memory
+//!     └───── Engine ─────────── FakeNetwork: peers with the real service
+//!
+//!   keys      bodies of every length, conditions, versions, listings, what a key may be
+//!   buckets   made, listed, removed; what is refused
+//!   members   let in, shut out, and what each of them opens
+//!   forged    records that nobody wrote who could
+//!   copies    copies and renames, within buckets and between them, interrupted and raced
+//!   model     random operations against a small model of a bucket
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "a test fails by panicking"
+)]
+
+mod buckets;
+mod copies;
+mod forged;
+mod keys;
+mod members;
+mod model;
+mod world;
