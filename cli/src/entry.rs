@@ -23,7 +23,7 @@ fn permissions(mode: u16) -> String {
 }
 
 /// `2026-11-21 05:13`; what no calendar has as seconds since 1970.
-fn moment(time: TreeTime) -> String {
+pub(crate) fn moment(time: TreeTime) -> String {
     match OffsetDateTime::from_unix_timestamp(time.seconds) {
         Ok(at) => {
             let (year, month, day) = (at.year(), u8::from(at.month()), at.day());

@@ -18,6 +18,7 @@ mod amounts;
 mod bar;
 mod entry;
 mod logging;
+mod name_url;
 mod parent;
 mod places;
 mod speed;

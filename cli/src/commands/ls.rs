@@ -5,25 +5,32 @@ use storgo_node::object::{Engine, ObjectError, Tree};
 use storgo_protocol::Ticket;
 use storgo_protocol::tree::TreePath;
 
+use super::named;
 use crate::context::{Context, JoinArgs, Wanted, leave};
 use crate::entry::{EntryJson, line};
-use crate::error::CliError;
+use crate::error::{CliError, Exit};
+use crate::name_url::ObjectWord;
 use crate::output::json_line;
-use crate::word::TreeWord;
 
-/// Lists what is in a directory that was put
+/// Lists what is in a directory that was put, or the keys of a bucket
 ///
-/// Only the list is fetched, not the files. With --json each item is one line.
+/// Only the list is fetched, not the files. With --json each item is one line. Of a bucket, all keys are listed that start
+/// as the name's does, in ascending order of their bytes.
 ///
 /// Examples:
 ///   storgo ls storgo:…
 ///   storgo ls storgo:…/sub/directory -r
+///   storgo ls storgo://photos/2026/ --versions
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct LsArgs {
-    /// The ticket; of something inside, with its path behind: TICKET/sub/file
-    #[arg(value_name = "TICKET[/PATH]")]
-    ticket: TreeWord,
+    /// The ticket; of something inside, with its path behind: TICKET/sub/file. Or a bucket, with perhaps a start of keys
+    #[arg(value_name = "TICKET[/PATH]|storgo://BUCKET[/KEY]")]
+    target: ObjectWord,
+
+    /// Lists all versions of keys, and delete markers
+    #[arg(long)]
+    versions: bool,
 
     /// Lists what is in directories below, too
     #[arg(short, long)]
@@ -34,7 +41,14 @@ pub(crate) struct LsArgs {
 }
 
 pub(crate) async fn run(context: &Context, args: LsArgs) -> Result<(), CliError> {
-    let (ticket, path) = (args.ticket.ticket()?, args.ticket.path()?.unwrap_or_default());
+    if let Some(url) = args.target.name()? {
+        return named::list(context, &args.join, &url, args.versions).await;
+    }
+    if args.versions {
+        return Err(CliError::new(Exit::Usage, "a ticket leads to one version: --versions is for buckets"));
+    }
+    let word = args.target.tree();
+    let (ticket, path) = (word.ticket()?, word.path()?.unwrap_or_default());
     let wanted = Wanted { network: Some(ticket.network), hints: ticket.addresses.clone() };
     let client = context.connect(&args.join, wanted).await?;
     let tree = match open(client.engine(), &ticket).await {

@@ -1,11 +1,15 @@
 //! The commands: one file each, with its arguments (their doc comments are the help) and what it does.
 
 mod bench;
+mod bucket;
+mod cat;
 mod cluster;
 mod demo;
 mod dht;
 mod get;
+mod id;
 mod ls;
+mod named;
 mod network;
 mod node;
 mod peer;
@@ -25,9 +29,16 @@ pub(crate) enum Command {
     Put(put::PutArgs),
     Get(get::GetArgs),
     Ls(ls::LsArgs),
+    Cat(cat::CatArgs),
     Stat(stat::StatArgs),
+    Cp(named::CpArgs),
+    Mv(named::MvArgs),
+    Rm(named::RmArgs),
     Repair(repair::RepairArgs),
     Demo(demo::DemoArgs),
+    #[command(subcommand)]
+    Bucket(bucket::BucketCommand),
+    Id(id::IdArgs),
     #[command(subcommand)]
     Node(node::NodeCommand),
     #[command(subcommand)]
@@ -50,9 +61,15 @@ impl Command {
             Self::Put(args) => put::run(context, args).await,
             Self::Get(args) => get::run(context, args).await,
             Self::Ls(args) => ls::run(context, args).await,
+            Self::Cat(args) => cat::run(context, args).await,
             Self::Stat(args) => stat::run(context, args).await,
+            Self::Cp(args) => named::cp(context, args).await,
+            Self::Mv(args) => named::mv(context, args).await,
+            Self::Rm(args) => named::rm(context, args).await,
             Self::Repair(args) => repair::run(context, args).await,
             Self::Demo(args) => demo::run(context, args).await,
+            Self::Bucket(command) => bucket::run(context, command).await,
+            Self::Id(args) => id::run(context, &args),
             Self::Node(command) => node::run(context, command).await,
             Self::Network(command) => network::run(context, command).await,
             Self::Cluster(command) => cluster::run(context, command).await,

@@ -6,10 +6,11 @@ use clap::Args;
 use serde::Serialize;
 use storgo_node::object::{Progress, RepairReport};
 
+use super::named;
 use crate::context::{Context, JoinArgs, leave};
 use crate::error::{CliError, Exit};
+use crate::name_url::ObjectWord;
 use crate::places::{WidthJson, width};
-use crate::word::TicketWord;
 use crate::{amounts, bar};
 
 /// Rebuilds the missing and damaged shards of an object onto the peers that answer
@@ -17,27 +18,39 @@ use crate::{amounts, bar};
 /// Peers check every byte they hold of it; exactly what is missing or damaged is rebuilt from any shards that are
 /// enough, and so are the copies of its root and layout. A care ticket is enough: nothing is decrypted.
 ///
-/// Example:
+/// Examples:
 ///   storgo repair storgo-care:…
+///   storgo repair storgo://photos/2026/a.jpg
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct RepairArgs {
-    /// The ticket, or the care ticket
-    ticket: TicketWord,
+    /// The ticket, or the care ticket; or a name
+    #[arg(value_name = "TICKET|storgo://BUCKET/KEY")]
+    target: ObjectWord,
 
     #[command(flatten)]
     join: JoinArgs,
 }
 
 pub(crate) async fn run(context: &Context, args: RepairArgs) -> Result<(), CliError> {
-    let ticket = args.ticket.any()?;
+    let start = Instant::now();
+    if let Some(url) = args.target.name()? {
+        return match named::repair(context, &args.join, url).await? {
+            Some(report) => tell(context, &report, start.elapsed()),
+            None => context.output.say("nothing to repair: it stands in its record"),
+        };
+    }
+    let ticket = args.target.ticket().any()?;
     let client = context.connect(&args.join, super::stat::wanted(&ticket)).await?;
-    let (start, progress) = (Instant::now(), Progress::default());
+    let progress = Progress::default();
     let repairing = client.engine().repair(&ticket, &progress);
     let report = bar::watch(context.output, bar::Work::Repair, &progress, repairing).await;
     let took = start.elapsed();
-    let report = leave(client, report).await?;
-    context.output.result(&RepairJson::of(&report, took), || text(&report, took))?;
+    tell(context, &leave(client, report).await?, took)
+}
+
+fn tell(context: &Context, report: &RepairReport, took: Duration) -> Result<(), CliError> {
+    context.output.result(&RepairJson::of(report, took), || text(report, took))?;
     if report.lost.is_empty() {
         return Ok(());
     }

@@ -4,40 +4,55 @@ use clap::Args;
 use serde::Serialize;
 use storgo_node::PathKind;
 use storgo_node::object::StatReport;
+use storgo_protocol::meta::VersionId;
 use storgo_protocol::tree::{TreeNode, TreePath};
 use storgo_protocol::{AnyTicket, ContentId, PeerId};
 
+use super::named;
 use crate::amounts;
 use crate::context::{Context, JoinArgs, Wanted, leave};
 use crate::entry::{EntryJson, line};
-use crate::error::CliError;
+use crate::error::{CliError, Exit};
+use crate::name_url::ObjectWord;
 use crate::places::{Map, PlacesJson, WidthJson, width};
-use crate::word::TreeWord;
 
 /// Shows who holds what of an object, and how many losses it still survives
 ///
 /// Peers are asked what they have; their bytes are not read (repair reads and checks them). A care ticket is enough. With
-/// a path behind the ticket of a directory: what stands there, its permissions, length and hash.
+/// a path behind the ticket of a directory: what stands there, its permissions, length and hash. Of a name: its newest
+/// version, who wrote it and when, and how its body stands.
 ///
 /// Examples:
 ///   storgo stat storgo:…
 ///   storgo stat storgo:…/sub/file
+///   storgo stat storgo://photos/2026/a.jpg
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct StatArgs {
-    /// The ticket, or the care ticket; with a path behind it, of something in a directory
-    #[arg(value_name = "TICKET[/PATH]")]
-    ticket: TreeWord,
+    /// The ticket, or the care ticket; with a path behind it, of something in a directory. Or a name
+    #[arg(value_name = "TICKET[/PATH]|storgo://BUCKET/KEY")]
+    target: ObjectWord,
+
+    /// This version of the name's key, rather than the newest
+    #[arg(long, value_name = "ID")]
+    version: Option<VersionId>,
 
     #[command(flatten)]
     join: JoinArgs,
 }
 
 pub(crate) async fn run(context: &Context, args: StatArgs) -> Result<(), CliError> {
-    if let Some(path) = args.ticket.path()?.filter(|path| !path.is_root()) {
+    if let Some(url) = args.target.name()? {
+        return named::stat(context, &args.join, url, args.version).await;
+    }
+    if args.version.is_some() {
+        return Err(CliError::new(Exit::Usage, "a ticket leads to one version: --version is for names"));
+    }
+    let word = args.target.tree();
+    if let Some(path) = word.path()?.filter(|path| !path.is_root()) {
         return item(context, &args, &path).await;
     }
-    let ticket = args.ticket.any()?;
+    let ticket = word.any()?;
     let client = context.connect(&args.join, wanted(&ticket)).await?;
     let report = client.engine().stat(&ticket).await;
     let paths = client.paths();
@@ -48,7 +63,7 @@ pub(crate) async fn run(context: &Context, args: StatArgs) -> Result<(), CliErro
 
 /// Shows what stands at a path.
 async fn item(context: &Context, args: &StatArgs, path: &TreePath) -> Result<(), CliError> {
-    let ticket = args.ticket.ticket()?;
+    let ticket = args.target.tree().ticket()?;
     let client = context.connect(&args.join, wanted(&AnyTicket::Read(ticket.clone()))).await?;
     let engine = client.engine();
     let find = async { engine.open_tree(engine.open(&ticket).await?).await?.item(engine, path).await };
@@ -76,7 +91,7 @@ const fn content_id(ticket: &AnyTicket) -> ContentId {
     }
 }
 
-fn text(content: ContentId, report: &StatReport, paths: &[(PeerId, PathKind)]) -> String {
+pub(super) fn text(content: ContentId, report: &StatReport, paths: &[(PeerId, PathKind)]) -> String {
     let mut lines = vec![
         content.to_string(),
         format!(
@@ -129,7 +144,7 @@ struct PathJson {
 }
 
 #[derive(Debug, Serialize)]
-struct StatJson {
+pub(super) struct StatJson {
     content: String,
     size: u64,
     chunks: u64,
@@ -147,7 +162,7 @@ struct StatJson {
 }
 
 impl StatJson {
-    fn of(content: ContentId, report: &StatReport, paths: &[(PeerId, PathKind)]) -> Self {
+    pub(super) fn of(content: ContentId, report: &StatReport, paths: &[(PeerId, PathKind)]) -> Self {
         Self {
             content: content.to_string(),
             size: report.size,

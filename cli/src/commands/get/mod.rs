@@ -14,21 +14,25 @@ use serde::{Deserialize, Serialize};
 use storgo_node::object::{GetReport, Object, Progress, Sink};
 use storgo_node::{Client, Existing, PartialFile, Wanted as Download, restore_attributes};
 use storgo_protocol::ContentId;
+use storgo_protocol::meta::VersionId;
 use storgo_protocol::tree::TreePath;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::context::{Context, JoinArgs, Wanted as Start, hint_at_relays, leave};
-use crate::error::CliError;
+use crate::error::{CliError, Exit};
+use crate::name_url::ObjectWord;
 use crate::output::json_line;
-use crate::word::TreeWord;
 use crate::{amounts, bar};
 
+use super::named::{self, GetNamed};
 use directory::DirectoryJson;
-use part::{Part, parse_range};
-use target::{StreamSink, Target, refuse_existing};
+use part::parse_range;
 use wanted::{Attributes, Wanted};
 
-/// Reads what a ticket opens
+pub(super) use part::Part;
+pub(super) use target::{StreamSink, Target, refuse_existing};
+
+/// Reads what a ticket opens, or what a name leads to
 ///
 /// Every byte is verified on the way: what comes out is what was put, or the command fails. A download to a file stands
 /// under its name only when it is whole; an interrupted one leaves PATH.storgo-part and PATH.storgo-pieces, and goes on
@@ -41,31 +45,44 @@ use wanted::{Attributes, Wanted};
 ///   storgo get storgo:…/letters/2026.txt
 ///   storgo get storgo:… --range 1000..2000 | xxd
 ///   storgo get storgo:… | tar x
+///   storgo get storgo://photos/2026/a.jpg -o a.jpg
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct GetArgs {
-    /// The ticket that put printed; of something in a directory, with its path behind: TICKET/sub/file
-    #[arg(value_name = "TICKET[/PATH]")]
-    ticket: TreeWord,
+    /// The ticket that put printed; of something in a directory, with its path behind: TICKET/sub/file. Or a name
+    #[arg(value_name = "TICKET[/PATH]|storgo://BUCKET/KEY")]
+    pub(super) target: ObjectWord,
+
+    /// This version of the name's key, rather than the newest
+    #[arg(long, value_name = "ID")]
+    pub(super) version: Option<VersionId>,
 
     /// Where it goes; `-` is standard output [default: standard output, unless that is a terminal]
     #[arg(short, long, value_name = "PATH|-")]
-    output: Option<PathBuf>,
+    pub(super) output: Option<PathBuf>,
 
     /// Only these bytes: from the first to before the second, either may be left out
     #[arg(long, value_name = "FROM..TO", value_parser = parse_range)]
-    range: Option<Part>,
+    pub(super) range: Option<Part>,
 
     /// Replaces PATH if it is there
     #[arg(long)]
-    force: bool,
+    pub(super) force: bool,
 
     #[command(flatten)]
-    join: JoinArgs,
+    pub(super) join: JoinArgs,
 }
 
 pub(crate) async fn run(context: &Context, args: GetArgs) -> Result<(), CliError> {
-    let (ticket, path) = (args.ticket.ticket()?, args.ticket.path()?);
+    if let Some(url) = args.target.name()? {
+        let GetArgs { version, output, range: part, force, join, .. } = args;
+        return named::get(context, &join, GetNamed { url, version, output, part, force }).await;
+    }
+    if args.version.is_some() {
+        return Err(CliError::new(Exit::Usage, "a ticket leads to one version: --version is for names"));
+    }
+    let word = args.target.tree();
+    let (ticket, path) = (word.ticket()?, word.path()?);
     let target = Target::of(args.output.as_deref())?;
     if let (Target::File(path), false) = (&target, args.force) {
         refuse_existing(path)?;
@@ -161,7 +178,7 @@ pub(crate) struct GetJson {
 }
 
 impl GetJson {
-    fn of(content: ContentId, report: &GetReport, took: Duration) -> Self {
+    pub(super) fn of(content: ContentId, report: &GetReport, took: Duration) -> Self {
         Self {
             content: content.to_string(),
             size: report.size,
@@ -177,7 +194,7 @@ impl GetJson {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let took = Duration::from_secs_f64(self.seconds);
         let chunks = amounts::count(self.chunks, "chunk");
         // What was there already did not come at any speed.

@@ -7,16 +7,16 @@ use crate::error::{CliError, Exit};
 
 /// A part of an object; `None` at the end means to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part {
+pub(in crate::commands) struct Part {
     pub(super) from: u64,
     pub(super) to: Option<u64>,
 }
 
 impl Part {
-    pub(super) const WHOLE: Self = Self { from: 0, to: None };
+    pub(in crate::commands) const WHOLE: Self = Self { from: 0, to: None };
 
     /// The bytes of an object of `size` that are meant.
-    pub(super) fn of(self, size: u64) -> Result<Range<u64>, CliError> {
+    pub(in crate::commands) fn of(self, size: u64) -> Result<Range<u64>, CliError> {
         let to = self.to.unwrap_or(size);
         if self.from > to || to > size {
             let text = format!("the range {}..{to} is outside the object of {size} bytes", self.from);

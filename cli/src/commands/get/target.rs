@@ -14,7 +14,7 @@ use crate::error::{CliError, Exit};
 
 /// Where the bytes go.
 #[derive(Debug)]
-pub(super) enum Target {
+pub(in crate::commands) enum Target {
     /// In order, to what cannot be written elsewhere than at its end: standard output, a pipe, a device.
     Stream(File),
     /// In any order, to a file that appears when it is whole.
@@ -22,7 +22,7 @@ pub(super) enum Target {
 }
 
 impl Target {
-    pub(super) fn of(path: Option<&Path>) -> Result<Self, CliError> {
+    pub(in crate::commands) fn of(path: Option<&Path>) -> Result<Self, CliError> {
         match path {
             None if io::stdout().is_terminal() => {
                 Err(CliError::new(Exit::Usage, "bytes are not printed on a terminal").hint("say where with -o PATH"))
@@ -48,7 +48,7 @@ impl Target {
     }
 }
 
-pub(super) fn refuse_existing(path: &Path) -> Result<(), CliError> {
+pub(in crate::commands) fn refuse_existing(path: &Path) -> Result<(), CliError> {
     match path.try_exists() {
         Ok(false) => Ok(()),
         Ok(true) => {
@@ -61,7 +61,7 @@ pub(super) fn refuse_existing(path: &Path) -> Result<(), CliError> {
 
 /// Bytes in order, to a stream.
 #[derive(Debug)]
-pub(super) struct StreamSink(pub(super) tokio::fs::File);
+pub(in crate::commands) struct StreamSink(pub(in crate::commands) tokio::fs::File);
 
 #[async_trait]
 impl Sink for StreamSink {

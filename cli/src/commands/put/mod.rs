@@ -15,22 +15,28 @@ use storgo_node::{PackReport, TreePutReport, put_tree};
 use storgo_protocol::{Code, NetworkId};
 
 use crate::context::{Context, JoinArgs, Wanted, leave, parse_network};
-use crate::error::CliError;
+use crate::error::{CliError, Exit};
+use crate::name_url::ObjectWord;
 use crate::output::{json_line, note};
 use crate::places::{PlacesJson, WidthJson, width};
 use crate::{amounts, bar};
 
+use super::named::{self, ConditionArgs, PutNamed};
 use packed::PackJson;
 
-/// Stores a file or a directory and prints its ticket
+/// Stores a file or a directory and prints its ticket, or stores a file under a name
 ///
 /// The ticket is one word: whoever has it can find and read the file, and nobody else can. It alone goes to standard
 /// output. A directory becomes one object: names, permissions, times, empty directories, and symbolic links as links;
 /// equal files are stored once, sockets, pipes and devices are left out and named. When the command ends with 0, every shard is on disk at its peers. An interrupted put, run again, goes on
 /// where it was.
 ///
+/// With storgo://BUCKET/KEY behind the file, it becomes the newest version of that key, for the members of the bucket,
+/// and the version's id is printed in place of a ticket.
+///
 /// Examples:
 ///   storgo put photo.jpg
+///   storgo put photo.jpg storgo://photos/2026/
 ///   storgo put Documents
 ///   T=$(storgo put backup.tar --redundancy erasure:8+4)
 ///   tar c dir | storgo put - --via /ip4/192.0.2.1/tcp/4001/p2p/12D3Koo…
@@ -39,6 +45,13 @@ use packed::PackJson;
 pub(crate) struct PutArgs {
     /// The file or directory, or `-` for standard input
     path: PathBuf,
+
+    /// The name to put it under, instead of making a ticket; where it ends with `/`, the file's own is added
+    #[arg(value_name = "storgo://BUCKET/KEY")]
+    name: Option<ObjectWord>,
+
+    #[command(flatten)]
+    condition: ConditionArgs,
 
     /// How much is kept: `replicate:N` copies, or `erasure:K+M` shards of which any K are enough [default: the widest
     /// of 8+4, 4+2, 2+1 and one copy that the peers allow; files under 1 MiB are replicated]
@@ -76,6 +89,21 @@ pub(crate) async fn run(context: &Context, args: PutArgs) -> Result<(), CliError
         size_hint: source.size_hint(),
         ..PutOptions::default()
     };
+    if let Some(word) = &args.name {
+        let Source::Stream(file, _) = source else {
+            let error = CliError::new(Exit::Usage, "a directory cannot be put under a name yet");
+            return Err(error.hint("put its files one by one, or the directory for a ticket"));
+        };
+        if args.care_ticket {
+            return Err(CliError::new(Exit::Usage, "a care ticket is for what is put for a ticket"));
+        }
+        let (url, condition) = (word.only_name()?, args.condition.condition());
+        let put = PutNamed { url, condition, body: options, network: args.network }.complete(&args.path)?;
+        return named::put(context, &args.join, file, put).await;
+    }
+    if args.condition.is_given() {
+        return Err(CliError::new(Exit::Usage, "a condition is for what is put under a name"));
+    }
     let client = context.connect(&args.join, Wanted { network: args.network, hints: Vec::new() }).await?;
     let start = Instant::now();
     let progress = Progress::default();

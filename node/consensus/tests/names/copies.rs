@@ -70,7 +70,8 @@ async fn a_copy_to_another_bucket_is_put_anew_under_its_keys() {
     let names = world.names(1);
     let public = names.create_bucket("public", &versioned()).await.unwrap();
     names.add_member("public", &card(2), Access::Read).await.unwrap();
-    for (key, bytes) in [("small", random_bytes(10)), ("middle", random_bytes(50_000)), ("large", random_bytes(9_000_000))]
+    for (key, bytes) in
+        [("small", random_bytes(10)), ("middle", random_bytes(50_000)), ("large", random_bytes(9_000_000))]
     {
         put(&photos, key, &bytes).await;
         let way = Way { from: (&photos, key), to: (&public, key), condition: Condition::Absent };

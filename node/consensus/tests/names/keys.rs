@@ -7,7 +7,9 @@ use storgo_object::{ObjectError, Progress};
 use storgo_protocol::limits::{INLINE_BYTES_MAX, RECORD_NODE_BYTES_MAX};
 use storgo_protocol::meta::{Body, Condition, KeyRule, VersionId};
 
-use crate::world::{Collect, Weather, bucket, kind, put, put_bytes, put_if, random_bytes, read, read_version, versioned};
+use crate::world::{
+    Collect, Weather, bucket, kind, put, put_bytes, put_if, random_bytes, read, read_version, versioned,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_of_every_length_come_back_and_nobody_keeps_them_in_the_clear() {

@@ -36,12 +36,14 @@ fn at() -> impl Strategy<Value = At> {
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let want = || prop_oneof![
-        3 => Just(Want::Always),
-        1 => Just(Want::Absent),
-        1 => Just(Want::Newest),
-        1 => Just(Want::Other),
-    ];
+    let want = || {
+        prop_oneof![
+            3 => Just(Want::Always),
+            1 => Just(Want::Absent),
+            1 => Just(Want::Newest),
+            1 => Just(Want::Other),
+        ]
+    };
     prop_oneof![
         5 => (at(), prop::bool::weighted(0.3), want()).prop_map(|(at, large, want)| Op::Put { at, large, want }),
         2 => (at(), want()).prop_map(|(at, want)| Op::Remove { at, want }),
@@ -228,9 +230,8 @@ impl Play {
                 }
             }
             let kept = self.model.0.iter().filter(|(at, _)| at.0 == bucket);
-            let expected: BTreeMap<(u8, VersionId), bool> = kept
-                .flat_map(|(at, kept)| kept.iter().map(|(id, content)| ((at.1, *id), content.is_none())))
-                .collect();
+            let expected: BTreeMap<(u8, VersionId), bool> =
+                kept.flat_map(|(at, kept)| kept.iter().map(|(id, content)| ((at.1, *id), content.is_none()))).collect();
             assert_eq!(listed, expected);
             let live = self.buckets[bucket].list(&ListOptions::default()).await.unwrap().entries;
             let live: Vec<Bytes> = live.into_iter().map(|entry| entry.key).collect();

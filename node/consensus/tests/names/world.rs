@@ -19,8 +19,8 @@ use storgo_pipeline::MemberSecret;
 use storgo_protocol::cluster::{Bucket as Row, BucketRow, Found, Level, Listed, Listing, RowKey, SlotTable};
 use storgo_protocol::limits::{BUCKETS_LISTED_MAX, LISTED_MAX};
 use storgo_protocol::meta::{
-    Action, BucketConfig, Command, Condition, FEATURE_LEVEL, Proposal, Put, RefusedKind, Reply, RowChange, Stamp, Version,
-    VersionId,
+    Action, BucketConfig, Command, Condition, FEATURE_LEVEL, Proposal, Put, RefusedKind, Reply, RowChange, Stamp,
+    Version, VersionId,
 };
 use storgo_protocol::{ConvergenceSecret, GroupId, Identity, MemberCard, PeerId};
 
@@ -155,7 +155,8 @@ impl World {
 
     pub(crate) fn row(&self, name: &str) -> Option<BucketRow> {
         let groups = self.groups.lock();
-        let row = machine::row(&groups[&GroupId::new(0)].records, &RowKey::Bucket(name.to_owned()).encode()).unwrap()?;
+        let row =
+            machine::row(&groups[&GroupId::new(0)].records, &RowKey::Bucket(name.to_owned()).encode()).unwrap()?;
         Some(BucketRow { bucket: Row::decode(&row.value).unwrap(), revision: row.revision })
     }
 
@@ -265,22 +266,16 @@ impl Metadata for Door {
         let groups = self.world.groups.lock();
         let after = RowKey::Bucket(after.to_owned()).encode();
         let rows = machine::rows(&groups[&GroupId::new(0)].records, RowKey::BUCKETS, Some(&after), usize::MAX).unwrap();
-        let rows = rows.into_iter().map(|(_, row)| BucketRow {
-            bucket: Row::decode(&row.value).unwrap(),
-            revision: row.revision,
-        });
+        let rows = rows
+            .into_iter()
+            .map(|(_, row)| BucketRow { bucket: Row::decode(&row.value).unwrap(), revision: row.revision });
         let mut rows: Vec<_> = rows.filter(|row| row.bucket.config.admits(self.user, false)).collect();
         let more = rows.len() > BUCKETS_LISTED_MAX;
         rows.truncate(BUCKETS_LISTED_MAX);
         Ok((rows, more))
     }
 
-    async fn set_bucket(
-        &self,
-        name: &str,
-        bucket: Option<Row>,
-        expected: Option<Stamp>,
-    ) -> Result<(), MetadataError> {
+    async fn set_bucket(&self, name: &str, bucket: Option<Row>, expected: Option<Stamp>) -> Result<(), MetadataError> {
         // Taken first: what it does may set the next.
         let meddling = self.world.before_change.lock().take();
         if let Some(meddle) = meddling {
@@ -395,7 +390,11 @@ pub(crate) async fn put(bucket: &Bucket, key: &str, content: &[u8]) -> Written {
     put_if(bucket, key, content, Condition::Always).await.unwrap()
 }
 
-pub(crate) async fn read_version(bucket: &Bucket, key: &str, version: Option<VersionId>) -> Result<Vec<u8>, ObjectError> {
+pub(crate) async fn read_version(
+    bucket: &Bucket,
+    key: &str,
+    version: Option<VersionId>,
+) -> Result<Vec<u8>, ObjectError> {
     let object = bucket.open(key.as_bytes(), version).await?;
     read_all(&object).await
 }

@@ -85,7 +85,8 @@ mod tests {
 
     #[test]
     fn a_tag_is_what_the_writer_signs_of_the_body() {
-        let body = InlineBody { generation: 1, salt: [0; 32], sealed: Bytes::from_static(b"sealed"), unknown: Bytes::new() };
+        let body =
+            InlineBody { generation: 1, salt: [0; 32], sealed: Bytes::from_static(b"sealed"), unknown: Bytes::new() };
         assert_eq!(etag(&Body::Inline(body)), blake3::hash(b"sealed").to_hex().as_str());
     }
 }

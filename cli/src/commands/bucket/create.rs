@@ -1,0 +1,145 @@
+//! `storgo bucket create`.
+
+use clap::{Args, ValueEnum};
+use storgo_node::object::BucketOptions;
+use storgo_protocol::Code;
+use storgo_protocol::cluster::{ReadPreference, Replication};
+use storgo_protocol::limits::{BUCKET_SPREAD_DEFAULT, SLOTS};
+use storgo_protocol::meta::KeyRule;
+
+use super::json::{self, BucketJson};
+use crate::amounts;
+use crate::commands::named::with_names;
+use crate::context::{Context, JoinArgs};
+use crate::error::{CliError, Exit};
+
+/// Makes a bucket, which is yours alone until you let others in
+///
+/// Its name is its own in the whole network: 3 to 63 lower-case letters, digits, hyphens and dots. Its layout is for good;
+/// a bucket that keeps versions goes on to do so.
+///
+/// Examples:
+///   storgo bucket create photos --versioning
+///   storgo bucket create cache --layout redis --redundancy replicate:2
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CreateArgs {
+    /// Its name
+    bucket: String,
+
+    /// Keeps what is overwritten and deleted
+    #[arg(long)]
+    versioning: bool,
+
+    /// What keys look like and how they are spread over groups
+    #[arg(long, value_enum, default_value_t = Layout::Flat)]
+    layout: Layout,
+
+    /// Slots of a flat bucket: more take more writes at once, and cost a listing more groups [default: 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(SLOTS)))]
+    spread: Option<u16>,
+
+    /// Bodies up to this size stand in their records, at most 16 KiB [default: 16 KiB]
+    #[arg(long, value_name = "BYTES", value_parser = amounts::parse_bytes)]
+    inline_max: Option<u64>,
+
+    /// How larger bodies are kept: `replicate:N` or `erasure:K+M` [default: the widest that the peers allow]
+    #[arg(long, value_name = "CODE")]
+    redundancy: Option<Code>,
+
+    /// What a write waits for; `local` and `durable` are refused until they can be kept
+    #[arg(long, value_enum, default_value_t = ReplicationWord::Replicated)]
+    replication: ReplicationWord,
+
+    /// How reads of names are answered: `linearizable`, `bounded:MILLISECONDS` or `eventual`
+    #[arg(long, value_name = "LEVEL", value_parser = parse_read, default_value = "linearizable")]
+    read: ReadPreference,
+
+    #[command(flatten)]
+    join: JoinArgs,
+}
+
+/// What keys look like.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Layout {
+    /// UTF-8, spread over groups by hash
+    Flat,
+    /// UTF-8, all in one group
+    Tree,
+    /// Any bytes, in the slots of Redis Cluster
+    Redis,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ReplicationWord {
+    /// Most members of the group, and every shard on its peer's disk
+    Replicated,
+    /// One copy
+    Local,
+    /// All members of the group
+    Durable,
+}
+
+pub(crate) async fn run(context: &Context, args: CreateArgs) -> Result<(), CliError> {
+    let options = options(&args)?;
+    let row = with_names(context, &args.join, None, async |_, names| {
+        Ok(names.create_bucket(&args.bucket, &options).await?.row())
+    });
+    let row = row.await?;
+    context.output.result(&BucketJson::of(&row), || json::text(&row))
+}
+
+fn options(args: &CreateArgs) -> Result<BucketOptions, CliError> {
+    let usage = |text: &str| CliError::new(Exit::Usage, text);
+    let rule = match (args.layout, args.spread) {
+        (Layout::Flat, spread) => KeyRule::Flat { spread: spread.unwrap_or(BUCKET_SPREAD_DEFAULT) },
+        (_, Some(_)) => return Err(usage("--spread is for flat buckets")),
+        (Layout::Tree, None) => KeyRule::Tree,
+        (Layout::Redis, None) => KeyRule::Redis,
+    };
+    let default = BucketOptions::default();
+    let inline_bytes_max = match args.inline_max {
+        Some(bytes) => u32::try_from(bytes).map_err(|_| usage("bodies of more than 16 KiB cannot stand in records"))?,
+        None => default.inline_bytes_max,
+    };
+    let replication = match args.replication {
+        ReplicationWord::Replicated => Replication::Replicated,
+        ReplicationWord::Local => Replication::Local,
+        ReplicationWord::Durable => Replication::Durable,
+    };
+    Ok(BucketOptions {
+        rule,
+        versioning: args.versioning,
+        inline_bytes_max,
+        redundancy: args.redundancy,
+        replication,
+        read_preference: args.read,
+    })
+}
+
+fn parse_read(text: &str) -> Result<ReadPreference, String> {
+    match text {
+        "linearizable" => Ok(ReadPreference::Linearizable),
+        "eventual" => Ok(ReadPreference::Eventual),
+        bounded => {
+            let ms = bounded.strip_prefix("bounded:").and_then(|ms| ms.parse().ok());
+            ms.map(ReadPreference::Bounded)
+                .ok_or_else(|| "expected linearizable, bounded:MILLISECONDS or eventual".into())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn read_levels_are_read() {
+        assert_eq!(parse_read("linearizable"), Ok(ReadPreference::Linearizable));
+        assert_eq!(parse_read("bounded:250"), Ok(ReadPreference::Bounded(250)));
+        assert_eq!(parse_read("eventual"), Ok(ReadPreference::Eventual));
+        for wrong in ["", "bounded", "bounded:", "bounded:-1", "bounded:x", "strong"] {
+            assert!(parse_read(wrong).is_err(), "{wrong}");
+        }
+    }
+}
