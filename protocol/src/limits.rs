@@ -685,6 +685,10 @@ pub const ROUTER_PEERS_MAX: usize = 256;
 /// synchronised clocks do, and little enough for times to mean something to people.
 pub const CLOCK_OFF_MS_MAX: u64 = 500;
 
+/// Clocks of other peers that a node remembers: of more peers than it shares groups with, since a voter whose clock is
+/// forgotten vouches for nobody.
+pub const CLOCKS_MAX: usize = 1024;
+
 // --- Operations on objects ----------------------------------------------------------------------
 
 /// Chunks of one put that are packed, sealed and coded at once: as many as a small machine has cores, and one waiting.

@@ -1,22 +1,29 @@
-//! Whether this node's clock is fit to lead: compared with those of others, by the answers that they give anyway.
+//! Whether this node's clock is fit to stamp and to lead: compared with those of others, by the answers that they give
+//! anyway.
 //!
 //! An answer says what the other's clock showed somewhere between question and answer, so half of that time is the error.
-//! A clock is off when it differs by more than [`CLOCK_OFF_MS_MAX`] from more than half of all clocks known, its own
-//! counted: one clock that is wrong disturbs nobody else, and of two nobody can tell which.
+//! What it shows now follows by the time since, on a clock that only goes forward: so a clock that is set wrong is off at
+//! once, not only when the next answer comes.
+//!
+//! Two questions. *Off* is a clock that differs by more than [`CLOCK_OFF_MS_MAX`] from more than half of all that are
+//! known, its own counted: it gives up the lead, and one that is wrong disturbs nobody else. *Vouched for* is one that
+//! agrees with more than half of a group's voters, itself counted: only that one may stamp, since a leader that has heard
+//! of one other voter, and differs from it, cannot tell which of the two is wrong. Of two voters nobody ever can.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use storgo_protocol::PeerId;
-use storgo_protocol::limits::{CLOCK_OFF_MS_MAX, GROUP_SEATS_MAX};
-use tokio::sync::watch;
+use storgo_protocol::limits::{CLOCK_OFF_MS_MAX, CLOCKS_MAX};
+use tokio::sync::{Notify, futures::OwnedNotified, watch};
+use tokio::time::Instant;
 
 /// One comparison.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
-    /// This clock when it asked.
-    pub(crate) sent_ms: u64,
+    /// This clock when the answer came.
+    pub(crate) now_ms: u64,
     /// The other's when it answered.
     pub(crate) theirs_ms: u64,
     /// How long the answer took.
@@ -26,38 +33,74 @@ pub(crate) struct Sample {
 /// What is known of others' clocks.
 #[derive(Debug)]
 pub(crate) struct ClockGuard {
-    differs: Mutex<BTreeMap<PeerId, bool>>,
+    known: Mutex<BTreeMap<PeerId, Known>>,
     off: watch::Sender<bool>,
+    heard: std::sync::Arc<Notify>,
+}
+
+/// Another clock.
+#[derive(Debug, Clone, Copy)]
+struct Known {
+    /// What it showed,
+    theirs_ms: u64,
+    /// when,
+    at: Instant,
+    /// and how far from it that may be.
+    error_ms: u64,
+}
+
+impl Known {
+    fn differs(&self, now_ms: u64) -> bool {
+        let theirs_ms = self.theirs_ms.saturating_add(millis(self.at.elapsed()));
+        theirs_ms.abs_diff(now_ms).saturating_sub(self.error_ms) > CLOCK_OFF_MS_MAX
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Default for ClockGuard {
     fn default() -> Self {
-        Self { differs: Mutex::default(), off: watch::Sender::new(false) }
+        Self { known: Mutex::default(), off: watch::Sender::new(false), heard: std::sync::Arc::default() }
     }
 }
 
-/// Clocks that are remembered: those of all members of a few groups.
-const CLOCKS_MAX: usize = 4 * GROUP_SEATS_MAX;
-
 impl ClockGuard {
     pub(crate) fn note(&self, peer: PeerId, sample: Sample) {
-        let took_ms = u64::try_from(sample.took.as_millis()).unwrap_or(u64::MAX);
-        let expected = sample.sent_ms.saturating_add(took_ms / 2);
-        let differs = sample.theirs_ms.abs_diff(expected).saturating_sub(took_ms / 2) > CLOCK_OFF_MS_MAX;
+        let half = sample.took / 2;
+        let at = Instant::now().checked_sub(half).unwrap_or_else(Instant::now);
         let off = {
-            let mut known = self.differs.lock();
+            let mut known = self.known.lock();
             if known.len() >= CLOCKS_MAX && !known.contains_key(&peer) {
                 known.pop_first();
             }
-            known.insert(peer, differs);
-            2 * known.values().filter(|differs| **differs).count() > known.len() + 1
+            known.insert(peer, Known { theirs_ms: sample.theirs_ms, at, error_ms: millis(half) });
+            2 * known.values().filter(|known| known.differs(sample.now_ms)).count() > known.len() + 1
         };
         self.off.send_if_modified(|current| std::mem::replace(current, off) != off);
+        self.heard.notify_waiters();
     }
 
     /// Whether this node may not lead.
     pub(crate) fn is_off(&self) -> bool {
         *self.off.borrow()
+    }
+
+    /// Whether a clock that shows this agrees with most of a group's voters, of which `others` are those besides.
+    pub(crate) fn is_vouched_for(&self, now_ms: u64, others: impl Iterator<Item = PeerId>) -> bool {
+        let known = self.known.lock();
+        let (mut voters, mut agree) = (1, 1);
+        for other in others {
+            voters += 1;
+            agree += usize::from(known.get(&other).is_some_and(|known| !known.differs(now_ms)));
+        }
+        voters == 2 || 2 * agree > voters
+    }
+
+    /// Resolves when another clock was heard of, from now on.
+    pub(crate) fn heard(&self) -> OwnedNotified {
+        std::sync::Arc::clone(&self.heard).notified_owned()
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<bool> {
@@ -69,18 +112,20 @@ impl ClockGuard {
 mod tests {
     use super::*;
 
+    const NOW_MS: u64 = 1_000_000;
+
     fn peer(number: u8) -> PeerId {
         PeerId::from_bytes([number; 32])
     }
 
+    /// Hears of a clock that is ahead of this one by so much, as far as can be told.
     fn note(guard: &ClockGuard, number: u8, ahead_ms: i64, took_ms: u64) {
-        let sent_ms = 1_000_000;
-        let theirs_ms = (sent_ms + took_ms / 2).saturating_add_signed(ahead_ms);
-        guard.note(peer(number), Sample { sent_ms, theirs_ms, took: Duration::from_millis(took_ms) });
+        let theirs_ms = (NOW_MS - took_ms / 2).saturating_add_signed(ahead_ms);
+        guard.note(peer(number), Sample { now_ms: NOW_MS, theirs_ms, took: Duration::from_millis(took_ms) });
     }
 
-    #[test]
-    fn a_clock_is_off_when_most_others_say_so() {
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_is_off_when_most_others_say_so() {
         let guard = ClockGuard::default();
         note(&guard, 1, 501, 0);
         // Of two clocks nobody can tell which is wrong.
@@ -95,8 +140,8 @@ mod tests {
         assert!(guard.is_off());
     }
 
-    #[test]
-    fn a_slow_answer_proves_less() {
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_answer_proves_less() {
         let guard = ClockGuard::default();
         for number in 1..=4 {
             note(&guard, number, 900, 1000);
@@ -108,12 +153,40 @@ mod tests {
         assert!(guard.is_off());
     }
 
-    #[test]
-    fn no_more_clocks_are_remembered_than_there_is_room_for() {
+    #[tokio::test(start_paused = true)]
+    async fn only_a_clock_that_most_voters_agree_with_may_stamp() {
         let guard = ClockGuard::default();
-        for number in 0..=u8::try_from(CLOCKS_MAX).unwrap() {
-            note(&guard, number, 0, 0);
+        let vouched = |now_ms, others: &[u8]| guard.is_vouched_for(now_ms, others.iter().map(|other| peer(*other)));
+        assert!(vouched(NOW_MS, &[]));
+        assert!(!vouched(NOW_MS, &[1, 2]), "nobody was heard of");
+        note(&guard, 1, 60_000, 0);
+        assert!(!vouched(NOW_MS, &[1, 2]), "one of the two is wrong");
+        assert!(vouched(NOW_MS, &[1]), "of two voters nobody ever knows");
+        note(&guard, 2, 0, 0);
+        assert!(vouched(NOW_MS, &[1, 2]));
+        assert!(!vouched(NOW_MS, &[1, 2, 3, 4]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_jumps_is_off_before_anybody_answers() {
+        let guard = ClockGuard::default();
+        (1..=2).for_each(|number| note(&guard, number, 0, 0));
+        let vouched = |now_ms| guard.is_vouched_for(now_ms, [peer(1), peer(2)].into_iter());
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(vouched(NOW_MS + 10_000));
+        assert!(!vouched(NOW_MS + 10_501));
+        assert!(!vouched(NOW_MS));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_clocks_are_remembered_than_there_is_room_for() {
+        let guard = ClockGuard::default();
+        for number in 0..=CLOCKS_MAX as u64 {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&number.to_be_bytes());
+            let sample = Sample { now_ms: NOW_MS, theirs_ms: NOW_MS, took: Duration::ZERO };
+            guard.note(PeerId::from_bytes(bytes), sample);
         }
-        assert_eq!(guard.differs.lock().len(), CLOCKS_MAX);
+        assert_eq!(guard.known.lock().len(), CLOCKS_MAX);
     }
 }

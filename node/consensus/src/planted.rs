@@ -40,6 +40,30 @@ pub fn is_planted(fault: Planted) -> bool {
     PLANTED.get() == Some(fault)
 }
 
+/// The seat of a peer that takes each log of its for the one before, where that is planted.
+#[cfg(storgo_planted)]
+pub(crate) fn seat(me: crate::Seat) -> crate::Seat {
+    let incarnation = storgo_protocol::LogIncarnation::new(7);
+    if is_planted(Planted::WipedVoterVotes) { crate::Seat { incarnation, ..me } } else { me }
+}
+
+#[cfg(storgo_planted)]
+thread_local! {
+    static CLOCK_MS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// Tells what the clock of this node shows, for [`is_expired_here`].
+#[cfg(storgo_planted)]
+pub(crate) fn set_clock(now_ms: u64) {
+    CLOCK_MS.set(now_ms);
+}
+
+/// Whether something expired by the clock of who is asked, where that fault is planted.
+#[cfg(storgo_planted)]
+pub(crate) fn is_expired_here(expires_ms: u64) -> bool {
+    is_planted(Planted::ExpiryByLocalClock) && (1..=CLOCK_MS.get()).contains(&expires_ms)
+}
+
 /// Whether this fault is planted: never, in what is built for use.
 #[cfg(not(storgo_planted))]
 #[must_use]

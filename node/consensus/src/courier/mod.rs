@@ -128,14 +128,14 @@ impl Courier {
         patient: bool,
     ) -> Result<Body, CallError> {
         let waiting = self.calls.begin(to, group);
-        let (sent, sent_ms) = (Instant::now(), self.now_ms());
+        let sent = Instant::now();
         let envelope = Envelope { patient, ..self.envelope(to.incarnation, group, waiting.call, request) };
         self.enqueue(to.peer, envelope, Some(waiting.call))?;
         let peer = to.peer;
         let answered = tokio::time::timeout(within, waiting.answer()).await;
         let (body, clock_ms) = answered.map_err(|_| CallError::TimedOut { peer, within })??;
         if clock_ms > 0 {
-            self.guard.note(peer, Sample { sent_ms, theirs_ms: clock_ms, took: sent.elapsed() });
+            self.guard.note(peer, Sample { now_ms: self.now_ms(), theirs_ms: clock_ms, took: sent.elapsed() });
         }
         match body {
             Body::Unable(Unable { reason }) => Err(CallError::Unable { peer, reason }),

@@ -18,6 +18,7 @@ mod tend;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,9 +30,12 @@ use storgo_protocol::raft::{LogId, Unable, envelope::Body};
 use storgo_protocol::{GroupId, PeerId};
 use storgo_store::log::Log;
 use storgo_store::records::Records;
+use tokio::time::Instant;
 
 use crate::courier::{Courier, Serve};
 use crate::machine;
+#[cfg(storgo_planted)]
+use crate::planted;
 use crate::raft::{Elections, Looking, Member, MemberStatus, Snapshots};
 use crate::seat::Seat;
 use crate::transport::Transport;
@@ -94,6 +98,8 @@ struct Group {
     own: Rounds,
     /// Rounds by which it asks who leads.
     asked: Rounds,
+    /// How often it asked another one to lead, so that it asks each in turn.
+    handed_over: AtomicUsize,
 }
 
 impl Serve for Inner {
@@ -125,6 +131,8 @@ impl Groups {
     /// No groups yet.
     #[must_use]
     pub fn new(config: GroupsConfig) -> Self {
+        #[cfg(storgo_planted)]
+        let config = GroupsConfig { me: planted::seat(config.me), ..config };
         let courier = Courier::new(config.me, Arc::clone(&config.transport), Arc::clone(&config.clock));
         let (door, admitted) = (RwLock::default(), RwLock::default());
         let groups = Self(Arc::new(Inner { config, courier, groups: Mutex::default(), door, admitted }));
@@ -155,7 +163,8 @@ impl Groups {
         let pace = (config.elections, config.snapshots);
         let member = Member::start(courier, log, records, pace, seed).await.map_err(|error| error.of(id))?;
         member.may_lead(!courier.guard.is_off());
-        let group = Group { member, stamps: Stamps::default(), own: Rounds::default(), asked: Rounds::default() };
+        let (own, asked, handed_over) = (Rounds::default(), Rounds::default(), AtomicUsize::default());
+        let group = Group { member, stamps: Stamps::default(), own, asked, handed_over };
         groups.lock().insert(id, Arc::new(group));
         Ok(())
     }
@@ -179,14 +188,13 @@ impl Groups {
         if !group.member.is_leader() {
             return Err(GroupError::NotLeader { group: id, leader: group.member.leader().await });
         }
-        if self.0.courier.guard.is_off() {
-            return Err(GroupError::ClockOff { group: id });
-        }
         if let Some(level) = raises_too_far(&command) {
             return Err(GroupError::Refused { group: id, reason: format!("feature level {level} is not known here") });
         }
-        let stamp = group.stamps.next(self.0.courier.now_ms());
-        let proposed = tokio::time::timeout(within, group.member.propose(Proposal { stamp, command })).await;
+        let deadline = Instant::now() + within;
+        let now_ms = self.right_time(&group, deadline).await.ok_or(GroupError::ClockOff { group: id })?;
+        let stamp = group.stamps.next(now_ms);
+        let proposed = tokio::time::timeout_at(deadline, group.member.propose(Proposal { stamp, command })).await;
         proposed.map_err(|_| GroupError::TimedOut { group: id, within })?.map_err(|error| error.of(id))
     }
 
@@ -205,6 +213,8 @@ impl Groups {
         let fresh = read::fresh(&self.0.courier, id, &group, level, within);
         let stale =
             tokio::time::timeout(within, fresh).await.map_err(|_| GroupError::TimedOut { group: id, within })??;
+        #[cfg(storgo_planted)]
+        planted::set_clock(self.0.courier.now_ms());
         let looked = Looking::at(group.member.records()).and_then(|view| look(&view));
         let value = looked.map_err(|error| GroupError::Stopped { group: id, reason: error.to_string() })?;
         Ok(Fresh { value, stale: stale.map(|asked| asked.elapsed()) })
@@ -259,12 +269,23 @@ impl Groups {
         added.map_err(|_| GroupError::TimedOut { group: id, within })?.map_err(|error| error.of(id))
     }
 
-    /// Changes who votes, by joint consensus. At the leader; those that come must be learners.
+    /// Changes who votes, by joint consensus. At the leader; those that come must be learners. A leader does not take its
+    /// own seat away: it asks one that stays to lead, and that one can be asked again.
     ///
     /// # Errors
     /// As [`Groups::add_learner`].
     pub async fn set_voters(&self, id: GroupId, voters: BTreeSet<Seat>, within: Duration) -> Result<(), GroupError> {
         let group = self.group(id)?;
+        if !voters.contains(&self.me()) && group.member.is_leader() {
+            // openraft goes on with a leader that is in no configuration, but not with what that one is asked next.
+            let staying: Vec<Seat> = group.member.voters().intersection(&voters).copied().collect();
+            let turn = group.handed_over.fetch_add(1, Ordering::Relaxed);
+            let leader = turn.checked_rem(staying.len()).and_then(|at| staying.get(at)).copied();
+            if let Some(to) = leader {
+                group.member.transfer(to).await.map_err(|error| error.of(id))?;
+            }
+            return Err(GroupError::NotLeader { group: id, leader });
+        }
         let changed = tokio::time::timeout(within, group.member.set_voters(voters)).await;
         changed.map_err(|_| GroupError::TimedOut { group: id, within })?.map_err(|error| error.of(id))
     }
@@ -319,6 +340,25 @@ impl Groups {
         }
         self.0.courier.tasks.close();
         self.0.courier.tasks.wait().await;
+    }
+
+    /// The time by this node's clock, once most voters of the group are known to agree with it; `None` if it is off, or
+    /// that is not known by the deadline.
+    async fn right_time(&self, group: &Group, deadline: Instant) -> Option<u64> {
+        let (guard, voters) = (&self.0.courier.guard, group.member.voters());
+        let me = self.me();
+        loop {
+            let heard = guard.heard();
+            let now_ms = self.0.courier.now_ms();
+            if guard.is_off() {
+                return None;
+            }
+            if guard.is_vouched_for(now_ms, voters.iter().filter(|voter| **voter != me).map(|voter| voter.peer)) {
+                return Some(now_ms);
+            }
+            // Whoever begins to lead has heard of most, and hears of all with the next heartbeat.
+            tokio::time::timeout_at(deadline, heard).await.ok()?;
+        }
     }
 
     fn group(&self, id: GroupId) -> Result<Arc<Group>, GroupError> {

@@ -2,15 +2,21 @@
 //! were begun are finished.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use storgo_protocol::GroupId;
 use storgo_protocol::meta::{Action, Command};
+use storgo_protocol::raft::{ReadIndex, envelope::Body};
 
 use super::{Group, Groups};
 use crate::machine;
 use crate::raft::Looking;
 use crate::seat::Seat;
+
+/// How often a node whose clock is off looks whether it leads still: who was asked to take over may not have heard of it.
+const GIVE_UP_EVERY: Duration = Duration::from_millis(500);
 
 /// How often a leader looks for what expired.
 const EXPIRY_EVERY: Duration = Duration::from_secs(1);
@@ -25,14 +31,19 @@ const TICK_FEATURE: u32 = 1;
 pub(super) async fn clocks(groups: Groups) {
     let stop = groups.0.courier.stop.clone();
     let mut off = groups.0.courier.guard.watch();
+    let mut was_off = false;
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             changed = off.changed() => if changed.is_err() { return },
+            () = tokio::time::sleep(GIVE_UP_EVERY), if was_off => {}
         }
         let is_off = *off.borrow_and_update();
-        if is_off {
+        let is_news = std::mem::replace(&mut was_off, is_off) != is_off;
+        if !is_news {
+            ask_around(&groups);
+        } else if is_off {
             tracing::error!(
                 "this node's clock differs from most others' by more than half a second: it leads no group"
             );
@@ -48,16 +59,34 @@ pub(super) async fn clocks(groups: Groups) {
     }
 }
 
+/// Asks others for anything, since their answers say what their clocks show: a node that leads nothing asks nobody, and
+/// would never hear that its clock is right again.
+fn ask_around(groups: &Groups) {
+    let mut asked = BTreeSet::new();
+    for (id, group) in groups.all() {
+        for voter in group.member.voters() {
+            if voter == groups.me() || !asked.insert(voter.peer) {
+                continue;
+            }
+            let courier = Arc::clone(&groups.0.courier);
+            groups.0.courier.tasks.spawn(async move {
+                if let Err(error) = courier.call(voter, id, Body::ReadIndex(ReadIndex {}), GIVE_UP_EVERY).await {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "a clock was not told");
+                }
+            });
+        }
+    }
+}
+
+/// Asks one of the other voters to lead, each time another one.
 async fn give_up(groups: &Groups, id: GroupId, group: &Group) {
     let me = groups.me();
+    let others: Vec<Seat> = group.member.voters().into_iter().filter(|voter| *voter != me).collect();
     // Whoever it is has to be as far as this one, or refuses; stamps are refused here meanwhile.
-    for voter in group.member.status().voters.into_iter().filter(|voter| *voter != me) {
-        match group.member.transfer(voter).await {
-            Ok(()) => return,
-            Err(error) => {
-                tracing::warn!(group = %id, to = %voter, error = &error as &dyn std::error::Error, "no transfer");
-            }
-        }
+    let turn = group.handed_over.fetch_add(1, Ordering::Relaxed);
+    let Some(to) = turn.checked_rem(others.len()).and_then(|at| others.get(at)) else { return };
+    if let Err(error) = group.member.transfer(*to).await {
+        tracing::warn!(group = %id, %to, error = &error as &dyn std::error::Error, "no transfer");
     }
 }
 

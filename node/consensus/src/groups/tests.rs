@@ -265,7 +265,7 @@ async fn a_group_starts_again_from_its_disk_and_moves_to_other_seats() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_leader_whose_clock_is_off_gives_up_the_lead() {
+async fn a_leader_whose_clock_is_off_gives_up_the_lead_until_it_is_right_again() {
     let mut cluster = Cluster::new(3).await;
     cluster.begin().await;
     cluster.put("k", "a").await;
@@ -285,4 +285,29 @@ async fn a_leader_whose_clock_is_off_gives_up_the_lead() {
     // Nothing was stamped by the hour that is not there yet.
     let version = cluster.put("k", "b").await;
     assert!(version.stamp().ms() < SystemClock.now_ms() + 1_000_000);
+    // Set right, it is heard of again, though it leads nothing and has no reason to ask anybody.
+    cluster.nodes[off].clock.0.store(0, Ordering::Relaxed);
+    while cluster.nodes[off].groups.is_clock_off() {
+        assert!(tokio::time::Instant::now() < deadline, "barred for ever");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_hands_over_before_its_seat_is_taken_away() {
+    let cluster = Cluster::new(3).await;
+    cluster.begin().await;
+    let (first, deadline) = (cluster.leader().await, tokio::time::Instant::now() + LONG);
+    let me = cluster.nodes[first].groups.me();
+    let stay: BTreeSet<Seat> = cluster.nodes.iter().map(|node| node.groups.me()).filter(|seat| *seat != me).collect();
+    loop {
+        let leader = &cluster.nodes[cluster.leader().await].groups;
+        let asked = leader.set_voters(GROUP, stay.clone(), LONG).await;
+        if asked.is_ok() {
+            assert_ne!(leader.me(), me, "it took its own seat away");
+            assert_eq!(leader.status(GROUP).unwrap().voters, stay);
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{asked:?}");
+    }
 }

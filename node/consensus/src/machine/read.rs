@@ -31,6 +31,8 @@ pub fn get(view: &dyn View, id: BucketId, key: &[u8], version: Option<VersionId>
         view.scan(&first, &end, 1)?.pop().map(|(_, record)| record)
     };
     let found = record.map(|record| write::decode(&record)).transpose()?;
+    #[cfg(storgo_planted)]
+    let found = found.filter(|found| !crate::planted::is_expired_here(found.expires_ms));
     Ok(Ok(found.filter(|found| version.is_none_or(|id| found.id() == id))))
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use openraft::errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError};
@@ -68,6 +69,8 @@ pub(crate) struct Member {
     records: GroupRecords,
     intake: Mutex<Option<Intake>>,
     reading: Reading,
+    me: Seat,
+    may_lead: AtomicBool,
 }
 
 impl std::fmt::Debug for Member {
@@ -119,7 +122,8 @@ impl Member {
         let config = Arc::new(config(group, elections, snapshots).map_err(stopped)?);
         let start = Raft::new(courier.me(), config, network, log, state);
         let raft = DeterministicRng::<TokioRuntime>::scope(seed, start).await.map_err(stopped)?;
-        Ok(Self { raft, records, intake: Mutex::default(), reading })
+        let may_lead = AtomicBool::new(true);
+        Ok(Self { raft, records, intake: Mutex::default(), reading, me: courier.me(), may_lead })
     }
 
     pub(crate) const fn records(&self) -> &GroupRecords {
@@ -176,6 +180,12 @@ impl Member {
         self.raft.change_membership(voters, false).await.map(drop).map_err(write_failed)
     }
 
+    /// Those that vote; while they change, of both configurations.
+    pub(crate) fn voters(&self) -> BTreeSet<Seat> {
+        use openraft::async_runtime::WatchReceiver as _;
+        self.raft.metrics().borrow_watched().membership_config.membership().voter_ids().collect()
+    }
+
     /// Those that are to vote, while a change of them is under way.
     pub(crate) fn changing_to(&self) -> Option<BTreeSet<Seat>> {
         use openraft::async_runtime::WatchReceiver as _;
@@ -193,6 +203,7 @@ impl Member {
 
     /// Whether this member may stand for election.
     pub(crate) fn may_lead(&self, may: bool) {
+        self.may_lead.store(may, Ordering::Relaxed);
         self.raft.runtime_config().elect(may);
     }
 
@@ -239,7 +250,12 @@ impl Member {
     }
 
     async fn take_lead(&self, transfer: storgo_protocol::raft::Transfer) -> Served {
-        let answer = self.raft.handle_transfer_leader(wire::read_transfer(transfer)?).await?;
+        let request = wire::read_transfer(transfer)?;
+        // Who asks does not know why this one does not stand for election by itself.
+        if *request.to_node_id() == self.me && !self.may_lead.load(Ordering::Relaxed) {
+            return Err("this member may not lead now".into());
+        }
+        let answer = self.raft.handle_transfer_leader(request).await?;
         Ok(Body::Transferred(wire::transfer_answer(&answer)))
     }
 
