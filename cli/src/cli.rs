@@ -10,7 +10,7 @@ use crate::context::GlobalArgs;
 ///
 /// Try it whole on this machine: storgo demo
 #[derive(Debug, Parser)]
-#[command(name = "storgo", version, arg_required_else_help = true, propagate_version = true, max_term_width = 110)]
+#[command(name = "storgo", version, arg_required_else_help = true, max_term_width = 110)]
 #[command(
     after_help = "Exit codes: 0 done, 1 failed, 2 usage, 3 not found, 4 not enough shards, 5 corrupt, 6 no space, \
                         7 denied, 8 unavailable, 9 conflict."

@@ -17,10 +17,10 @@ use super::members::{Keys, Members, Wrote};
 use super::operation::{Did, Operation, Told};
 use crate::harness::{Node, Signal, until};
 
-const CLIENTS: u64 = 6;
+const CLIENTS: u64 = 12;
 
 /// Keys of the register kind; few, so that clients meet.
-const KEYS: u8 = 24;
+const KEYS: u8 = 48;
 
 /// How often something is done to the members; more with `STORGO_BLOWS`.
 const BLOWS: u64 = 14;
@@ -137,7 +137,7 @@ fn strike(network: &mut Members, rng: &mut StdRng, war: &War) -> &'static str {
             "a slot was sent elsewhere"
         }
     };
-    some_time(war, 120);
+    some_time(war, 300);
     what
 }
 
