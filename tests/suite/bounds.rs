@@ -42,6 +42,10 @@ const FRAMES: &str = "what_comes_beyond_its_bounds_is_dropped";
 const ROUTER: &str = "node/consensus/src/router/tests.rs";
 const PASSED_OVER: &str = "who_fails_again_and_again_is_passed_over_for_a_while";
 const BUCKET: &str = "protocol/src/meta/bucket.rs";
+const CLUSTER: &str = "protocol/src/cluster/tests.rs";
+const CLUSTER_ANSWERS: &str = "answers_come_back_as_they_were_and_strangers_are_no_members";
+const NETWORK: &str = "node/consensus/src/cluster/tests.rs";
+const NETWORK_FULL: &str = "a_network_has_no_more_members_and_buckets_than_it_has_room_for";
 const COMMAND: &str = "protocol/src/meta/command/tests.rs";
 const VERSION: &str = "protocol/src/meta/version/tests.rs";
 
@@ -482,6 +486,35 @@ const ROWS: &[Row] = &[
     Bound("ROUTER_FAILURES_MAX", ROUTER, PASSED_OVER, "one silence more"),
     Bound("ROUTER_OPEN_SECONDS", ROUTER, PASSED_OVER, "a silence longer ago"),
     Bound("ROUTER_PEERS_MAX", ROUTER, PASSED_OVER, "one silent peer more"),
+    Bound(
+        "BUCKET_MEMBERS_MAX",
+        BUCKET,
+        "members_are_bounded_and_in_order_and_only_they_are_admitted",
+        "one member more",
+    ),
+    Bound("BUCKET_KEYS_MAX", CLUSTER, "a_row_beyond_its_bounds_is_refused", "one generation more"),
+    Bound(
+        "BUCKET_WRAPPED_BYTES_MAX",
+        CLUSTER,
+        "all_wrapped_keys_of_a_bucket_fit_its_row",
+        "one generation more for 200",
+    ),
+    Bound("BUCKET_NAME_CHARS_MAX", CLUSTER, "names_of_buckets_are_those_of_s3", "one letter more"),
+    Bound("BUCKETS_MAX", NETWORK, NETWORK_FULL, "one bucket more"),
+    Bound("BUCKETS_LISTED_MAX", CLUSTER, CLUSTER_ANSWERS, "one bucket more in a page"),
+    Bound("GROUPS_MAX", CLUSTER, "a_row_beyond_its_bounds_is_refused", "one group more"),
+    Bound("MEMBERS_MAX", NETWORK, NETWORK_FULL, "one member more"),
+    Bound("MEMBER_ADDRESSES_MAX", CLUSTER, "a_row_beyond_its_bounds_is_refused", "one address more"),
+    Bound(
+        "INTRODUCED_MAX",
+        "node/consensus/src/cluster/sessions.rs",
+        "whoever_spoke_least_lately_has_to_introduce_itself_again",
+        "one user more",
+    ),
+    Bound("TOLD_BYTES_MAX", CLUSTER, CLUSTER_ANSWERS, "an answer of one byte more"),
+    Bound("ASKS_INBOUND_MAX", COURIER, FRAMES, "more questions at once"),
+    Own("ASK_SECONDS_MAX", "how long this side works on a question, and waits for an answer"),
+    Own("RAFT_PATIENCE_MS", "how long this side lets signs of life wait for others"),
     Own("RAFT_LANE_IDLE_SECONDS", "how long this side keeps a queue; `an_idle_lane_is_forgotten_and_made_again`"),
     Bound(
         "CLOCK_OFF_MS_MAX",

@@ -283,10 +283,13 @@ async fn groups(context: &Context, args: &ShowArgs) -> Result<(), CliError> {
             let mut line = format!("{:>5}  {leader:<8}  {:>5}  {:>9}  ", row.group, row.term, row.applied);
             line.push_str(&row.voters.iter().map(last).collect::<Vec<_>>().join(" "));
             if !row.learners.is_empty() {
-                line.push_str(&format!("  and {} that follow", amounts::count(row.learners.len() as u64, "member")));
+                line += "  and ";
+                line += &amounts::count(row.learners.len() as u64, "member");
+                line += " that follow";
             }
             if !row.stopped.is_empty() {
-                line.push_str(&format!("  STOPPED: {}", row.stopped));
+                line += "  STOPPED: ";
+                line += &row.stopped;
             }
             lines.push(line);
         }

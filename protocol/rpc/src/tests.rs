@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use storgo_protocol::{ContentId, NetworkId, PeerId};
+use storgo_protocol::cluster::{Ask, Told};
+use storgo_protocol::{ContentId, GroupId, NetworkId, PeerId};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -69,6 +70,11 @@ fn peer() -> PeerRow {
 
 #[async_trait]
 impl NodeApi for Known {
+    async fn ask(&self, peer: Option<PeerId>, group: GroupId, ask: Ask) -> Result<Told, ApiError> {
+        assert_eq!((peer, group, ask), (Some(PEER), GroupId::new(3), Ask::Status));
+        Ok(Told::Done)
+    }
+
     async fn status(&self) -> Result<NodeStatus, ApiError> {
         Ok(status())
     }
@@ -99,6 +105,7 @@ async fn every_question_comes_back_as_it_was_answered() {
     assert_eq!(client.peers().await.unwrap(), [peer()]);
     assert_eq!(client.dht_find(PEER).await.unwrap().first().unwrap().peer, PEER);
     assert_eq!(client.dht_routing_table().await.unwrap().first().unwrap().distance_bits, 256);
+    assert_eq!(client.ask(Some(PEER), GroupId::new(3), &Ask::Status).await.unwrap(), Told::Done);
     let refused = client.dht_providers(ContentId::from_bytes([1; 32])).await;
     assert!(matches!(&refused, Err(RpcError::Unavailable { reason }) if reason.contains("timed out")), "{refused:?}");
 

@@ -76,12 +76,20 @@ pub enum Ask {
     SlotLook {
         /// The slot.
         slot: Slot,
-        /// At its source, the records that come next behind the one that came last at the target, if any did; `None` at
-        /// the target.
-        rest: Option<Option<Bytes>>,
+        /// Which side it is.
+        side: MoveSide,
     },
     /// How the group is there.
     Status,
+}
+
+/// A side of a slot's move.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MoveSide {
+    /// Where it comes.
+    Target,
+    /// Whence: with the records that come next, behind the one that came last at the target, if any did.
+    Source(Option<Bytes>),
 }
 
 /// Says which user speaks through a connection.
@@ -266,11 +274,13 @@ impl Ask {
                 Wire::SpreadBucket(wire::SpreadBucket { bucket: bucket.as_bytes().to_vec().into() })
             }
             Self::Steer(steer) => Wire::Steer(steer.to_wire()),
-            Self::SlotLook { slot, rest } => Wire::SlotLook(wire::SlotLook {
-                slot: slot.number().into(),
-                source: rest.is_some(),
-                last: rest.clone().flatten(),
-            }),
+            Self::SlotLook { slot, side } => {
+                let (source, last) = match side {
+                    MoveSide::Target => (false, None),
+                    MoveSide::Source(last) => (true, last.clone()),
+                };
+                Wire::SlotLook(wire::SlotLook { slot: slot.number().into(), source, last })
+            }
             Self::Status => Wire::Status(wire::Status {}),
         };
         wire::Ask { ask: Some(ask) }.encode_to_vec().into()
@@ -319,7 +329,8 @@ impl Ask {
             Wire::Steer(steer) => Self::Steer(Steer::from_wire(steer)?),
             Wire::SlotLook(look) => {
                 let last = look.last.map(|last| at_most(last, 3 * REDIS_KEY_BYTES_MAX)).transpose()?;
-                Self::SlotLook { slot: Slot::from_wire(look.slot)?, rest: look.source.then_some(last) }
+                let side = if look.source { MoveSide::Source(last) } else { MoveSide::Target };
+                Self::SlotLook { slot: Slot::from_wire(look.slot)?, side }
             }
             Wire::Status(wire::Status {}) => Self::Status,
         })

@@ -17,7 +17,7 @@ mod wire {
     include!(concat!(env!("OUT_DIR"), "/storgo.cluster.v1.rs"));
 }
 
-pub use ask::{Ask, Introduction, Level, Listing, Steer};
+pub use ask::{Ask, Introduction, Level, Listing, MoveSide, Steer};
 pub use bucket::{Bucket, FormerWriter, MemberKeys, ReadPreference, Replication, is_bucket_name};
 pub use map::ClusterMap;
 pub use rows::{GroupRow, MemberRow, MemberState, NetworkRow, RowKey, SlotMove, SlotRange, SlotTable};

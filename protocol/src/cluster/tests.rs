@@ -104,7 +104,7 @@ fn a_row_beyond_its_bounds_is_refused() {
     assert!(GroupRow::decode(many(seats).encode()).is_ok());
     assert!(GroupRow::decode(many(seats + 1).encode()).is_err());
     assert!(GroupRow::decode(many(0).encode()).is_err());
-    for groups in [0, 1025] {
+    for groups in [0, u32::try_from(crate::limits::GROUPS_MAX + 1).unwrap()] {
         assert!(NetworkRow::decode(NetworkRow { groups, ..network() }.encode()).is_err());
     }
     assert!(NetworkRow::decode(NetworkRow { voters: 2, ..network() }.encode()).is_err());
@@ -246,9 +246,9 @@ fn questions_come_back_as_they_were() {
         Ask::Steer(Steer::Remove(connection)),
         Ask::Steer(Steer::Transfer(GroupId::new(3), connection)),
         Ask::Steer(Steer::MoveSlot(slot, GroupId::new(3))),
-        Ask::SlotLook { slot, rest: None },
-        Ask::SlotLook { slot, rest: Some(None) },
-        Ask::SlotLook { slot, rest: Some(Some(Bytes::from_static(b"k"))) },
+        Ask::SlotLook { slot, side: MoveSide::Target },
+        Ask::SlotLook { slot, side: MoveSide::Source(None) },
+        Ask::SlotLook { slot, side: MoveSide::Source(Some(Bytes::from_static(b"k"))) },
         Ask::Status,
     ] {
         assert_eq!(Ask::decode(ask.encode()), Ok(ask));
@@ -306,6 +306,8 @@ fn answers_come_back_as_they_were_and_strangers_are_no_members() {
     }
     let many = Told::Buckets { buckets: vec![row; BUCKETS_LISTED_MAX + 1], more: false };
     assert!(Told::decode(many.encode()).is_err());
+    let long = Bytes::from(vec![0; crate::limits::TOLD_BYTES_MAX + 1]);
+    assert!(matches!(Told::decode(long), Err(crate::DecodeError::TooMany { .. })));
     let foreign = ClusterMap { network: NetworkRow { root: identity(8).id(), ..network() }, ..map() };
     assert!(Told::decode(Told::Map(Some(Box::new(foreign))).encode()).is_err());
 }

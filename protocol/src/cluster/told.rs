@@ -15,6 +15,7 @@ use crate::meta::{Reply, SlotState, Stamp, Version};
 use crate::{DecodeError, PeerId};
 
 /// An answer.
+#[expect(clippy::large_enum_variant, reason = "an answer is made, and taken apart at once")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// It is done.
@@ -182,9 +183,9 @@ fn some_peer(bytes: &[u8]) -> Result<Option<PeerId>, DecodeError> {
     if bytes.is_empty() { Ok(None) } else { peer(bytes).map(Some) }
 }
 
-fn stale_to_wire(stale: Option<Duration>) -> Option<wire::Staleness> {
+fn stale_to_wire(stale: Option<Duration>) -> wire::Staleness {
     let ms = stale.map(|stale| u64::try_from(stale.as_millis()).unwrap_or(u64::MAX));
-    Some(wire::Staleness { ms })
+    wire::Staleness { ms }
 }
 
 fn stale_from_wire(stale: Option<wire::Staleness>) -> Option<Duration> {
@@ -224,7 +225,7 @@ impl Listed {
     fn to_wire(&self) -> wire::Listed {
         let key = |(key, version): &(Bytes, Version)| wire::ListedKey { key: key.clone(), version: version.encode() };
         let keys = self.found.iter().map(key).collect();
-        wire::Listed { keys, more: self.more, stale: stale_to_wire(self.stale), slots: self.slots.clone() }
+        wire::Listed { keys, more: self.more, stale: Some(stale_to_wire(self.stale)), slots: self.slots.clone() }
     }
 
     fn from_wire(listed: wire::Listed) -> Result<Self, DecodeError> {
@@ -246,7 +247,7 @@ impl Told {
             Self::Reply(reply) => Wire::Reply(reply.encode()),
             Self::Found(found) => Wire::Found(wire::Found {
                 version: found.version.as_ref().map(Version::encode),
-                stale: stale_to_wire(found.stale),
+                stale: Some(stale_to_wire(found.stale)),
             }),
             Self::Listed(listed) => Wire::Listed(listed.to_wire()),
             Self::Map(None) => Wire::Map(wire::Map { same: true, ..wire::Map::default() }),

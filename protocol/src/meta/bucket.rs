@@ -108,7 +108,7 @@ impl BucketConfig {
             versioning: self.versioning,
             inline_max: self.inline_bytes_max,
             fenced: self.fenced,
-            members: self.members.iter().map(BucketMember::to_wire).collect(),
+            members: self.members.iter().copied().map(BucketMember::to_wire).collect(),
         };
         [config.encode_to_vec().as_slice(), &self.unknown].concat().into()
     }
@@ -151,7 +151,7 @@ impl BucketConfig {
 }
 
 impl BucketMember {
-    fn to_wire(&self) -> wire::BucketMember {
+    fn to_wire(self) -> wire::BucketMember {
         wire::BucketMember { user: self.user.as_bytes().to_vec().into(), writes: self.writes }
     }
 }

@@ -118,15 +118,10 @@ impl Keys {
         self.client.close().await;
     }
 
-    fn command(&self, action: impl FnOnce(RequestId) -> Action) -> Command {
-        let request = RequestId::new(now_ms(), rand::random());
-        Command { feature: FEATURE_LEVEL, request: Some(request), action: action(request) }
-    }
-
     /// Writes a value.
     pub async fn put(&self, key: &str, value: u64, condition: Condition) -> Wrote {
         let sealed = [value.to_be_bytes().as_slice(), &[0; TAG_BYTES]].concat();
-        let command = self.command(|request| {
+        let command = command(|request| {
             let body = InlineBody { generation: 1, salt: [7; 32], sealed: sealed.into(), unknown: bytes::Bytes::new() };
             let version = Version::new(ObjectId::from_bytes([1; 16]), request, Body::Inline(body));
             let previous = if let Condition::Version(id) = condition { Some(id) } else { None };
@@ -138,7 +133,7 @@ impl Keys {
     }
 
     pub async fn delete(&self, key: &str) -> Wrote {
-        let command = self.command(|_| {
+        let command = command(|_| {
             let (bucket, generation) = (self.config.bucket, self.config.generation);
             let (key, condition) = (key.to_owned().into(), Condition::Always);
             Action::Delete(Box::new(Delete { bucket, generation, key, version: None, condition, marker: None }))
@@ -174,4 +169,9 @@ impl Keys {
 fn now_ms() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     u64::try_from(now.unwrap_or(Duration::ZERO).as_millis()).unwrap()
+}
+
+fn command(action: impl FnOnce(RequestId) -> Action) -> Command {
+    let request = RequestId::new(now_ms(), rand::random());
+    Command { feature: FEATURE_LEVEL, request: Some(request), action: action(request) }
 }

@@ -17,7 +17,7 @@ use super::members::{Keys, Members, Wrote};
 use super::operation::{Did, Operation, Told};
 use crate::harness::{Node, Signal, until};
 
-const CLIENTS: u64 = 12;
+const CLIENTS: usize = 12;
 
 /// Keys of the register kind; few, so that clients meet.
 const KEYS: u8 = 48;
@@ -163,8 +163,8 @@ fn every_answer_can_be_explained_whatever_happens_to_the_members() {
     });
     let clients: Vec<_> = (0..CLIENTS)
         .map(|number| {
-            let (war, keys) = (Arc::clone(&war), Arc::clone(&keys[number as usize % keys.len()]));
-            let mut rng = StdRng::seed_from_u64(seed ^ (number + 1));
+            let (war, keys) = (Arc::clone(&war), Arc::clone(&keys[number % keys.len()]));
+            let mut rng = StdRng::seed_from_u64(seed ^ (number as u64 + 1));
             runtime.spawn(async move {
                 while !war.over.load(Ordering::Relaxed) {
                     war.act(&keys, &mut rng).await;

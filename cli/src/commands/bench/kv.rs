@@ -83,6 +83,7 @@ struct Pace {
     longest_ms: f64,
 }
 
+#[expect(clippy::cast_precision_loss, reason = "counts of one run")]
 impl Pace {
     fn of(mut micros: Vec<u32>, seconds: f64) -> Self {
         micros.sort_unstable();

@@ -7,8 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use storgo_protocol::cluster::{Ask, ClusterMap, GroupRow, MemberState, RowKey, SlotMove, Told};
+use storgo_protocol::cluster::{Ask, ClusterMap, GroupRow, MemberRow, MemberState, MoveSide, RowKey, SlotMove, Told};
 use storgo_protocol::limits::ROWS_CHANGED_MAX;
 use storgo_protocol::meta::{Reply, Slot, Stamp};
 use storgo_protocol::{GroupId, PeerId};
@@ -73,12 +72,8 @@ pub(super) async fn conduct(inner: Arc<Inner>) {
 
 /// Asks all members whether they are there.
 async fn listen(inner: &Inner, map: &ClusterMap, heard: &mut Heard) {
-    let members: Vec<PeerId> = map
-        .members
-        .values()
-        .filter(|member| member.state != MemberState::Removed)
-        .map(|member| member.peer())
-        .collect();
+    let members: Vec<PeerId> =
+        map.members.values().filter(|member| member.state != MemberState::Removed).map(MemberRow::peer).collect();
     heard.0.retain(|peer, _| members.contains(peer));
     let ask = Ask::Map { known: map.revision };
     let asked = members.iter().map(|peer| async {
@@ -124,8 +119,8 @@ async fn carry(inner: &Inner, slot: Slot, wanted: SlotMove, revision: Stamp) -> 
     let of = Move { slot, source: wanted.from, target: wanted.to };
     for _ in 0..STEPS_MAX {
         // The target first: what it has decides what is read at the source.
-        let target = look(inner, of.target, slot, None).await?.side;
-        let source = look(inner, of.source, slot, Some(target.last.clone())).await?;
+        let target = look(inner, of.target, slot, MoveSide::Target).await?.side;
+        let source = look(inner, of.source, slot, MoveSide::Source(target.last.clone())).await?;
         match moves::next(of, Aim::Arrive, &source, &target) {
             Next::Tell(group, action) => {
                 let ask = Ask::Command(change::command(action));
@@ -141,8 +136,8 @@ async fn carry(inner: &Inner, slot: Slot, wanted: SlotMove, revision: Stamp) -> 
     Err("it takes longer".to_owned())
 }
 
-async fn look(inner: &Inner, group: GroupId, slot: Slot, rest: Option<Option<Bytes>>) -> Result<Source, String> {
-    match inner.client.ask(group, &Ask::SlotLook { slot, rest }, STEP).await {
+async fn look(inner: &Inner, group: GroupId, slot: Slot, side: MoveSide) -> Result<Source, String> {
+    match inner.client.ask(group, &Ask::SlotLook { slot, side }, STEP).await {
         Ok(Told::SlotSide { state, holds, last, rest }) => {
             Ok(Source { side: machine::SlotSide { state, holds, last }, rest })
         }

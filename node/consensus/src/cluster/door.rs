@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use storgo_protocol::cluster::{
     Ask, Bucket, BucketRow, Failed, FailedKind, Found, GroupStatus, Level, Listed, Listing, MemberRow, MemberState,
-    RowKey, SlotMove, Steer, Told,
+    MoveSide, RowKey, SlotMove, Steer, Told,
 };
 use storgo_protocol::limits::{ASK_SECONDS_MAX, BUCKETS_LISTED_MAX, BUCKETS_MAX, MEMBERS_MAX, SHIPPED_BYTES_MAX};
 use storgo_protocol::meta::{Action, BucketId, Command, RefusedKind, Reply, Slot, Stamp, VersionId};
@@ -52,6 +52,7 @@ impl GroupsDoor for Door {
 }
 
 /// What a caller can do about a group's failure.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
 fn failed(error: GroupError) -> Failed {
     let kind = match &error {
         GroupError::NotLeader { leader, .. } => FailedKind::NotLeader(leader.map(|seat| seat.peer)),
@@ -94,7 +95,7 @@ impl Door {
             }
             Ask::SpreadBucket { bucket } => self.spread_by_id(from, bucket).await,
             Ask::Steer(steer) => self.steer(from, group, steer).await,
-            Ask::SlotLook { slot, rest } => self.slot_look(from, group, slot, rest).await,
+            Ask::SlotLook { slot, side } => self.slot_look(from, group, slot, side).await,
             Ask::Status => self.status(from, group),
         }
     }
@@ -438,11 +439,11 @@ impl Door {
         Ok(())
     }
 
-    async fn slot_look(&self, from: PeerId, group: GroupId, slot: Slot, rest: Option<Option<Bytes>>) -> Answer {
+    async fn slot_look(&self, from: PeerId, group: GroupId, slot: Slot, side: MoveSide) -> Answer {
         self.members_only(from)?;
-        let look = |view: &dyn machine::View| match &rest {
-            Some(last) => moves::look_at_source(view, slot, last.as_ref(), SHIPPED_BYTES_MAX),
-            None => Ok(moves::Source { side: moves::look_at_target(view, slot)?, rest: Vec::new() }),
+        let look = |view: &dyn machine::View| match &side {
+            MoveSide::Source(last) => moves::look_at_source(view, slot, last.as_ref(), SHIPPED_BYTES_MAX),
+            MoveSide::Target => Ok(moves::Source { side: moves::look_at_target(view, slot)?, rest: Vec::new() }),
         };
         let read = self.groups.read(group, Level::Linearizable, WITHIN, look).await.map_err(failed)?;
         let moves::Source { side: machine::SlotSide { state, holds, last }, rest } = read.value;

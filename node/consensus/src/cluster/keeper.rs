@@ -413,7 +413,7 @@ impl Inner {
         match self.config.groups.forget(id).await {
             Ok(()) => tracing::info!(group = %id, "this member has left the group"),
             Err(error) => {
-                tracing::warn!(group = %id, error = &error as &dyn std::error::Error, "a group is not forgotten")
+                tracing::warn!(group = %id, error = &error as &dyn std::error::Error, "a group is not forgotten");
             }
         }
     }

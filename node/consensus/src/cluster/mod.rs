@@ -25,6 +25,9 @@ pub use keeper::{Cluster, ClusterConfig, Founding};
 
 use storgo_protocol::GroupId;
 
+#[cfg(test)]
+mod tests;
+
 /// The group that keeps the network's affairs.
 pub const GROUP_0: GroupId = GroupId::new(0);
 

@@ -162,6 +162,14 @@ async fn what_comes_beyond_its_bounds_is_dropped() {
         left.receive(from, frame(RAFT_ENVELOPES_MAX), &serve);
     }
     assert_eq!(working(), RAFT_INBOUND_MAX);
+    // Clients have room of their own.
+    let asking = || ASKS_INBOUND_MAX - left.asked.available_permits();
+    let ask = left.envelope(LogIncarnation::new(0), GroupId::new(1), 1, Body::Ask(Bytes::new()));
+    let frame = Bytes::from(Frame { envelopes: vec![ask; RAFT_ENVELOPES_MAX] }.encode_to_vec());
+    for _ in 0..=ASKS_INBOUND_MAX / RAFT_ENVELOPES_MAX {
+        left.receive(from, frame.clone(), &serve);
+    }
+    assert_eq!(asking(), ASKS_INBOUND_MAX);
 }
 
 #[tokio::test(start_paused = true)]

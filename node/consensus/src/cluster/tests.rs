@@ -1,0 +1,302 @@
+//! One member with real groups, and clients that ask it: who may do what, and what is bounded.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use parking_lot::Mutex;
+use storgo_object::ports::{Metadata as _, MetadataError, OsRandom, SystemClock};
+use storgo_protocol::cluster::{
+    Ask, Bucket, Failed, FailedKind, Introduction, Level, MemberKeys, MemberRow, MemberState, MoveSide, ReadPreference,
+    Replication, RowKey, Steer, Told,
+};
+use storgo_protocol::limits::{BUCKETS_MAX, MEMBERS_MAX, ROWS_CHANGED_MAX};
+use storgo_protocol::meta::{BucketConfig, BucketId, BucketMember, KeyRule, RowChange, Stamp};
+use storgo_protocol::{
+    Identity, Invite, InviteRole, InviteTerms, LogIncarnation, MemberKey, NetworkId, PeerId, WrappedKey,
+};
+use storgo_store::log::{Log, LogConfig};
+use storgo_store::records::{Records, RecordsConfig};
+use storgo_store::{NodeKey, OsDisk};
+
+use super::*;
+use crate::groups::{Groups, GroupsConfig};
+use crate::seat::Seat;
+use crate::transport::{Transport, TransportError};
+use crate::{Elections, Snapshots};
+
+const LONG: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Frames between the member and its clients, in this process.
+#[derive(Debug, Default)]
+struct Air {
+    member: Mutex<Option<Groups>>,
+    clients: Mutex<BTreeMap<PeerId, MetadataClient>>,
+}
+
+#[derive(Debug)]
+struct End(PeerId, std::sync::Arc<Air>);
+
+#[async_trait]
+impl Transport for End {
+    async fn send(&self, to: PeerId, frame: Bytes) -> Result<(), TransportError> {
+        let client = self.1.clients.lock().get(&to).cloned();
+        let member = self.1.member.lock().clone();
+        match (client, member) {
+            (Some(client), _) => client.receive(self.0, frame),
+            (None, Some(member)) if member.me().peer == to => member.receive(self.0, frame),
+            _ => return Err(TransportError { peer: to, reason: "nobody".to_owned() }),
+        }
+        Ok(())
+    }
+}
+
+struct Rig {
+    air: std::sync::Arc<Air>,
+    cluster: Cluster,
+    log: Log,
+    records: Records,
+    _dir: tempfile::TempDir,
+}
+
+fn identity(seed: u8) -> Identity {
+    Identity::from_seed(&[seed; 32])
+}
+
+fn invite(root: u8, role: InviteRole, expires_seconds: u64) -> Invite {
+    let (root, key) = (identity(root), identity(200));
+    Invite { terms: InviteTerms::new(&root, key.id(), role, expires_seconds), key, addresses: Vec::new() }
+}
+
+fn member(seed: u8, invite: &Invite) -> MemberRow {
+    MemberRow {
+        admission: invite.admit(identity(seed).id()),
+        incarnation: LogIncarnation::new(1),
+        zone: String::new(),
+        addresses: Vec::new(),
+        state: MemberState::Active,
+        agent: String::new(),
+    }
+}
+
+fn bucket(owner: &Identity, name: &str) -> Bucket {
+    let wrapped = WrappedKey { generation: 1, ephemeral: MemberKey::from_bytes([3; 32]), sealed: [4; 48] };
+    let user = owner.id();
+    Bucket {
+        config: BucketConfig {
+            bucket: BucketId::from_bytes(*blake3::hash(name.as_bytes()).as_bytes().first_chunk().unwrap()),
+            generation: 1,
+            rule: KeyRule::Flat { spread: 8 },
+            versioning: false,
+            inline_bytes_max: 1024,
+            fenced: false,
+            members: vec![BucketMember { user, writes: true }],
+            unknown: Bytes::new(),
+        },
+        name: name.to_owned(),
+        owner: user,
+        created_ms: 0,
+        key_generation: 1,
+        keys: vec![MemberKeys { user, key: MemberKey::from_bytes([2; 32]), wrapped: vec![wrapped] }],
+        redundancy: None,
+        replication: Replication::Replicated,
+        read_preference: ReadPreference::Linearizable,
+        former: Vec::new(),
+        unknown: Bytes::new(),
+    }
+}
+
+impl Rig {
+    async fn new() -> Self {
+        let (dir, air) = (tempfile::tempdir().unwrap(), std::sync::Arc::<Air>::default());
+        let (disk, key, random) =
+            (std::sync::Arc::new(OsDisk::default()), NodeKey::from_bytes([7; 32]), std::sync::Arc::new(OsRandom));
+        let (log, opening) =
+            Log::open(disk.clone(), &dir.path().join("log"), LogConfig::new(key.clone()), random.clone())
+                .await
+                .unwrap();
+        let config = RecordsConfig::new(key);
+        let (records, _) = Records::open(disk, &dir.path().join("records"), config, random.clone()).await.unwrap();
+        let me = identity(2).id();
+        let transport: std::sync::Arc<dyn Transport> = std::sync::Arc::new(End(me, air.clone()));
+        let clock = std::sync::Arc::new(SystemClock);
+        let groups = Groups::new(GroupsConfig {
+            me: Seat { peer: me, incarnation: opening.incarnation },
+            log: log.clone(),
+            records: records.clone(),
+            transport: transport.clone(),
+            clock: clock.clone(),
+            elections: Elections::default(),
+            snapshots: Snapshots::default(),
+            seed: 1,
+        });
+        *air.member.lock() = Some(groups.clone());
+        let cluster = Cluster::start(ClusterConfig {
+            groups,
+            transport,
+            admission: invite(1, InviteRole::Metadata, 0).admit(me),
+            founding: Some(Founding { groups: 3, voters: 3 }),
+            zone: String::new(),
+            agent: String::new(),
+            addresses: std::sync::Arc::new(Vec::new),
+            others: std::sync::Arc::new(Vec::new),
+            gone_after: LONG,
+            clock,
+            random,
+        });
+        let rig = Self { air, cluster: cluster.await.unwrap(), log, records, _dir: dir };
+        let deadline = tokio::time::Instant::now() + LONG;
+        while rig.cluster.client().map().is_none_or(|map| map.groups.values().any(|group| !group.founded)) {
+            assert!(tokio::time::Instant::now() < deadline, "the network does not begin");
+            tokio::task::yield_now().await;
+        }
+        rig
+    }
+
+    /// A client of a user, on a connection of its own.
+    fn client(&self, user: u8, connection: u8) -> MetadataClient {
+        let (me, transport) =
+            (identity(connection).id(), std::sync::Arc::new(End(identity(connection).id(), self.air.clone())));
+        let client = MetadataClient::new(
+            me,
+            std::sync::Arc::new(identity(user)),
+            self.cluster.network(),
+            transport,
+            std::sync::Arc::new(SystemClock),
+            std::sync::Arc::new(OsRandom),
+        );
+        client.start_with(vec![identity(2).id()]);
+        self.air.clients.lock().insert(me, client.clone());
+        client
+    }
+
+    async fn asks(&self, client: &MetadataClient, ask: &Ask) -> Told {
+        client.refresh().await.unwrap();
+        client.ask(GROUP_0, ask, LONG).await.unwrap()
+    }
+
+    async fn end(self) {
+        self.cluster.stop().await;
+        self.cluster.groups().stop().await;
+        self.records.close().await.unwrap();
+        self.log.close().await.unwrap();
+    }
+}
+
+fn kind(told: Told) -> FailedKind {
+    match told {
+        Told::Failed(Failed { kind, .. }) => kind,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn buckets_are_their_owners_and_strangers_learn_nothing_of_them() {
+    let rig = Rig::new().await;
+    let (owner, other) = (rig.client(10, 110), rig.client(11, 111));
+    let wanted = bucket(&identity(10), "photos");
+    owner.set_bucket("photos", Some(wanted.clone()), None).await.unwrap();
+    // Again, as after an answer that was lost.
+    owner.set_bucket("photos", Some(wanted.clone()), None).await.unwrap();
+    let row = owner.bucket("photos").await.unwrap().unwrap();
+    assert_eq!(row.bucket, wanted);
+    assert!(other.bucket("photos").await.unwrap().is_none());
+    assert_eq!(other.buckets("").await.unwrap(), (Vec::new(), false));
+    assert_eq!(owner.buckets("").await.unwrap().0.len(), 1);
+    let denied = other.get(&wanted.config, b"key", None, Level::Linearizable).await;
+    assert!(matches!(denied, Err(MetadataError::Denied(_))), "{denied:?}");
+    let listing = storgo_protocol::cluster::Listing {
+        bucket: wanted.config.bucket,
+        prefix: Bytes::new(),
+        after: None,
+        limit: 10,
+        versions: false,
+    };
+    assert!(matches!(other.list(&wanted.config, &listing, Level::Eventual).await, Err(MetadataError::Denied(_))));
+    assert!(owner.list(&wanted.config, &listing, Level::Linearizable).await.unwrap().found.is_empty());
+
+    let taken = other.set_bucket("photos", Some(bucket(&identity(11), "photos")), None).await;
+    assert!(matches!(taken, Err(MetadataError::Conflict(_))), "{taken:?}");
+    for (what, change) in [
+        ("another's", Box::new(|bucket: &mut Bucket| bucket.owner = identity(11).id()) as Box<dyn Fn(&mut Bucket)>),
+        ("another layout", Box::new(|bucket| bucket.config.rule = KeyRule::Tree)),
+        ("another id", Box::new(|bucket| bucket.config.bucket = BucketId::from_bytes([9; 16]))),
+        ("a generation left out", Box::new(|bucket| bucket.config.generation = 3)),
+    ] {
+        let mut changed = wanted.clone();
+        changed.config.generation = 2;
+        change(&mut changed);
+        let refused = owner.set_bucket("photos", Some(changed), Some(row.revision)).await;
+        assert!(matches!(refused, Err(MetadataError::Refused(_))), "{what}: {refused:?}");
+    }
+    // It goes only after it was fenced, and then it is gone for all.
+    assert!(matches!(owner.set_bucket("photos", None, Some(row.revision)).await, Err(MetadataError::Refused(_))));
+    let mut fenced = wanted.clone();
+    (fenced.config.generation, fenced.config.fenced) = (2, true);
+    owner.set_bucket("photos", Some(fenced), Some(row.revision)).await.unwrap();
+    let revision = owner.bucket("photos").await.unwrap().unwrap().revision;
+    owner.set_bucket("photos", None, Some(revision)).await.unwrap();
+    assert!(owner.bucket("photos").await.unwrap().is_none());
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_members_steer_and_only_who_was_admitted_joins() {
+    let rig = Rig::new().await;
+    let client = rig.client(10, 110);
+    let row = RowChange { key: RowKey::Network.encode(), expected: None, value: None };
+    for ask in [
+        Ask::Command(change::rows(vec![row])),
+        Ask::Steer(Steer::Drain(identity(2).id())),
+        Ask::Status,
+        Ask::SlotLook { slot: storgo_protocol::meta::Slot::new(1).unwrap(), side: MoveSide::Target },
+    ] {
+        assert_eq!(kind(rig.asks(&client, &ask).await), FailedKind::Denied, "{ask:?}");
+    }
+    // An introduction that was overheard opens no other connection.
+    let overheard = Introduction::new(&identity(10), rig.cluster.network(), identity(111).id());
+    assert_eq!(kind(rig.asks(&client, &Ask::Introduction(overheard)).await), FailedKind::Denied);
+
+    let metadata = invite(1, InviteRole::Metadata, 0);
+    let join = |row: MemberRow| Ask::Join(Box::new(row));
+    let someone = rig.client(10, 30);
+    assert_eq!(kind(rig.asks(&client, &join(member(30, &metadata))).await), FailedKind::Denied, "for another peer");
+    let foreign = invite(9, InviteRole::Metadata, 0);
+    assert_eq!(kind(rig.asks(&someone, &join(member(30, &foreign))).await), FailedKind::Denied);
+    let over = invite(1, InviteRole::Metadata, 1);
+    assert_eq!(kind(rig.asks(&someone, &join(member(30, &over))).await), FailedKind::Denied);
+    assert_eq!(rig.asks(&someone, &join(member(30, &metadata))).await, Told::Done);
+    // Who is in stays in when its invite is over.
+    assert_eq!(rig.asks(&someone, &join(member(30, &over))).await, Told::Done);
+    assert_ne!(rig.cluster.network(), NetworkId::from_name("storgo"));
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_has_no_more_members_and_buckets_than_it_has_room_for() {
+    let rig = Rig::new().await;
+    let groups = rig.cluster.groups();
+    let invite = invite(1, InviteRole::Storage, 0);
+    let id = |n: usize| {
+        let mut seed = [77; 32];
+        seed[..8].copy_from_slice(&n.to_le_bytes());
+        Identity::from_seed(&seed).id()
+    };
+    let members = (1..MEMBERS_MAX).map(|n| {
+        let row = MemberRow { admission: invite.admit(id(n)), ..member(30, &invite) };
+        (RowKey::Member(id(n)), row.encode())
+    });
+    let sample = bucket(&identity(10), "sample").encode();
+    let buckets = (0..BUCKETS_MAX).map(|n| (RowKey::Bucket(format!("bucket-{n:05}")), sample.clone()));
+    let rows: Vec<_> = members.chain(buckets).collect();
+    for rows in rows.chunks(ROWS_CHANGED_MAX) {
+        let rows = rows.iter().map(|(key, value)| change::row(key, None::<Stamp>, Some(value.clone()))).collect();
+        groups.propose(GROUP_0, change::rows(rows), LONG).await.unwrap();
+    }
+    let newcomer = rig.client(10, 30);
+    let full = rig.asks(&newcomer, &Ask::Join(Box::new(member(30, &invite)))).await;
+    assert_eq!(kind(full), FailedKind::Refused);
+    let full = newcomer.set_bucket("one-more", Some(bucket(&identity(10), "one-more")), None).await;
+    assert!(matches!(full, Err(MetadataError::Refused(_))), "{full:?}");
+    rig.end().await;
+}
