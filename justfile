@@ -25,11 +25,12 @@ kills:
 decay:
     STORGO_FLIPS=100000 STORGO_FLIP_VALUES=255 cargo test -p storgo-store decay:: -- --nocapture
 
-# Metadata groups in the simulator: seeds 0 to N, each with faults and a check of every answer.
+# Metadata groups in the simulator: seeds 0 to N, each with faults and a check of every answer; the first 100 twice.
 sim N:
     STORGO_SEEDS=0..{{ N }} cargo test -p storgo-consensus --test sim seeds -- --nocapture
+    STORGO_TWICE=0..100 cargo test -p storgo-consensus --test sim same_seed -- --nocapture
 
-# Eight faults planted in metadata groups, each of which the simulator has to catch.
+# Faults planted in metadata groups, each of which the simulator has to catch; it prints the seed.
 sim-planted:
     STORGO_PLANTED=1 cargo test -p storgo-consensus --test sim planted -- --nocapture
 

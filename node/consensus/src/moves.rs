@@ -15,6 +15,7 @@ use storgo_protocol::limits::SLOTS;
 use storgo_protocol::meta::{Action, Ship, Slot, SlotState, SlotTo, Stamp};
 
 use crate::machine::{self, MachineError, Pair, SlotSide, View};
+use crate::planted::{Planted, is_planted};
 
 /// A slot on its way from one group to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -152,6 +153,7 @@ impl Move {
         }
         match self.ship(since, source, target) {
             Some(step) => step,
+            None if is_planted(Planted::SlotAnsweredTwice) => self.switch(since, target),
             None => Next::Tell(self.source, Action::Forward(self.to())),
         }
     }
@@ -169,12 +171,16 @@ impl Move {
             let drop = Action::Drop { other: self.to(), since };
             return if source.side.holds { Next::Tell(self.source, drop) } else { Next::Done };
         }
-        match (self.ship(since, source, target), target.state) {
-            (Some(step), _) => step,
-            (None, Some(SlotState::Receiving { page, .. })) => {
+        self.ship(since, source, target).unwrap_or_else(|| self.switch(since, target))
+    }
+
+    /// All of it came.
+    const fn switch(self, since: Stamp, target: &SlotSide) -> Next {
+        match target.state {
+            Some(SlotState::Receiving { page, .. }) => {
                 Next::Tell(self.target, Action::Switch { from: self.from(), pages: page, since })
             }
-            (None, state) => Next::Elsewhere(state),
+            state => Next::Elsewhere(state),
         }
     }
 

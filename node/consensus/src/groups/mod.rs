@@ -290,6 +290,16 @@ impl Groups {
         changed.map_err(|_| GroupError::TimedOut { group: id, within })?.map_err(|error| error.of(id))
     }
 
+    /// Lets a learner go that is not to vote after all. At the leader.
+    ///
+    /// # Errors
+    /// As [`Groups::add_learner`].
+    pub async fn drop_learner(&self, id: GroupId, seat: Seat, within: Duration) -> Result<(), GroupError> {
+        let group = self.group(id)?;
+        let dropped = tokio::time::timeout(within, group.member.drop_learner(seat)).await;
+        dropped.map_err(|_| GroupError::TimedOut { group: id, within })?.map_err(|error| error.of(id))
+    }
+
     /// Asks another voter to lead. It has happened when the status says so.
     ///
     /// # Errors

@@ -244,6 +244,10 @@ async fn a_group_starts_again_from_its_disk_and_moves_to_other_seats() {
         cluster.nodes[0].groups.add_learner(GROUP, seat, LONG).await.unwrap();
     }
     let seats: Vec<Seat> = cluster.nodes.iter().map(|node| node.groups.me()).collect();
+    // One that is not to vote after all goes, and comes again.
+    cluster.nodes[0].groups.drop_learner(GROUP, seats[2], LONG).await.unwrap();
+    assert_eq!(cluster.nodes[0].groups.status(GROUP).unwrap().learners, BTreeSet::from([seats[1]]));
+    cluster.nodes[0].groups.add_learner(GROUP, seats[2], LONG).await.unwrap();
     cluster.nodes[0].groups.set_voters(GROUP, seats.iter().copied().collect(), LONG).await.unwrap();
     assert_eq!(cluster.nodes[0].groups.status(GROUP).unwrap().voters.len(), 3);
     cluster.nodes[0].groups.transfer(GROUP, seats[1]).await.unwrap();

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use openraft::errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError};
-use openraft::{EmptyNode, Raft, ReadPolicy};
+use openraft::{ChangeMembers, EmptyNode, Raft, ReadPolicy};
 use openraft_rt::deterministic_rng::DeterministicRng;
 use openraft_rt_tokio::TokioRuntime;
 use storgo_protocol::meta::{Proposal, Reply};
@@ -173,6 +173,12 @@ impl Member {
     /// Takes a seat in as a learner, and waits until it is almost as far as the others.
     pub(crate) async fn add_learner(&self, seat: Seat) -> Result<(), MemberError> {
         self.raft.add_learner(seat, EmptyNode::new(), true).await.map(drop).map_err(write_failed)
+    }
+
+    /// Lets a learner go.
+    pub(crate) async fn drop_learner(&self, seat: Seat) -> Result<(), MemberError> {
+        let gone = ChangeMembers::RemoveNodes(BTreeSet::from([seat]));
+        self.raft.change_membership(gone, false).await.map(drop).map_err(write_failed)
     }
 
     /// Changes who votes, by joint consensus; those that vote no more leave.

@@ -1,157 +1,143 @@
-//! A client: does this and that to a few keys, asks again where it was not answered, and notes what it was told.
+//! A client: does this and that to a few keys, follows their slots, asks again where it was not answered, and notes what
+//! it was told.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use rand::rngs::StdRng;
-use rand::{RngExt as _, SeedableRng as _};
+use rand::RngExt as _;
+use storgo_protocol::GroupId;
 use storgo_protocol::meta::{
-    Action, Body, Command, Condition, Delete, InlineBody, ObjectId, Put, RefusedKind, Reply, RequestId, Slot, Version,
-    VersionId,
+    Action, Body, Command, Condition, Delete, FEATURE_LEVEL, InlineBody, ObjectId, Put, RefusedKind, Reply, RequestId,
+    Slot, Version, VersionId,
 };
-use turmoil::net::UdpSocket;
 
+use crate::caller::{Answer, Caller, now, pass};
+use crate::cluster::{Cluster, GROUPS, KEYS, START_MS, bucket, key};
 use crate::history::{Did, History, Operation, Told, Value};
-use crate::node::{CLIENT_PORT, START_MS, bucket, name};
-
-const KEYS: u8 = 3;
+use crate::serve::{PROPOSE, READ};
 
 /// How long a client asks for one answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The same at the end, when everything is well again.
+const LAST_PATIENCE: Duration = Duration::from_secs(30);
 
 pub struct Client {
     number: u64,
-    nodes: u64,
-    rng: StdRng,
-    socket: UdpSocket,
+    caller: Caller,
     history: History,
-    calls: u64,
-    /// The node that answered last.
-    favourite: u64,
+    values: u64,
+    /// The group that each slot was at last.
+    routes: BTreeMap<Slot, GroupId>,
     /// The version and value of each key that was read last.
     known: Vec<Option<(VersionId, Value)>>,
 }
 
-fn now() -> Duration {
-    turmoil::sim_elapsed().unwrap_or_default()
-}
-
-/// Lets simulated time pass.
-async fn pass(time: Duration) {
-    tokio::time::sleep_until(tokio::time::Instant::now() + time).await;
-}
-
 impl Client {
-    pub async fn new(seed: u64, number: u64, nodes: u64, history: History) -> Self {
-        let rng = StdRng::seed_from_u64(seed.wrapping_mul(7919) + number);
-        let socket = UdpSocket::bind(("0.0.0.0", 9000)).await.unwrap();
+    pub async fn new(seed: u64, number: u64, history: History) -> Self {
+        let caller = Caller::new(seed.wrapping_mul(7919) + number).await;
         let known = vec![None; usize::from(KEYS)];
-        Self { number, nodes, rng, socket, history, calls: 0, favourite: number % nodes, known }
+        Self { number, caller, history, values: 0, routes: BTreeMap::new(), known }
     }
 
-    /// Sends one request to one node; its answer, if it comes in time.
-    async fn ask(&mut self, node: u64, kind: u8, request: &[u8], within: Duration) -> Option<Bytes> {
-        self.calls += 1;
-        let call = self.calls.to_le_bytes();
-        let frame = [&call, &[kind][..], request].concat();
-        self.socket.send_to(&frame, (name(node).as_str(), CLIENT_PORT)).await.ok()?;
-        let mut buffer = vec![0; 64 * 1024];
-        let answered = tokio::time::timeout(within, async {
-            loop {
-                let (bytes, _) = self.socket.recv_from(&mut buffer).await.ok()?;
-                if buffer[..8] == call {
-                    return Some(Bytes::copy_from_slice(&buffer[8..bytes]));
-                }
-            }
-        });
-        let answer = answered.await.ok()??;
-        (answer.first() == Some(&0)).then(|| answer.slice(1..))
+    /// Waits until there is something to write to.
+    pub async fn wait(&self, cluster: &Cluster) {
+        while !cluster.is_prepared.load(Ordering::Relaxed) {
+            pass(Duration::from_millis(10)).await;
+        }
     }
 
-    /// Asks one node after the other, until one answers.
-    async fn insist(&mut self, kind: u8, request: &[u8], patience: Duration) -> Option<Bytes> {
-        let deadline = now() + patience;
+    /// Has the group of a slot do something, wherever the slot goes meanwhile.
+    async fn call(&mut self, slot: Slot, what: u8, request: &[u8], deadline: Duration) -> Option<Bytes> {
         while now() < deadline {
-            let node = self.favourite;
-            if let Some(answer) = self.ask(node, kind, request, Duration::from_millis(700)).await {
-                return Some(answer);
+            let group = *self.routes.entry(slot).or_insert(GROUPS[0]);
+            match self.caller.insist(what, group, request, deadline.saturating_sub(now())).await? {
+                Answer::Is(answer) => return Some(answer),
+                Answer::At(group) => self.follow(slot, group).await,
             }
-            self.favourite = (node + 1) % self.nodes;
-            let pause = self.rng.random_range(10..60);
-            pass(Duration::from_millis(pause)).await;
         }
         None
     }
 
-    async fn tell(&mut self, command: &Command, patience: Duration) -> Option<Reply> {
-        let deadline = now() + patience;
+    async fn follow(&mut self, slot: Slot, group: GroupId) {
+        let any = GROUPS[self.caller.rng.random_range(0..GROUPS.len())];
+        self.routes.insert(slot, if group == GroupId::new(0) { any } else { group });
+        let pause = self.caller.random_ms(5..50);
+        pass(pause).await;
+    }
+
+    async fn tell(&mut self, slot: Slot, command: &Command) -> Option<Reply> {
+        let (deadline, command) = (now() + PATIENCE, command.encode());
         while now() < deadline {
-            let answer = self.insist(0, &command.encode(), deadline.saturating_sub(now())).await?;
-            match Reply::decode(answer).ok()? {
-                // Not there yet, or a retry that came too late to know.
-                Reply::Refused(refused) if matches!(refused.kind, RefusedKind::NoBucket | RefusedKind::NotHere(_)) => {
-                    pass(Duration::from_millis(50)).await;
-                }
+            let answer = self.call(slot, PROPOSE, &command, deadline).await?;
+            match Reply::decode(answer).unwrap() {
+                Reply::Refused(refused) => match refused.kind {
+                    RefusedKind::NotHere(group) => self.follow(slot, group).await,
+                    RefusedKind::Frozen(_) => pass(Duration::from_millis(30)).await,
+                    _ => return Some(Reply::Refused(refused)),
+                },
                 reply => return Some(reply),
             }
         }
         None
     }
 
-    /// Makes the bucket and gives the group all slots.
-    pub async fn prepare(&mut self) {
-        let config = bucket();
-        let slots = (0..KEYS).map(|key| config.slot(&[b'k', b'0' + key]));
-        let slots: Vec<Slot> = slots.collect();
-        let mut actions = vec![Action::SetBucket(Box::new(config))];
-        actions.extend(slots.into_iter().map(|slot| Action::Assign { first: slot, last: slot }));
-        for action in actions {
-            let done = self.tell(&Command { feature: 1, request: None, action }, Duration::from_mins(1)).await;
-            assert!(matches!(done, Some(Reply::Done { .. })), "{done:?}");
-        }
-    }
-
     /// One operation on one key.
     pub async fn act(&mut self) {
-        let key = self.rng.random_range(0..KEYS);
-        let value = self.number * 1_000_000 + self.calls + 1;
-        let did = match self.rng.random_range(0..10) {
-            0..3 => Did::Put { value, expires: self.rng.random_bool(0.3) },
+        let key = self.caller.rng.random_range(0..KEYS);
+        self.values += 1;
+        let value = self.number * 1_000_000 + self.values;
+        let did = match self.caller.rng.random_range(0..10) {
+            0..3 => Did::Put { value, expires: self.caller.rng.random_bool(0.3) },
             3 => Did::PutIfAbsent { value },
             4 | 5 => self.known[usize::from(key)].map_or(Did::Get, |(_, old)| Did::Replace { old, value }),
             6 => Did::Delete,
             _ => Did::Get,
         };
         let began = now();
-        let told = if did == Did::Get { self.get(key).await } else { self.write(key, did).await };
+        let told = if did == Did::Get { self.get(key, PATIENCE).await } else { self.write(key, did).await };
         self.history.add(Operation { key, did, told, began, ended: now() });
-        let pause = self.rng.random_range(0..120);
-        pass(Duration::from_millis(pause)).await;
+        let pause = self.caller.random_ms(0..80);
+        pass(pause).await;
     }
 
-    async fn get(&mut self, key: u8) -> Told {
-        let Some(answer) = self.insist(1, &[b'k', b'0' + key], PATIENCE).await else { return Told::Nothing };
+    /// Reads every key once more: what was acknowledged must be there.
+    pub async fn look_at_all(&mut self) {
+        for key in 0..KEYS {
+            let began = now();
+            let told = self.get(key, LAST_PATIENCE).await;
+            self.history.add(Operation { key, did: Did::Get, told, began, ended: now() });
+        }
+    }
+
+    async fn get(&mut self, number: u8, patience: Duration) -> Told {
+        let key = key(number);
+        let slot = bucket().slot(&key);
+        let Some(answer) = self.call(slot, READ, &key, now() + patience).await else { return Told::Nothing };
         let held = answer.split_at_checked(16).map(|(id, content)| {
             let value = u64::from_le_bytes(content.try_into().unwrap());
             (VersionId::from_bytes(id.try_into().unwrap()), value)
         });
-        self.known[usize::from(key)] = held;
+        self.known[usize::from(number)] = held;
         Told::Holds(held.map(|(_, value)| value))
     }
 
-    async fn write(&mut self, key: u8, did: Did) -> Told {
+    async fn write(&mut self, number: u8, did: Did) -> Told {
         let now_ms = START_MS + now().as_millis() as u64;
-        let request = RequestId::new(now_ms, self.rng.random());
+        let request = RequestId::new(now_ms, self.caller.rng.random());
         let (condition, value, expires) = match did {
             Did::Put { value, expires } => (Condition::Always, value, expires),
             Did::PutIfAbsent { value } => (Condition::Absent, value, false),
             Did::Replace { value, .. } => {
-                let known = self.known[usize::from(key)].map(|(id, _)| id);
+                let known = self.known[usize::from(number)].map(|(id, _)| id);
                 (known.map_or(Condition::Absent, Condition::Version), value, false)
             }
             Did::Delete | Did::Get => (Condition::Always, 0, false),
         };
-        let (bucket, name) = (bucket().bucket, Bytes::from(vec![b'k', b'0' + key]));
+        let (config, name) = (bucket(), key(number));
+        let (bucket, slot) = (config.bucket, config.slot(&name));
         let action = if did == Did::Delete {
             let (generation, version, marker) = (1, None, None);
             Action::Delete(Box::new(Delete { bucket, generation, key: name, version, condition, marker }))
@@ -159,14 +145,19 @@ impl Client {
             let previous = if let Condition::Version(id) = condition { Some(id) } else { None };
             let sealed = Bytes::copy_from_slice(&value.to_le_bytes());
             let body = Body::Inline(InlineBody { generation: 1, salt: [0; 32], sealed, unknown: Bytes::new() });
-            let expires_ms = if expires { now_ms + self.rng.random_range(500..3000) } else { 0 };
+            let expires_ms = if expires { now_ms + self.caller.rng.random_range(300..2000) } else { 0 };
             let version =
                 Version { previous, expires_ms, ..Version::new(ObjectId::from_bytes([1; 16]), request, body) };
             Action::Put(Box::new(Put { bucket, generation: 1, key: name, version, condition }))
         };
-        let command = Command { feature: 1, request: Some(request), action };
-        match self.tell(&command, PATIENCE).await {
-            Some(Reply::Written { .. } | Reply::Deleted { .. }) => Told::Done,
+        let began = now();
+        let command = Command { feature: FEATURE_LEVEL, request: Some(request), action };
+        match self.tell(slot, &command).await {
+            Some(Reply::Written { version, .. }) => {
+                self.history.add_version(version, began, now());
+                Told::Done
+            }
+            Some(Reply::Deleted { .. }) => Told::Done,
             Some(Reply::Refused(refused)) if matches!(refused.kind, RefusedKind::Condition(_)) => Told::Refused,
             Some(other) => panic!("{did:?} was answered {other:?}"),
             None => Told::Nothing,

@@ -1,33 +1,39 @@
-//! One run of one seed: nodes, clients and nemesis, then peace, and what must be so then.
+//! One run of one seed: nodes, clients, conductor and nemesis, then peace, and what must be so then.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::ops::Bound;
+use std::collections::BTreeSet;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
-use storgo_consensus::Seat;
-use storgo_store::disk::sim::SimDisk;
+use turmoil::Sim;
 
+use crate::caller::pass;
 use crate::check::is_linearizable;
 use crate::client::Client;
+use crate::cluster::{Cluster, name};
+use crate::conductor;
 use crate::history::{History, Told};
 use crate::nemesis::Nemesis;
-use crate::node::{self, Cluster, GROUP, Machine, name};
+use crate::node;
 use crate::trace::Trace;
+use crate::watch::{Watch, agree, dump, wrong_records};
 
-const NODES: u64 = 3;
 const CLIENTS: u64 = 3;
 
+/// What a step of the simulation is long.
+const TICK: Duration = Duration::from_millis(2);
+
+/// How many steps lie between two looks at all nodes.
+const LOOK_EVERY: u64 = 5;
+
 /// How long clients act.
-const WAR: Duration = Duration::from_secs(20);
+const WAR: Duration = Duration::from_secs(9);
 
 /// How long nodes have to agree on everything afterwards.
-const PEACE: Duration = Duration::from_secs(40);
+const PEACE: Duration = Duration::from_secs(60);
 
 /// What came of a run.
 pub struct Outcome {
@@ -40,11 +46,20 @@ pub struct Outcome {
 pub fn run(seed: u64) -> Outcome {
     let trace = Trace::default();
     let history = History::new(trace.clone());
-    let cluster = cluster(seed, &trace);
+    let cluster = Cluster::new(seed, &trace);
+    let acting = Rc::new(Cell::new(CLIENTS));
+    let mut sim = simulation(seed, &cluster, &history, &acting);
+    let fault = fight(seed, &mut sim, &cluster, &acting).or_else(|| wrong_records(&cluster));
+    let fault = fault.or_else(|| history.wrong_stamp()).or_else(|| unexplained(&history));
+    let acknowledged = history.operations().iter().filter(|operation| operation.told != Told::Nothing).count();
+    Outcome { acknowledged, trace: trace.hash(), fault }
+}
+
+fn simulation(seed: u64, cluster: &Cluster, history: &History, acting: &Rc<Cell<u64>>) -> Sim<'static> {
     let mut sim = turmoil::Builder::new()
         .rng_seed(seed)
         .enable_random_order()
-        .tick_duration(Duration::from_millis(1))
+        .tick_duration(TICK)
         .min_message_latency(Duration::from_millis(1))
         .max_message_latency(Duration::from_millis(20))
         .udp_capacity(1 << 16)
@@ -54,119 +69,67 @@ pub fn run(seed: u64) -> Outcome {
         let cluster = cluster.clone();
         sim.host(name(machine.number), move || node::run(cluster.clone(), machine.clone()));
     }
-    let acting = Rc::new(Cell::new(CLIENTS));
+    let (conducted, starts) = (cluster.clone(), AtomicU64::new(0));
+    sim.host(conductor::NAME, move || conductor::run(conducted.clone(), starts.fetch_add(1, Ordering::Relaxed), WAR));
     for number in 0..CLIENTS {
-        let (history, acting) = (history.clone(), Rc::clone(&acting));
+        let (cluster, history, acting) = (cluster.clone(), history.clone(), Rc::clone(acting));
         sim.client(format!("client{number}"), async move {
-            let mut client = Client::new(seed, number, NODES, history).await;
-            client.prepare().await;
+            let mut client = Client::new(seed, number, history).await;
+            client.wait(&cluster).await;
             while turmoil::sim_elapsed().unwrap_or_default() < WAR {
                 client.act().await;
+            }
+            if number == 0 {
+                while acting.get() > 1 || !cluster.is_settled.load(Ordering::Relaxed) {
+                    pass(Duration::from_millis(10)).await;
+                }
+                client.look_at_all().await;
             }
             acting.set(acting.get() - 1);
             std::future::pending::<()>().await;
             Ok(())
         });
     }
+    sim
+}
+
+/// War, then peace, until all is quiet; what went wrong.
+fn fight(seed: u64, sim: &mut Sim<'_>, cluster: &Cluster, acting: &Cell<u64>) -> Option<String> {
     let mut nemesis = Nemesis::new(StdRng::seed_from_u64(seed ^ 0x5eed));
-    let (mut fault, mut watch) = (None, Watch::default());
-    while fault.is_none() && sim.elapsed() < WAR {
-        nemesis.step(&mut sim, &cluster);
-        fault = sim.step().err().map(|error| format!("a node failed: {error}")).or_else(|| watch.look(&cluster));
-    }
-    nemesis.heal(&mut sim, &cluster);
-    let deadline = sim.elapsed() + PEACE;
-    while fault.is_none() {
-        fault = sim.step().err().map(|error| format!("a node failed: {error}")).or_else(|| watch.look(&cluster));
-        if acting.get() == 0 && agree(&cluster) {
-            break;
-        }
-        if sim.elapsed() > deadline {
-            fault = Some(format!("nodes do not agree in peace: {:?}", statuses(&cluster)));
-        }
-    }
-    let operations = history.operations();
-    for key in operations.iter().map(|operation| operation.key).collect::<std::collections::BTreeSet<_>>() {
-        let of_key: Vec<_> = operations.iter().filter(|operation| operation.key == key).copied().collect();
-        if fault.is_none() && !is_linearizable(&of_key) {
-            let lines: Vec<_> = of_key.iter().map(|operation| format!("{operation:?}")).collect();
-            fault = Some(format!("key {key} is not linearizable:\n{}", lines.join("\n")));
-        }
-    }
-    let acknowledged = operations.iter().filter(|operation| operation.told != Told::Nothing).count();
-    Outcome { acknowledged, trace: trace.hash(), fault }
-}
-
-/// What must be so at every moment.
-#[derive(Default)]
-struct Watch {
-    leaders: BTreeMap<u64, Seat>,
-    terms: BTreeMap<Seat, u64>,
-}
-
-impl Watch {
-    /// One seat leads a term, and no seat forgets a term that it was in.
-    fn look(&mut self, cluster: &Cluster) -> Option<String> {
-        let running =
-            cluster.machines.iter().filter_map(|machine| Some(machine.running.lock().unwrap().as_ref()?.0.clone()));
-        for groups in running.collect::<Vec<_>>() {
-            let (me, Ok(status)) = (groups.me(), groups.status(GROUP)) else { continue };
-            let known = self.terms.entry(me).or_default();
-            if status.term < *known {
-                return Some(format!("{me} was in term {known}, and is in term {}", status.term));
-            }
-            *known = status.term;
-            if let Some(reason) = status.stopped {
-                return Some(format!("{me} stopped: {reason}"));
-            }
-            if status.leader == Some(me) && *self.leaders.entry(status.term).or_insert(me) != me {
-                return Some(format!("two lead in term {}", status.term));
-            }
-        }
-        None
-    }
-}
-
-fn cluster(seed: u64, trace: &Trace) -> Cluster {
-    let machine = |number| Machine {
-        number,
-        disk: Arc::new(Mutex::new(SimDisk::new())),
-        skew_ms: Arc::default(),
-        starts: Arc::default(),
-        running: Arc::default(),
-    };
-    Cluster { seed, trace: trace.clone(), machines: (0..NODES).map(machine).collect(), seats: Arc::default() }
-}
-
-fn statuses(cluster: &Cluster) -> Vec<Option<storgo_consensus::MemberStatus>> {
-    let status =
-        |machine: &Machine| machine.running.lock().unwrap().as_ref().and_then(|(groups, _)| groups.status(GROUP).ok());
-    cluster.machines.iter().map(status).collect()
-}
-
-/// Whether all nodes vote, have applied the same entries, and hold the same bytes.
-fn agree(cluster: &Cluster) -> bool {
-    let seats: std::collections::BTreeSet<_> = cluster.seats.lock().unwrap().values().copied().collect();
-    let Some(statuses) = statuses(cluster).into_iter().collect::<Option<Vec<_>>>() else { return false };
-    let Some(first) = statuses.first() else { return false };
-    let same = |status: &storgo_consensus::MemberStatus| status.applied == first.applied && status.voters == seats;
-    if !statuses.iter().all(same) || first.leader.is_none() {
-        return false;
-    }
-    let contents: Vec<_> = cluster.machines.iter().map(contents).collect();
-    let equal = contents.iter().all(|content| *content == contents[0]);
-    assert!(equal, "the same log gave other bytes: {:?}", cluster.seed);
-    true
-}
-
-/// Everything that a node's records hold.
-fn contents(machine: &Machine) -> Vec<(Bytes, Bytes)> {
-    let (_, records) = machine.running.lock().unwrap().clone().expect("it runs");
-    let (view, mut all, mut after) = (records.group(GROUP).view().unwrap(), Vec::new(), Bytes::new());
+    let (mut watch, mut steps, mut healed) = (Watch::default(), 0, false);
     loop {
-        let page = view.scan((Bound::Excluded(after.as_ref()), Bound::Unbounded), usize::MAX).unwrap();
-        let Some((last, _)) = page.rows.last() else { return all };
-        after = last.clone();
-        all.extend(page.rows);
+        cluster.elapsed_ms.store(sim.elapsed().as_millis() as u64, Ordering::Relaxed);
+        if !healed && sim.elapsed() >= WAR {
+            nemesis.heal(sim, cluster);
+            healed = true;
+        }
+        let mut fault = nemesis.step(sim, cluster);
+        fault = fault.or_else(|| sim.step().err().map(|error| format!("a host failed: {error}")));
+        steps += 1;
+        if steps % LOOK_EVERY == 0 {
+            fault = fault.or_else(|| watch.look(cluster));
+            if healed && acting.get() == 0 && agree(cluster) {
+                return fault;
+            }
+        }
+        if sim.elapsed() > WAR + PEACE {
+            fault = fault.or_else(|| Some(format!("nodes do not agree in peace:\n{}", dump(cluster))));
+        }
+        if fault.is_some() {
+            return fault;
+        }
     }
+}
+
+/// A key whose operations no order explains.
+fn unexplained(history: &History) -> Option<String> {
+    let operations = history.operations();
+    for key in operations.iter().map(|operation| operation.key).collect::<BTreeSet<_>>() {
+        let of_key: Vec<_> = operations.iter().filter(|operation| operation.key == key).copied().collect();
+        if !is_linearizable(&of_key) {
+            let lines: Vec<_> = of_key.iter().map(|operation| format!("{operation:?}")).collect();
+            return Some(format!("key {key} is not linearizable:\n{}", lines.join("\n")));
+        }
+    }
+    None
 }
