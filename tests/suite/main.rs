@@ -22,6 +22,7 @@
 //!   groups      metadata groups grow, lose members, move seats and slots, and forget nothing that they said
 //!   exit_codes  the codes that scripts rely on
 //!   lan         peers and clients without any address find one another by mDNS, in network namespaces
+//!   naming      objects by name: buckets, keys, versions, members, and what each command says of them
 //!   networks    loss, delay, one-way cuts and flipped bits, between processes in network namespaces
 //!   nat         hidden peers are reached through relays, and directly where their NATs allow it
 //!   foreign     another implementation of libp2p meets the hash table
@@ -63,6 +64,7 @@ mod lan;
 mod lasting;
 mod liars;
 mod mending;
+mod naming;
 mod nat;
 mod networks;
 mod reading;

@@ -17,7 +17,7 @@ use crate::name_url::ObjectWord;
 ///   storgo cat storgo://notes/todo.txt
 ///   storgo cat storgo:…/letters/2026.txt
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, disable_version_flag = true)]
 pub(crate) struct CatArgs {
     /// The ticket, with perhaps a path behind it; or the name of a key
     #[arg(value_name = "TICKET[/PATH]|storgo://BUCKET/KEY")]

@@ -27,7 +27,7 @@ use crate::places::{Map, PlacesJson, WidthJson, width};
 ///   storgo stat storgo:…/sub/file
 ///   storgo stat storgo://photos/2026/a.jpg
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, disable_version_flag = true)]
 pub(crate) struct StatArgs {
     /// The ticket, or the care ticket; with a path behind it, of something in a directory. Or a name
     #[arg(value_name = "TICKET[/PATH]|storgo://BUCKET/KEY")]

@@ -20,7 +20,7 @@ pub use lab::{Lab, Put};
 pub use memory::peak_bytes;
 pub use net::{Corruption, Net, Segment, Space, Weather};
 pub use node::{Node, NodeOptions, Site};
-pub use process::Signal;
+pub use process::{Output, Signal};
 pub use shards::{files_below, shard_files};
 pub use wait::{PATIENCE, until};
 

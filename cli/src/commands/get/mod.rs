@@ -47,7 +47,7 @@ pub(super) use target::{StreamSink, Target, refuse_existing};
 ///   storgo get storgo:… | tar x
 ///   storgo get storgo://photos/2026/a.jpg -o a.jpg
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, disable_version_flag = true)]
 pub(crate) struct GetArgs {
     /// The ticket that put printed; of something in a directory, with its path behind: TICKET/sub/file. Or a name
     #[arg(value_name = "TICKET[/PATH]|storgo://BUCKET/KEY")]

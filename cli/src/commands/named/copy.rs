@@ -23,7 +23,7 @@ use crate::{amounts, bar};
 ///   storgo cp storgo://photos/a.jpg storgo://photos/b.jpg
 ///   storgo cp storgo://photos/a.jpg storgo://public/
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, disable_version_flag = true)]
 pub(crate) struct CpArgs {
     #[command(flatten)]
     way: WayArgs,

@@ -20,7 +20,7 @@ use crate::output::note;
 ///   storgo rm storgo://photos/2026/old.jpg
 ///   storgo rm storgo://photos/2026/old.jpg --version 0001…
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, disable_version_flag = true)]
 pub(crate) struct RmArgs {
     /// The key
     #[arg(value_name = "storgo://BUCKET/KEY")]
