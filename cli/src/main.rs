@@ -6,6 +6,8 @@
 //!                                └─► output (people or JSON) · error (causes, hints, exit code)
 //! ```
 
+#![allow(clippy::doc_markdown, reason = "doc comments of arguments are the help, printed as they stand")]
+
 mod cli;
 mod commands;
 

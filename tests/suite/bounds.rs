@@ -513,8 +513,32 @@ const ROWS: &[Row] = &[
     ),
     Bound("TOLD_BYTES_MAX", CLUSTER, CLUSTER_ANSWERS, "an answer of one byte more"),
     Bound("ASKS_INBOUND_MAX", COURIER, FRAMES, "more questions at once"),
+    Own("BUCKET_CHANGE_TRIES", "how often this side tries again; `names` of the consensus tests race for a bucket"),
+    Own("BUCKET_SPREAD_DEFAULT", "a default that an owner changes with --spread"),
+    Own(
+        "STALE_BUCKET_TRIES",
+        "how often this side tries again; `names` of the consensus tests change a bucket under writes",
+    ),
+    Own("PIECES_COPIED_AHEAD_MAX", "memory of this side's own copies between buckets"),
+    Own(
+        "RECORD_NODE_BYTES_MAX",
+        "what this side puts into records; `keys` of the consensus tests look at both sides of it",
+    ),
+    Own("SHIPPED_BYTES_MAX", "how much this side ships at once; the moves' tests ship records larger than it"),
     Own("ASK_SECONDS_MAX", "how long this side works on a question, and waits for an answer"),
     Own("RAFT_PATIENCE_MS", "how long this side lets signs of life wait for others"),
+    Bound(
+        "CLOCKS_MAX",
+        "node/consensus/src/clock_guard.rs",
+        "no_more_clocks_are_remembered_than_there_is_room_for",
+        "one clock more",
+    ),
+    Bound(
+        "BUCKET_FORMER_MAX",
+        CLUSTER,
+        "what_former_writers_wrote_stays_good_and_nothing_later_is_theirs",
+        "one former writer more",
+    ),
     Own("RAFT_LANE_IDLE_SECONDS", "how long this side keeps a queue; `an_idle_lane_is_forgotten_and_made_again`"),
     Bound(
         "CLOCK_OFF_MS_MAX",

@@ -11,7 +11,7 @@ use crate::name_url::ObjectWord;
 
 /// Prints what a ticket or a name leads to
 ///
-/// As get -o -, also on a terminal.
+/// As get -o -, also on a terminal, and without a word on how it went.
 ///
 /// Examples:
 ///   storgo cat storgo://notes/todo.txt
@@ -34,5 +34,6 @@ pub(crate) struct CatArgs {
 pub(crate) async fn run(context: &Context, args: CatArgs) -> Result<(), CliError> {
     let CatArgs { target, version, join } = args;
     let output = Some(PathBuf::from("-"));
-    super::get::run(context, super::get::GetArgs { target, output, range: None, force: false, version, join }).await
+    let args = super::get::GetArgs { target, output, range: None, force: false, version, join, quiet: true };
+    super::get::run(context, args).await
 }

@@ -15,29 +15,55 @@ use crate::error::{CliError, Exit};
 /// Shows and steers who keeps the names of a network
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterCommand {
+    /// Shows how many members and groups there are, and how many groups are as they are to be
+    ///
+    /// Example:
+    ///   storgo cluster status
+    #[command(verbatim_doc_comment)]
     Status(ShowArgs),
+    /// Lists the members, what is wanted of them, and how many seats they are to have
+    ///
+    /// Example:
+    ///   storgo cluster nodes --node d1
+    #[command(verbatim_doc_comment)]
     Nodes(ShowArgs),
+    /// Lists the groups: who leads, who votes, and how far each is
+    ///
+    /// Example:
+    ///   storgo cluster groups --json
+    #[command(verbatim_doc_comment)]
     Groups(ShowArgs),
+    /// Has a member give its seats to others, so that it can be stopped; `activate` takes that back
+    ///
+    /// Example:
+    ///   storgo cluster drain 7hQ2kLmN
+    #[command(verbatim_doc_comment)]
     Drain(MemberArgs),
+    /// Lets a member that drains take seats again
+    ///
+    /// Example:
+    ///   storgo cluster activate 7hQ2kLmN
+    #[command(verbatim_doc_comment)]
     Activate(MemberArgs),
+    /// Removes a member for good, such as one whose disk is lost; refused where a group would have no majority
+    ///
+    /// Example:
+    ///   storgo cluster remove 7hQ2kLmN
+    #[command(verbatim_doc_comment)]
     Remove(MemberArgs),
     TransferLeader(TransferArgs),
     MoveSlot(MoveSlotArgs),
 }
 
-/// Shows it, as a member sees it
+/// Whom to ask.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
     #[command(flatten)]
     node: NodeArg,
 }
 
-/// Changes what is wanted of a member
-///
-/// A member that drains gives its seats to others and can be activated again; one that was removed is gone for good.
-/// Removing is refused where a group would be left without a majority.
+/// Which member, and whom to ask.
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
 pub(crate) struct MemberArgs {
     /// The member's peer id, or as much of its end as is unique
     #[arg(value_name = "PEER")]
@@ -48,7 +74,13 @@ pub(crate) struct MemberArgs {
 }
 
 /// Has another member lead a group
+///
+/// Leaders are spread evenly by themselves: in a while the group goes back to whose turn it is.
+///
+/// Example:
+///   storgo cluster transfer-leader 3 7hQ2kLmN
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct TransferArgs {
     /// The group
     #[arg(value_name = "GROUP")]
@@ -62,8 +94,12 @@ pub(crate) struct TransferArgs {
     node: NodeArg,
 }
 
-/// Gives a slot to another group, under load
+/// Gives a slot, and all keys in it, to another group, while they are used
+///
+/// Example:
+///   storgo cluster move-slot 815 3
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct MoveSlotArgs {
     /// The slot, 0 to 16383
     #[arg(value_name = "SLOT", value_parser = parse_slot)]

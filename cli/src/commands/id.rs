@@ -12,6 +12,9 @@ use crate::output::note;
 ///
 /// The card is no secret: it says who you are, and carries the public key for which bucket keys are wrapped. Give it to
 /// the owner, who runs: storgo bucket member add BUCKET CARD
+///
+/// Example:
+///   storgo id
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct IdArgs {}

@@ -45,6 +45,9 @@ pub(crate) struct AddArgs {
 /// Shuts a user out
 ///
 /// From then on everything is sealed under a fresh key. What they wrote stays, and what they read they may have kept.
+///
+/// Example:
+///   storgo bucket member rm photos 12D3KooW…
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct RmArgs {
@@ -59,7 +62,11 @@ pub(crate) struct RmArgs {
 }
 
 /// Lists the users that may use a bucket
+///
+/// Example:
+///   storgo bucket member ls photos
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct LsArgs {
     /// The bucket
     bucket: String,

@@ -27,14 +27,22 @@ pub(crate) enum BucketCommand {
 }
 
 /// Lists your buckets: those that you own, and those of others that you were let into
+///
+/// Example:
+///   storgo bucket ls
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct LsArgs {
     #[command(flatten)]
     join: JoinArgs,
 }
 
 /// Shows a bucket: its policies, and its members
+///
+/// Example:
+///   storgo bucket stat photos
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(crate) struct StatArgs {
     /// Its name
     bucket: String,
@@ -47,6 +55,9 @@ pub(crate) struct StatArgs {
 ///
 /// Old versions and delete markers count: ls --versions shows them, rm --version removes them. While a removal is under
 /// way the bucket takes no writes; one that was interrupted is finished, or taken back, by running it again.
+///
+/// Example:
+///   storgo bucket rm photos
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 pub(crate) struct RmArgs {
@@ -82,7 +93,7 @@ async fn list(context: &Context, args: &LsArgs) -> Result<(), CliError> {
                 }
             }
             match rows.last().filter(|_| more) {
-                Some(last) => after = last.name.clone(),
+                Some(last) => after.clone_from(&last.name),
                 None => break,
             }
         }

@@ -71,12 +71,16 @@ pub(crate) struct GetArgs {
 
     #[command(flatten)]
     pub(super) join: JoinArgs,
+
+    /// Says nothing of how it went: for `cat`.
+    #[arg(skip)]
+    pub(super) quiet: bool,
 }
 
 pub(crate) async fn run(context: &Context, args: GetArgs) -> Result<(), CliError> {
     if let Some(url) = args.target.name()? {
-        let GetArgs { version, output, range: part, force, join, .. } = args;
-        return named::get(context, &join, GetNamed { url, version, output, part, force }).await;
+        let GetArgs { version, output, range: part, force, join, quiet, .. } = args;
+        return named::get(context, &join, GetNamed { url, version, output, part, force, quiet }).await;
     }
     if args.version.is_some() {
         return Err(CliError::new(Exit::Usage, "a ticket leads to one version: --version is for names"));
@@ -98,6 +102,7 @@ pub(crate) async fn run(context: &Context, args: GetArgs) -> Result<(), CliError
     client.close().await;
     match (got?, target) {
         (Got::Bytes(json), Target::File(_)) if context.output.json => json_line(&json),
+        (Got::Bytes(_), _) if args.quiet => Ok(()),
         (Got::Bytes(json), _) => context.output.remark(&json, || json.text()),
         (Got::Directory(json), _) if context.output.json => json_line(&json),
         (Got::Directory(json), _) => context.output.remark(&json, || json.text()),

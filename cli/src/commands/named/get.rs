@@ -24,6 +24,7 @@ pub(in crate::commands) struct GetNamed {
     pub(in crate::commands) output: Option<PathBuf>,
     pub(in crate::commands) part: Option<Part>,
     pub(in crate::commands) force: bool,
+    pub(in crate::commands) quiet: bool,
 }
 
 pub(in crate::commands) async fn get(context: &Context, join: &JoinArgs, get: GetNamed) -> Result<(), CliError> {
@@ -57,6 +58,7 @@ pub(in crate::commands) async fn get(context: &Context, join: &JoinArgs, get: Ge
     .await?;
     match target {
         Target::File(_) if context.output.json => json_line(&json),
+        Target::Stream(_) if get.quiet => Ok(()),
         _ => context.output.remark(&json, || json.text()),
     }
 }

@@ -113,7 +113,7 @@ struct PutJson {
     width: Option<WidthJson>,
 }
 
-#[expect(clippy::ref_option, reason = "what serde calls it with")]
+#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "what serde calls it with")]
 fn code_word<S: serde::Serializer>(code: &Option<Code>, serializer: S) -> Result<S::Ok, S::Error> {
     match code {
         Some(code) => serializer.collect_str(code),

@@ -48,9 +48,10 @@ pub(crate) async fn rm(context: &Context, args: RmArgs) -> Result<(), CliError> 
     let deleted = deleted.await?;
     let json = RmJson { url: url.to_string(), version: deleted.version.to_string(), marker: deleted.marker };
     if !context.output.json {
-        note(&match deleted.marker {
-            true => format!("{url} is deleted; its versions stay, beneath the marker"),
-            false => format!("{url} in version {} is gone", deleted.version),
+        note(&if deleted.marker {
+            format!("{url} is deleted; its versions stay, beneath the marker")
+        } else {
+            format!("{url} in version {} is gone", deleted.version)
         });
     }
     context.output.result(&json, || deleted.version.to_string())

@@ -26,7 +26,8 @@ async fn shows(photos: &Bucket, key: &str, what: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_record_shows_and_hides_no_other() {
     let (world, photos) = bucket(&BucketOptions::default()).await;
-    let changes: [(&str, Option<u8>, fn(&mut Version)); 6] = [
+    type Change = (&'static str, Option<u8>, fn(&mut Version));
+    let changes: [Change; 6] = [
         ("unsigned", None, |version| version.signature = None),
         ("another body", None, |version| {
             let Body::Inline(body) = &mut version.body else { panic!() };

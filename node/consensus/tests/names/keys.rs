@@ -72,10 +72,16 @@ async fn a_named_object_survives_two_losses_and_is_repaired_by_its_record() {
     let entry = photos.find(b"k", None).await.unwrap();
     assert_eq!(photos.stat(&entry).await.unwrap().unwrap().width.survives, 2);
     let lost: Vec<_> = world.network.peers().into_iter().take(2).collect();
-    lost.iter().for_each(|peer| world.network.set_fault(*peer, Fault::Down));
+    for peer in &lost {
+        world.network.set_fault(*peer, Fault::Down);
+    }
     assert!(read(&photos, "k").await.unwrap() == bytes);
-    lost.iter().for_each(|peer| world.network.set_fault(*peer, Fault::None));
-    lost.iter().for_each(|peer| world.network.store(*peer).unwrap().wipe());
+    for peer in &lost {
+        world.network.set_fault(*peer, Fault::None);
+    }
+    for peer in &lost {
+        world.network.store(*peer).unwrap().wipe();
+    }
     assert_eq!(photos.stat(&entry).await.unwrap().unwrap().width.survives, 0);
     let repaired = photos.repair(&entry, &Progress::default()).await.unwrap().unwrap();
     assert_eq!((repaired.after.survives, repaired.stripes_lost), (2, 0), "{repaired:?}");

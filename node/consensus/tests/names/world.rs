@@ -218,8 +218,8 @@ impl World {
         let groups = self.groups.lock();
         let records = groups.values().flat_map(|group| group.records.iter()).flat_map(|(key, value)| [key, value]);
         let stores = self.network.peers().into_iter().filter_map(|peer| self.network.store(peer));
-        let stored = stores.flat_map(|store| store.all_bytes());
-        records.cloned().chain(stored).any(|kept| kept.windows(bytes.len()).any(|window| window == bytes))
+        let on_disks = stores.flat_map(|store| store.all_bytes());
+        records.cloned().chain(on_disks).any(|kept| kept.windows(bytes.len()).any(|window| window == bytes))
     }
 
     /// Shards and nodes of all peers.

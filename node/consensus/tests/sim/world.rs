@@ -33,7 +33,7 @@ const LOOK_EVERY: u64 = 5;
 const WAR: Duration = Duration::from_secs(9);
 
 /// How long nodes have to agree on everything afterwards.
-const PEACE: Duration = Duration::from_secs(60);
+const PEACE: Duration = Duration::from_mins(1);
 
 /// What came of a run.
 pub struct Outcome {

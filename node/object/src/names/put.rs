@@ -3,7 +3,7 @@
 //! The body is durable before the record names it. What is small enough stands in the record itself.
 
 use bytes::Bytes;
-use storgo_protocol::meta::{Action, Body, Condition, ObjectId, Put, Reply, Version, VersionId};
+use storgo_protocol::meta::{Action, Body, Condition, KeyRule, ObjectId, Put, Reply, Version, VersionId};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::body::etag;
@@ -144,7 +144,11 @@ impl Bucket {
             return Err(NameError::Conflict { what: what(), reason }.into());
         }
         if !known.row.config.rule.allows(key) {
-            let reason = "this bucket has no such keys: they are 1 to 1024 bytes of UTF-8 without NUL".to_owned();
+            let keys = match known.row.config.rule {
+                KeyRule::Redis => "at most 65536 bytes",
+                KeyRule::Flat { .. } | KeyRule::Tree => "1 to 1024 bytes of UTF-8 without NUL",
+            };
+            let reason = format!("this bucket has no such keys: they are {keys}");
             return Err(NameError::Invalid { what: what(), reason }.into());
         }
         Ok(())
