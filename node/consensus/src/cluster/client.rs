@@ -17,6 +17,7 @@ use storgo_protocol::cluster::{
 };
 use storgo_protocol::limits::{ASK_SECONDS_MAX, LISTED_MAX, ROUTER_PAUSE_MS_MAX, ROUTER_PAUSE_MS_MIN};
 use storgo_protocol::meta::{BucketConfig, Command, RefusedKind, Reply, Stamp, VersionId};
+use storgo_protocol::raft::{Unable, envelope::Body};
 use storgo_protocol::{GroupId, Identity, LogIncarnation, NetworkId, PeerId};
 use tokio::time::Instant;
 
@@ -50,19 +51,17 @@ struct Inner {
     start: RwLock<Vec<PeerId>>,
 }
 
-/// Answers nobody: for who only asks.
+/// Answers that there is nothing to ask: for who only asks, or keeps shards only.
 #[derive(Debug)]
 struct Deaf;
 
 impl Serve for Deaf {
-    async fn serve(
-        &self,
-        _from: Seat,
-        _group: GroupId,
-        _request: storgo_protocol::raft::envelope::Body,
-    ) -> storgo_protocol::raft::envelope::Body {
-        let reason = "nobody is asked here".to_owned();
-        storgo_protocol::raft::envelope::Body::Unable(storgo_protocol::raft::Unable { reason })
+    async fn serve(&self, _from: Seat, _group: GroupId, request: Body) -> Body {
+        let reason = "this peer keeps no names";
+        match request {
+            Body::Ask(_) => Body::Told(Told::Failed(Failed::new(FailedKind::NoNetwork, reason)).encode()),
+            _ => Body::Unable(Unable { reason: reason.to_owned() }),
+        }
     }
 }
 
