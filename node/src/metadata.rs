@@ -18,7 +18,7 @@ use storgo_consensus::{
 };
 use storgo_mesh::{FrameInbox, Mesh, PeerState};
 use storgo_object::ports::{Clock, OsRandom, Random, SystemClock};
-use storgo_protocol::{PeerAddress, PeerId};
+use storgo_protocol::{Identity, NetworkId, PeerAddress, PeerId};
 use storgo_store::log::{Log, LogConfig};
 use storgo_store::records::{Records, RecordsConfig, RecordsError};
 use storgo_store::{Disk, NodeKey, OsDisk};
@@ -94,6 +94,14 @@ impl Metadata {
         let log = self.log.close().await.map_err(|error| part(error.into()));
         records.and(log)
     }
+}
+
+/// For a node without groups: who asks it for names is told that it keeps none.
+pub(crate) fn decline(mesh: &Mesh, me: &Identity, network: NetworkId) -> Result<(), NodeError> {
+    let (transport, user) = (Arc::new(Frames(mesh.clone())), Arc::new(me.clone()));
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(OsRandom));
+    let client = MetadataClient::new(me.id(), user, network, transport, clock, random);
+    Ok(mesh.take_frames(Arc::new(ToClient(client)))?)
 }
 
 /// Returns when a group has stopped: its log or its records failed, and what they hold is not known until they are opened

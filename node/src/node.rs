@@ -4,7 +4,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use storgo_consensus::MetadataClient;
 use storgo_mesh::{Mesh, MeshSetup, Role};
 use storgo_object::ShardService;
 use storgo_object::ports::{OsRandom, ShardStore, SystemClock};
@@ -24,7 +23,7 @@ use crate::descriptors;
 use crate::error::NodeError;
 use crate::listen;
 use crate::membership::Membership;
-use crate::metadata::{self, Frames, Metadata, Surroundings, ToClient};
+use crate::metadata::{self, Metadata, Surroundings};
 use crate::peer_book::PeerBook;
 use crate::supervise::Supervisor;
 
@@ -100,21 +99,13 @@ impl Node {
         let met = Acquaintances { book, network, mesh: mesh.clone() };
         met.recall();
         let zone = config.mesh.zone.clone();
-        let metadata = match &membership {
-            Some(membership) => {
-                let gone_after = Duration::from_secs(config.metadata.gone_after_seconds);
-                let around = Surroundings { data: data.path(), peer, zone: &zone, gone_after, mesh: &mesh };
-                Some(Metadata::start(&around, membership).await?)
-            }
-            None => {
-                // Who asks it for names is told that it keeps none.
-                let transport = Arc::new(Frames(mesh.clone()));
-                let (user, clock, random) =
-                    (Arc::new(data.identity().clone()), Arc::new(SystemClock), Arc::new(OsRandom));
-                let client = MetadataClient::new(peer, user, network, transport, clock, random);
-                mesh.take_frames(Arc::new(ToClient(client)))?;
-                None
-            }
+        let metadata = if let Some(membership) = &membership {
+            let gone_after = Duration::from_secs(config.metadata.gone_after_seconds);
+            let around = Surroundings { data: data.path(), peer, zone: &zone, gone_after, mesh: &mesh };
+            Some(Metadata::start(&around, membership).await?)
+        } else {
+            metadata::decline(&mesh, data.identity(), network)?;
+            None
         };
         let cluster = metadata.as_ref().map(|metadata| metadata.cluster().clone());
         let api = Api { peer, network, zone, started: Instant::now(), store: shards, mesh: mesh.clone(), cluster };

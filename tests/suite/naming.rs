@@ -150,6 +150,6 @@ fn a_network_that_keeps_no_names_is_an_error_within_the_deadline() {
     let lab = Lab::new(1);
     let (alice, via) = (lab.home("alice"), lab.via());
     for line in [&["bucket", "ls"][..], &["cat", "storgo://abc/k"], &["bucket", "create", "abc"]] {
-        alice.run(&[line, &["--via", &via]].concat()).ended(8);
+        alice.run(&[line, &["--via", &via]].concat()).ended(8).says("keeps no names");
     }
 }

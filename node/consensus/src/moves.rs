@@ -115,7 +115,7 @@ pub fn all_slots() -> impl Iterator<Item = Slot> {
 #[must_use]
 pub fn next(of: Move, aim: Aim, source: &Source, target: &SlotSide) -> Next {
     match source.side.state {
-        Some(SlotState::Owned) => of.from_home(aim, target),
+        Some(SlotState::Owned) => of.at_home(aim, target),
         Some(SlotState::Frozen { to, since }) if to == of.target => of.frozen(aim, since, source, target),
         Some(SlotState::Forwarded { to, since }) if to == of.target => of.forwarded(since, source, target),
         // It goes elsewhere; what came here before that is nobody's.
@@ -135,7 +135,7 @@ pub fn next(of: Move, aim: Aim, source: &Source, target: &SlotSide) -> Next {
 
 impl Move {
     /// The slot is its source's.
-    fn from_home(self, aim: Aim, target: &SlotSide) -> Next {
+    fn at_home(self, aim: Aim, target: &SlotSide) -> Next {
         match target.state {
             // What is left there of an attempt that was given up goes before the slot is frozen.
             Some(SlotState::Receiving { from, since, .. }) if target.holds => self.drop_at_target(from, since),
@@ -163,8 +163,11 @@ impl Move {
         let arrived = match target.state {
             Some(SlotState::Owned) => true,
             // It arrived, and has gone on.
-            Some(SlotState::Frozen { since: later, .. } | SlotState::Forwarded { since: later, .. }) => later > since,
-            Some(SlotState::Receiving { since: later, .. }) => later > since,
+            Some(
+                SlotState::Frozen { since: later, .. }
+                | SlotState::Forwarded { since: later, .. }
+                | SlotState::Receiving { since: later, .. },
+            ) => later > since,
             None => false,
         };
         if arrived {

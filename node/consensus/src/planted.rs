@@ -20,8 +20,6 @@ pub enum Planted {
     WipedVoterVotes,
     /// What expired is decided by the clock of who is asked.
     ExpiryByLocalClock,
-    /// A page of a move that was given up is taken for one of the next.
-    OldPageTaken,
     /// The target of a move begins to answer before the source has stopped.
     SlotAnsweredTwice,
     /// A leader stamps by whatever its clock shows.

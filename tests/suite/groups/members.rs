@@ -143,8 +143,7 @@ impl Keys {
 
     async fn write(&self, key: &str, command: &Command) -> Wrote {
         match self.metadata.write(&self.config, key.as_bytes(), command).await {
-            Ok(Reply::Written { .. }) => Wrote::Done,
-            Ok(Reply::Deleted { .. }) => Wrote::Done,
+            Ok(Reply::Written { .. } | Reply::Deleted { .. }) => Wrote::Done,
             Ok(Reply::Refused(_)) => Wrote::Refused,
             Ok(other) => panic!("{other:?}"),
             Err(error) => Wrote::Nothing(format!("{error:?}")),

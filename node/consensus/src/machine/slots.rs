@@ -18,7 +18,6 @@ use storgo_protocol::meta::{RefusedKind, Remembered, Reply, Ship, Slot, SlotStat
 
 use super::view::{Pair, View};
 use super::{MachineError, Step, Stop, keys, refuse, slot_state, write};
-use crate::planted::{Planted, is_planted};
 
 impl Step<'_> {
     pub(super) fn assign(&mut self, first: Slot, last: Slot) -> Result<Reply, Stop> {
@@ -95,9 +94,7 @@ impl Step<'_> {
         let SlotTo { slot, group } = ship.from;
         let state = slot_state(&self.draft, slot)?;
         let begins = match state {
-            Some(SlotState::Receiving { from, page, since })
-                if from == group && (since == ship.since || is_planted(Planted::OldPageTaken)) =>
-            {
+            Some(SlotState::Receiving { from, page, since }) if from == group && since == ship.since => {
                 if page > 0 {
                     return Ok(page);
                 }

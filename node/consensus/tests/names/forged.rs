@@ -23,10 +23,12 @@ async fn shows(photos: &Bucket, key: &str, what: &str) {
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{what}: {error}");
 }
 
+/// What is changed of a record, who signs it then, and the change.
+type Change = (&'static str, Option<u8>, fn(&mut Version));
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forged_record_shows_and_hides_no_other() {
     let (world, photos) = bucket(&BucketOptions::default()).await;
-    type Change = (&'static str, Option<u8>, fn(&mut Version));
     let changes: [Change; 6] = [
         ("unsigned", None, |version| version.signature = None),
         ("another body", None, |version| {

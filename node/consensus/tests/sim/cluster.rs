@@ -131,10 +131,10 @@ impl Cluster {
     }
 
     pub fn order(&self, node: u64, order: Order) {
-        if let Some(running) = self.running(node) {
-            if let Err(error) = running.orders.try_send(order) {
-                self.trace.note("an order was lost", error.to_string().as_bytes());
-            }
+        if let Some(running) = self.running(node)
+            && let Err(error) = running.orders.try_send(order)
+        {
+            self.trace.note("an order was lost", error.to_string().as_bytes());
         }
     }
 }

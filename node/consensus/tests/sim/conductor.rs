@@ -130,7 +130,8 @@ impl Conductor {
     /// A command that was told before comes again, late.
     async fn tell_again(&mut self) {
         if now() < self.until && self.caller.rng.random_bool(0.15) {
-            let (group, action) = self.told[self.caller.rng.random_range(0..self.told.len())].clone();
+            let recent = self.told.len().saturating_sub(12);
+            let (group, action) = self.told[self.caller.rng.random_range(recent..self.told.len())].clone();
             drop(self.tell(group, action).await);
         }
     }

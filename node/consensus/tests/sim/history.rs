@@ -62,7 +62,7 @@ impl History {
         let off = versions.iter().find(is_off)?;
         Some(format!(
             "stamped by a clock that is off: {} ms, {off:?}",
-            off.version.stamp().ms() as i64 - START_MS as i64
+            off.version.stamp().ms().cast_signed() - START_MS.cast_signed()
         ))
     }
 }

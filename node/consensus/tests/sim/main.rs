@@ -112,7 +112,7 @@ mod planted {
 
     use super::{range, run};
 
-    const FAULTS: [Planted; 11] = [
+    const FAULTS: [Planted; 10] = [
         Planted::AcknowledgedBeforeSync,
         Planted::VoteNotPersisted,
         Planted::FollowerRead,
@@ -121,7 +121,6 @@ mod planted {
         Planted::RetryDoneAgain,
         Planted::WipedVoterVotes,
         Planted::ExpiryByLocalClock,
-        Planted::OldPageTaken,
         Planted::SlotAnsweredTwice,
         Planted::WrongClockStamps,
     ];

@@ -52,13 +52,12 @@ pub fn decay(machine: &Machine, decay: Decay, rng: &mut StdRng) {
         return;
     }
     let disk = machine.disk.lock().unwrap().clone();
-    let path = match decay {
-        Decay::Records => Path::new("/records").to_owned(),
-        _ => {
-            let segments = disk.list(Path::new("/log")).unwrap_or_default();
-            let Some(segment) = segments.get(rng.random_range(0..segments.len().max(1))) else { return };
-            Path::new("/log").join(segment)
-        }
+    let path = if let Decay::Records = decay {
+        Path::new("/records").to_owned()
+    } else {
+        let segments = disk.list(Path::new("/log")).unwrap_or_default();
+        let Some(segment) = segments.get(rng.random_range(0..segments.len().max(1))) else { return };
+        Path::new("/log").join(segment)
     };
     let at: usize = rng.random_range(0..1 << 20);
     // A file that is not there has nothing to lose.

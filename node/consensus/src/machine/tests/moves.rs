@@ -208,7 +208,7 @@ fn records_that_are_half_dropped_are_no_beginning() {
     let mut group = Move::new();
     let (to, from) = (group.to(), group.from());
     // More than one command drops.
-    for n in 0..SHIPPED_PAIRS_MAX as u32 {
+    for n in 0..u32::try_from(SHIPPED_PAIRS_MAX).unwrap() {
         group.source.put(&versioned(), &key(KEYS + n), "more");
     }
     group.source.done(Action::Freeze(to));
