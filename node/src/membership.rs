@@ -56,6 +56,15 @@ impl Membership {
         Ok(Some(Self { admission, founding }))
     }
 
+    /// Notes that the network has begun. From here on this node is a member like others: without its log it would begin the
+    /// network a second time, over the others' heads.
+    ///
+    /// # Errors
+    /// [`NodeError::Io`] if that cannot be kept.
+    pub(crate) fn began(&self, data: &Path) -> Result<(), NodeError> {
+        Self { founding: None, ..self.clone() }.write(data)
+    }
+
     fn write(&self, data: &Path) -> Result<(), NodeError> {
         let (groups, voters) = self.founding.map(|founding| (founding.groups, founding.voters)).unzip();
         let written = Written { admission: HEXLOWER.encode(&self.admission.encode()), groups, voters };
@@ -131,6 +140,9 @@ mod tests {
             let terms = InviteTerms::new(root, key.id(), InviteRole::Metadata, 0);
             Invite { terms, key, addresses: Vec::new() }
         };
+        place.began(&one).unwrap();
+        let place = Membership::read(&one, data.identity().id()).unwrap().unwrap();
+        assert_eq!(place.founding, None, "a network begins once");
         // Whoever begins a network is in it.
         assert_eq!(Membership::join(&data, &invite(&key)).unwrap(), place);
         assert!(Membership::join(&data, &invite(&Identity::from_seed(&[9; 32]))).is_err());

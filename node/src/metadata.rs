@@ -104,11 +104,17 @@ pub(crate) fn decline(mesh: &Mesh, me: &Identity, network: NetworkId) -> Result<
     Ok(mesh.take_frames(Arc::new(ToClient(client)))?)
 }
 
-/// Returns when a group has stopped: its log or its records failed, and what they hold is not known until they are opened
+/// Notes when the network has begun, and returns when a group has stopped: its log or its records failed, and what they hold is not known until they are opened
 /// again.
-pub(crate) async fn pulse(cluster: &Cluster) -> NodeError {
+pub(crate) async fn pulse(cluster: &Cluster, data: &Path, mut membership: Membership) -> NodeError {
     loop {
         tokio::time::sleep(PULSE).await;
+        if membership.founding.is_some() && cluster.client().map().is_some() {
+            if let Err(error) = membership.began(data) {
+                return error;
+            }
+            membership.founding = None;
+        }
         for id in cluster.groups().opened() {
             if let Some(reason) = cluster.groups().status(id).ok().and_then(|status| status.stopped) {
                 return NodeError::Died { part: "a metadata group", reason: format!("group {id}: {reason}") };

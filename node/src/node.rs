@@ -116,7 +116,7 @@ impl Node {
             socket: socket.path().to_owned(),
             data: data.path().to_owned(),
         };
-        let supervisor = doors(listener, api, met);
+        let supervisor = doors(listener, api, met, data.path().to_owned(), membership);
         Ok(Self { ready, supervisor, metadata, mesh, store, _socket: socket, _data: data })
     }
 
@@ -148,7 +148,13 @@ impl Node {
 }
 
 /// Starts what answers from outside, and what watches over the rest.
-fn doors(listener: UnixListener, api: Api, met: Acquaintances) -> Supervisor {
+fn doors(
+    listener: UnixListener,
+    api: Api,
+    met: Acquaintances,
+    data: PathBuf,
+    membership: Option<Membership>,
+) -> Supervisor {
     let mut supervisor = Supervisor::new(CancellationToken::new());
     let (mesh, cluster) = (api.mesh.clone(), api.cluster.clone());
     let api = Arc::new(api);
@@ -162,9 +168,9 @@ fn doors(listener: UnixListener, api: Api, met: Acquaintances) -> Supervisor {
             None => Ok(()),
         }
     });
-    if let Some(cluster) = cluster {
+    if let Some((cluster, membership)) = cluster.zip(membership) {
         supervisor.spawn("the metadata groups", |stop| async move {
-            match stop.run_until_cancelled(metadata::pulse(&cluster)).await {
+            match stop.run_until_cancelled(metadata::pulse(&cluster, &data, membership)).await {
                 Some(error) => Err(error),
                 None => Ok(()),
             }
