@@ -104,8 +104,8 @@ pub(crate) fn decline(mesh: &Mesh, me: &Identity, network: NetworkId) -> Result<
     Ok(mesh.take_frames(Arc::new(ToClient(client)))?)
 }
 
-/// Notes when the network has begun, and returns when a group has stopped: its log or its records failed, and what they hold is not known until they are opened
-/// again.
+/// Notes when the network has begun, and returns when a group has stopped: its log or its records failed, and what they
+/// hold is not known until they are opened again.
 pub(crate) async fn pulse(cluster: &Cluster, data: &Path, mut membership: Membership) -> NodeError {
     loop {
         tokio::time::sleep(PULSE).await;

@@ -1,12 +1,11 @@
 //! One question to one member, and who the user is if it wants to know.
 
 use std::fmt;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use parking_lot::RwLock;
 use storgo_protocol::cluster::{Ask, Failed, FailedKind, Introduction, Told};
 use storgo_protocol::raft::envelope::Body;
 use storgo_protocol::{GroupId, Identity, NetworkId, PeerId};
@@ -21,8 +20,8 @@ pub(super) struct Asker {
     courier: Arc<Courier>,
     /// For whom is asked; a node asks for itself.
     user: Option<Arc<Identity>>,
-    network: RwLock<Option<NetworkId>>,
-    here: RwLock<Option<Weak<dyn Door>>>,
+    network: NetworkId,
+    here: OnceLock<Weak<dyn Door>>,
 }
 
 impl fmt::Debug for Asker {
@@ -32,21 +31,17 @@ impl fmt::Debug for Asker {
 }
 
 impl Asker {
-    pub(super) fn new(courier: Arc<Courier>, user: Option<Arc<Identity>>) -> Self {
-        Self { courier, user, network: RwLock::default(), here: RwLock::default() }
+    pub(super) fn new(courier: Arc<Courier>, user: Option<Arc<Identity>>, network: NetworkId) -> Self {
+        Self { courier, user, network, here: OnceLock::new() }
     }
 
-    /// Questions to this node itself are answered by `door`.
+    /// Questions to this node itself are answered by `door`; the first that is named stays.
     pub(super) fn set_here(&self, door: Weak<dyn Door>) {
-        *self.here.write() = Some(door);
+        self.here.get_or_init(|| door);
     }
 
-    pub(super) fn set_network(&self, network: NetworkId) {
-        *self.network.write() = Some(network);
-    }
-
-    pub(super) fn network(&self) -> Option<NetworkId> {
-        *self.network.read()
+    pub(super) const fn network(&self) -> NetworkId {
+        self.network
     }
 
     /// The answer of one member, whatever it is.
@@ -61,8 +56,7 @@ impl Asker {
         let (Told::Failed(Failed { kind: FailedKind::Introduce, .. }), Some(user)) = (&told, &self.user) else {
             return Ok(told);
         };
-        let Some(network) = self.network() else { return Ok(told) };
-        let introduction = Introduction::new(user, network, self.courier.me().peer);
+        let introduction = Introduction::new(user, self.network, self.courier.me().peer);
         match self.once(peer, group, Ask::Introduction(introduction).encode(), within).await? {
             Told::Done => self.once(peer, group, ask, within).await,
             other => Ok(other),
@@ -72,8 +66,7 @@ impl Asker {
     async fn once(&self, peer: PeerId, group: GroupId, ask: Bytes, within: Duration) -> Result<Told, AskError> {
         let me = self.courier.me().peer;
         let answer = if peer == me {
-            let here = self.here.read().as_ref().and_then(Weak::upgrade);
-            let Some(door) = here else {
+            let Some(door) = self.here.get().and_then(Weak::upgrade) else {
                 return Err(AskError::Busy { peer, reason: "this node keeps no groups".to_owned() });
             };
             door.answer(me, group, ask).await
@@ -95,16 +88,15 @@ impl Asker {
 
 #[async_trait]
 impl AskOne for Asker {
-    async fn ask(&self, peer: PeerId, group: GroupId, request: Bytes, within: Duration) -> Result<Bytes, AskError> {
-        let told = self.told(peer, group, request, within).await?;
-        match &told {
+    type Answer = Told;
+
+    async fn ask(&self, peer: PeerId, group: GroupId, request: Bytes, within: Duration) -> Result<Told, AskError> {
+        match self.told(peer, group, request, within).await? {
             Told::Failed(Failed { kind: FailedKind::NotLeader(leader), .. }) => {
-                Err(AskError::NotLeader { peer, leader: *leader })
+                Err(AskError::NotLeader { peer, leader })
             }
-            Told::Failed(Failed { kind: FailedKind::Busy, reason }) => {
-                Err(AskError::Busy { peer, reason: reason.clone() })
-            }
-            told => Ok(told.encode()),
+            Told::Failed(Failed { kind: FailedKind::Busy, reason }) => Err(AskError::Busy { peer, reason }),
+            told => Ok(told),
         }
     }
 }

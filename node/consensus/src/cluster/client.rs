@@ -42,7 +42,7 @@ pub struct MetadataClient(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     asker: Arc<Asker>,
-    router: Router,
+    router: Router<Asker>,
     courier: Arc<Courier>,
     transport: Arc<dyn Transport>,
     random: Arc<dyn Random>,
@@ -78,30 +78,30 @@ impl MetadataClient {
     ) -> Self {
         let incarnation = LogIncarnation::new(u64::from_le_bytes(random.array()));
         let courier = Courier::new(Seat { peer: me, incarnation }, Arc::clone(&transport), clock);
-        let client = Self::over(courier, Some(user), transport, random);
-        client.0.asker.set_network(network);
-        client
+        Self::over(courier, Some(user), network, transport, random)
     }
 
     /// For a node itself, beside its groups.
-    pub(super) fn of_node(groups: &Groups, transport: Arc<dyn Transport>, random: Arc<dyn Random>) -> Self {
-        Self::over(Arc::clone(groups.courier()), None, transport, random)
+    pub(super) fn of_node(
+        groups: &Groups,
+        network: NetworkId,
+        transport: Arc<dyn Transport>,
+        random: Arc<dyn Random>,
+    ) -> Self {
+        Self::over(Arc::clone(groups.courier()), None, network, transport, random)
     }
 
     fn over(
         courier: Arc<Courier>,
         user: Option<Arc<Identity>>,
+        network: NetworkId,
         transport: Arc<dyn Transport>,
         random: Arc<dyn Random>,
     ) -> Self {
-        let asker = Arc::new(Asker::new(Arc::clone(&courier), user));
-        let router = Router::new(Arc::clone(&asker) as _, Arc::clone(&random));
+        let asker = Arc::new(Asker::new(Arc::clone(&courier), user, network));
+        let router = Router::new(Arc::clone(&asker), Arc::clone(&random));
         let (map, start) = (RwLock::default(), RwLock::default());
         Self(Arc::new(Inner { asker, router, courier, transport, random, map, start }))
-    }
-
-    pub(super) fn set_network(&self, network: NetworkId) {
-        self.0.asker.set_network(network);
     }
 
     pub(super) fn set_door(&self, door: &Arc<dyn Door>) {
@@ -126,15 +126,13 @@ impl MetadataClient {
 
     /// Takes a map that is newer than the one that is known, if it is of the same network.
     pub(super) fn learn(&self, map: ClusterMap) {
-        let network = self.0.asker.network();
-        if network.is_some_and(|network| network != map.id()) {
+        if self.0.asker.network() != map.id() {
             return tracing::warn!(network = %map.id(), "a map of another network was not taken");
         }
         let mut known = self.0.map.write();
         if known.as_ref().is_some_and(|known| known.revision >= map.revision) {
             return;
         }
-        self.0.asker.set_network(map.id());
         for (id, group) in &map.groups {
             let seats = group.seats.iter().copied().filter(|seat| map.member(*seat).is_some());
             self.0.router.set_members(*id, seats.collect());
@@ -196,9 +194,7 @@ impl MetadataClient {
 
     /// Asks the leader of a group.
     pub(super) async fn ask(&self, group: GroupId, ask: &Ask, within: Duration) -> Result<Told, RouteError> {
-        let told = self.0.router.call(group, ask.encode(), within).await?;
-        // It was decoded once, when it came.
-        Ok(Told::decode(told).unwrap_or_else(|error| Told::Failed(Failed::new(FailedKind::Refused, error.to_string()))))
+        self.0.router.call(group, ask.encode(), within).await
     }
 
     async fn affair(&self, ask: &Ask) -> Result<Told, MetadataError> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use storgo_protocol::cluster::{Ask, ClusterMap, GroupRow, MemberRow, MemberState, MoveSide, RowKey, SlotMove, Told};
 use storgo_protocol::limits::ROWS_CHANGED_MAX;
-use storgo_protocol::meta::{Reply, Slot, Stamp};
+use storgo_protocol::meta::{Reply, RowChange, Slot, Stamp};
 use storgo_protocol::{GroupId, PeerId};
 use tokio::time::Instant;
 
@@ -107,6 +107,11 @@ async fn seat(inner: &Inner, map: &ClusterMap, heard: &Heard) -> Result<(), Stri
         let row = GroupRow { seats, ..group.clone() };
         rows.push(change::row(&key, revision, Some(row.encode())));
     }
+    set_rows(inner, rows).await
+}
+
+/// Changes rows of group 0, which this member leads.
+async fn set_rows(inner: &Inner, rows: Vec<RowChange>) -> Result<(), String> {
     match inner.config.groups.propose(GROUP_0, change::rows(rows), STEP).await {
         Ok(Reply::Refused(refusal)) => Err(refusal.reason),
         Ok(_) => Ok(()),
@@ -156,12 +161,7 @@ async fn arrived(inner: &Inner, slot: Slot, wanted: SlotMove, revision: Stamp) -
         change::row(&RowKey::Slots, slots, Some(map.slots.with(slot, wanted.to).encode())),
         change::row(&RowKey::Move(slot), Some(revision), None),
     ];
-    match inner.config.groups.propose(GROUP_0, change::rows(rows), STEP).await {
-        Ok(Reply::Refused(refusal)) => Err(refusal.reason),
-        Ok(_) => {
-            tracing::info!(%slot, to = %wanted.to, "a slot has moved");
-            Ok(())
-        }
-        Err(error) => Err(error.to_string()),
-    }
+    set_rows(inner, rows).await?;
+    tracing::info!(%slot, to = %wanted.to, "a slot has moved");
+    Ok(())
 }

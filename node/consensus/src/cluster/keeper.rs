@@ -11,7 +11,7 @@ use storgo_object::ports::{Clock, Random};
 use storgo_protocol::cluster::{
     Ask, ClusterMap, GroupRow, MemberRow, MemberState, NetworkRow, RowKey, SlotTable, Told,
 };
-use storgo_protocol::meta::{Action, Reply};
+use storgo_protocol::meta::{Action, Reply, Stamp};
 use storgo_protocol::{Admission, GroupId, NetworkId, PeerAddress, PeerId};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -20,6 +20,7 @@ use super::client::MetadataClient;
 use super::door::Door;
 use super::{GROUP_0, change, conductor, state};
 use crate::groups::{Door as GroupsDoor, GroupError, Groups};
+use crate::machine;
 use crate::raft::MemberStatus;
 use crate::seat::Seat;
 use crate::transport::Transport;
@@ -90,6 +91,8 @@ pub(super) struct Inner {
     pub(super) client: MetadataClient,
     /// Groups whose seats are being changed.
     changing: Mutex<BTreeSet<GroupId>>,
+    /// Group 0's last stamp when its rows were read here.
+    own_read: Mutex<Stamp>,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
 }
@@ -101,9 +104,9 @@ impl Cluster {
     /// [`GroupError`] if what is kept of the groups cannot be opened.
     pub async fn start(config: ClusterConfig) -> Result<Self, GroupError> {
         let network = config.admission.terms.network();
-        let client = MetadataClient::of_node(&config.groups, Arc::clone(&config.transport), Arc::clone(&config.random));
+        let client =
+            MetadataClient::of_node(&config.groups, network, Arc::clone(&config.transport), Arc::clone(&config.random));
         let door: Arc<dyn GroupsDoor> = Arc::new(Door::new(config.groups.clone(), client.clone(), network));
-        client.set_network(network);
         client.set_door(&door);
         config.groups.set_door(door);
         // Whoever the map will name; until then nobody's Raft messages are acted on but this node's own.
@@ -112,7 +115,8 @@ impl Cluster {
             config.groups.open(id).await?;
         }
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let inner = Arc::new(Inner { config, client, changing: Mutex::default(), tasks, stop });
+        let inner =
+            Arc::new(Inner { config, client, changing: Mutex::default(), own_read: Mutex::default(), tasks, stop });
         inner.learn_own();
         inner.spawn(Arc::clone(&inner).keep());
         inner.spawn(conductor::conduct(Arc::clone(&inner)));
@@ -217,9 +221,19 @@ impl Inner {
         if !sits {
             return false;
         }
-        match self.config.groups.look(GROUP_0, state::read_map) {
-            Ok(Some(map)) => self.client.learn(map),
-            Ok(None) => {}
+        let last = *self.own_read.lock();
+        let look = |view: &dyn machine::View| {
+            let stamp = machine::last_stamp(view)?;
+            // Every member's admission is verified: not again for rows that nothing happened to.
+            Ok((stamp, if stamp == last { None } else { state::read_map(view)? }))
+        };
+        match self.config.groups.look(GROUP_0, look) {
+            Ok((stamp, map)) => {
+                if let Some(map) = map {
+                    self.client.learn(map);
+                }
+                *self.own_read.lock() = stamp;
+            }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the map cannot be read"),
         }
         true

@@ -27,11 +27,20 @@ use breaker::Breakers;
 /// One question to one member.
 #[async_trait]
 pub trait Ask: Send + Sync + fmt::Debug {
+    /// What a leader answers.
+    type Answer: Send;
+
     /// Has a member do what `request` says, as the leader of the group.
     ///
     /// # Errors
     /// [`AskError`] if it was not answered by the leader.
-    async fn ask(&self, peer: PeerId, group: GroupId, request: Bytes, within: Duration) -> Result<Bytes, AskError>;
+    async fn ask(
+        &self,
+        peer: PeerId,
+        group: GroupId,
+        request: Bytes,
+        within: Duration,
+    ) -> Result<Self::Answer, AskError>;
 }
 
 /// Why a member did not answer as the leader.
@@ -91,18 +100,18 @@ pub enum RouteError {
 
 /// Asks groups.
 #[derive(Debug)]
-pub struct Router {
-    ask: Arc<dyn Ask>,
+pub struct Router<A> {
+    ask: Arc<A>,
     random: Arc<dyn Random>,
     members: Mutex<BTreeMap<GroupId, Vec<PeerId>>>,
     leaders: Mutex<BTreeMap<GroupId, PeerId>>,
     breakers: Breakers,
 }
 
-impl Router {
+impl<A: Ask> Router<A> {
     /// Knows nobody yet.
     #[must_use]
-    pub fn new(ask: Arc<dyn Ask>, random: Arc<dyn Random>) -> Self {
+    pub fn new(ask: Arc<A>, random: Arc<dyn Random>) -> Self {
         let (members, leaders) = (Mutex::default(), Mutex::default());
         Self { ask, random, members, leaders, breakers: Breakers::default() }
     }
@@ -116,7 +125,7 @@ impl Router {
     ///
     /// # Errors
     /// [`RouteError`] if that did not come about within the time.
-    pub async fn call(&self, group: GroupId, request: Bytes, within: Duration) -> Result<Bytes, RouteError> {
+    pub async fn call(&self, group: GroupId, request: Bytes, within: Duration) -> Result<A::Answer, RouteError> {
         let deadline = Instant::now() + within;
         let (mut asked, mut last, mut hint) = (0, None, self.leaders.lock().get(&group).copied());
         let mut pause_ms = ROUTER_PAUSE_MS_MIN;
@@ -159,7 +168,7 @@ impl Router {
         }
     }
 
-    async fn one(&self, peer: PeerId, group: GroupId, request: Bytes, within: Duration) -> Result<Bytes, AskError> {
+    async fn one(&self, peer: PeerId, group: GroupId, request: Bytes, within: Duration) -> Result<A::Answer, AskError> {
         let asked = tokio::time::timeout(within, self.ask.ask(peer, group, request, within)).await;
         let answer = asked.unwrap_or_else(|_| Err(AskError::Silent { peer, reason: format!("nothing in {within:?}") }));
         self.breakers.note(peer, !matches!(answer, Err(AskError::Silent { .. })));

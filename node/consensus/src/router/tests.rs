@@ -17,6 +17,8 @@ struct Members {
 
 #[async_trait]
 impl Ask for Members {
+    type Answer = Bytes;
+
     async fn ask(&self, peer: PeerId, _: GroupId, request: Bytes, _: Duration) -> Result<Bytes, AskError> {
         self.asked.lock().push(peer);
         if self.silent.lock().contains(&peer) {
@@ -33,14 +35,14 @@ fn peer(number: u8) -> PeerId {
     PeerId::from_bytes([number; 32])
 }
 
-fn router() -> (Arc<Members>, Router) {
+fn router() -> (Arc<Members>, Router<Members>) {
     let members = Arc::new(Members::default());
     let router = Router::new(members.clone(), Arc::new(OsRandom));
     router.set_members(GROUP, vec![peer(1), peer(2), peer(3)]);
     (members, router)
 }
 
-async fn call(router: &Router, within: Duration) -> Result<Bytes, RouteError> {
+async fn call(router: &Router<Members>, within: Duration) -> Result<Bytes, RouteError> {
     router.call(GROUP, Bytes::from_static(b"ask"), within).await
 }
 

@@ -1,0 +1,128 @@
+//! Questions about the network's members: who joins it, and what an operator wants of them, of leaders and of slots.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use storgo_protocol::cluster::{Ask, Failed, FailedKind, MemberRow, MemberState, RowKey, SlotMove, Steer, Told};
+use storgo_protocol::limits::MEMBERS_MAX;
+use storgo_protocol::{GroupId, PeerId};
+
+use super::{Answer, Door, WITHIN, denied, failed, refused};
+use crate::cluster::{GROUP_0, change, state};
+use crate::machine;
+
+impl Door {
+    pub(super) async fn join(&self, from: PeerId, member: MemberRow) -> Answer {
+        let terms = &member.admission.terms;
+        if member.peer() != from || terms.network() != self.network {
+            return Err(denied());
+        }
+        let key = RowKey::Member(from);
+        let look = |view: &dyn machine::View| Ok((state::read_map(view)?, state::revision(view, &key)?));
+        let (map, revision) = self.read_0(look).await?;
+        let map = map.ok_or_else(|| Failed::new(FailedKind::Busy, "the network is just beginning"))?;
+        let known = map.members.get(&from);
+        match known {
+            Some(row) if row.state == MemberState::Removed => return Err(denied()),
+            Some(_) => {}
+            None if map.members.len() >= MEMBERS_MAX => {
+                return Err(refused("the network has no room for more members"));
+            }
+            None => {
+                let now_seconds = self.groups.courier().now_ms() / 1000;
+                if terms.expires_seconds != 0 && terms.expires_seconds < now_seconds {
+                    return Err(Failed::new(FailedKind::Denied, "the invite has expired: ask for a new one"));
+                }
+            }
+        }
+        let state = known.map(|row| row.state).unwrap_or_default();
+        let row = MemberRow { state, ..member };
+        self.set_rows(vec![change::row(&key, revision, Some(row.encode()))]).await?;
+        Ok(Told::Done)
+    }
+
+    pub(super) async fn steer(&self, from: PeerId, group: GroupId, steer: Steer) -> Answer {
+        self.members_only(from)?;
+        match steer {
+            Steer::Drain(peer) => self.set_member(peer, MemberState::Draining).await,
+            Steer::Activate(peer) => self.set_member(peer, MemberState::Active).await,
+            Steer::Remove(peer) => {
+                self.may_be_removed(peer).await?;
+                self.set_member(peer, MemberState::Removed).await
+            }
+            Steer::Transfer(id, to) if id == group => {
+                let status = self.groups.status(id).map_err(failed)?;
+                if status.leader != Some(self.groups.me()) {
+                    return Err(Failed::new(
+                        FailedKind::NotLeader(status.leader.map(|seat| seat.peer)),
+                        "not the leader",
+                    ));
+                }
+                let seat = status.voters.iter().find(|seat| seat.peer == to).copied();
+                let seat = seat.ok_or_else(|| refused(format!("{} has no seat in group {id}", to.short())))?;
+                self.groups.transfer(id, seat).await.map_err(failed)?;
+                Ok(Told::Done)
+            }
+            Steer::Transfer(..) => Err(refused("a transfer is asked of its group")),
+            Steer::MoveSlot(slot, to) => {
+                let key = RowKey::Move(slot);
+                let look = |view: &dyn machine::View| Ok((state::read_map(view)?, state::revision(view, &key)?));
+                let (map, revision) = self.read_0(look).await?;
+                let map = map.ok_or_else(|| Failed::new(FailedKind::Busy, "the network is just beginning"))?;
+                let from = map.group_of(slot);
+                if revision.is_some() {
+                    return Err(Failed::new(FailedKind::Conflict, format!("slot {slot} is on its way already")));
+                }
+                if from == to {
+                    return Ok(Told::Done);
+                }
+                if to == GROUP_0 || !map.groups.contains_key(&to) {
+                    return Err(refused(format!("there is no group {to} for slots")));
+                }
+                let row = SlotMove { from, to }.encode();
+                self.set_rows(vec![change::row(&key, None, Some(row))]).await?;
+                Ok(Told::Done)
+            }
+        }
+    }
+
+    async fn set_member(&self, peer: PeerId, state: MemberState) -> Answer {
+        let key = RowKey::Member(peer);
+        let look = |view: &dyn machine::View| Ok((state::read_map(view)?, state::revision(view, &key)?));
+        let (map, revision) = self.read_0(look).await?;
+        let row = map.as_ref().and_then(|map| map.members.get(&peer));
+        let row = row.ok_or_else(|| Failed::new(FailedKind::NotFound, format!("no member {}", peer.short())))?;
+        if row.state == MemberState::Removed {
+            return Err(refused(format!("{} was removed for good", peer.short())));
+        }
+        let row = MemberRow { state, ..row.clone() };
+        self.set_rows(vec![change::row(&key, revision, Some(row.encode()))]).await?;
+        Ok(Told::Done)
+    }
+
+    /// A member may go for good only if every group of its has a majority without it.
+    async fn may_be_removed(&self, peer: PeerId) -> Result<(), Failed> {
+        let map = self.client.map().ok_or_else(|| Failed::new(FailedKind::Busy, "the network is just beginning"))?;
+        let mut answers: BTreeMap<PeerId, bool> = BTreeMap::new();
+        for (id, group) in map.groups.iter().filter(|(_, group)| group.seats.contains(&peer)) {
+            let mut living = BTreeSet::new();
+            for seat in group.seats.iter().filter(|seat| **seat != peer) {
+                if !answers.contains_key(seat) {
+                    let told = self.client.ask_one(*seat, GROUP_0, &Ask::Map { known: map.revision }, WITHIN / 8).await;
+                    answers.insert(*seat, told.is_ok());
+                }
+                if answers.get(seat) == Some(&true) {
+                    living.insert(*seat);
+                }
+            }
+            if 2 * living.len() <= group.seats.len() {
+                return Err(refused(format!(
+                    "without {} group {id} has {} of {} voters, which is no majority: bring the others back or add members first",
+                    peer.short(),
+                    living.len(),
+                    group.seats.len()
+                )));
+            }
+        }
+        Ok(())
+    }
+}

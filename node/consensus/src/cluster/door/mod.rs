@@ -1,0 +1,258 @@
+//! The questions of clients and of other members, answered: who may ask is decided here, what is done in the groups.
+//!
+//! A user is who it introduced itself as through its connection; a member of the network is who the trust root admitted.
+//! Unknown and forbidden get the same answer. It keeps nothing but who introduced itself.
+
+mod buckets;
+mod members;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use storgo_protocol::cluster::{Ask, Failed, FailedKind, Found, GroupStatus, Level, Listed, Listing, MoveSide, Told};
+use storgo_protocol::limits::{ASK_SECONDS_MAX, SHIPPED_BYTES_MAX};
+use storgo_protocol::meta::{Action, BucketId, Command, RefusedKind, Reply, Slot, Stamp, VersionId};
+use storgo_protocol::{GroupId, InviteRole, NetworkId, PeerId};
+
+use super::client::MetadataClient;
+use super::sessions::Sessions;
+use super::{GROUP_0, change};
+use crate::groups::{Door as GroupsDoor, GroupError, Groups};
+use crate::seat::Seat;
+use crate::{machine, moves};
+
+/// How long one question is worked on.
+const WITHIN: Duration = Duration::from_secs(ASK_SECONDS_MAX);
+
+/// Answers at one node.
+#[derive(Debug)]
+pub(super) struct Door {
+    groups: Groups,
+    client: MetadataClient,
+    network: NetworkId,
+    sessions: Sessions,
+}
+
+type Answer = Result<Told, Failed>;
+
+#[async_trait]
+impl GroupsDoor for Door {
+    async fn answer(&self, from: PeerId, group: GroupId, ask: Bytes) -> Bytes {
+        let answered = match Ask::decode(ask) {
+            Ok(ask) => match tokio::time::timeout(WITHIN, self.work_on(from, group, ask)).await {
+                Ok(answered) => answered,
+                Err(_) => Err(Failed::new(FailedKind::Busy, format!("nothing came of it within {WITHIN:?}"))),
+            },
+            Err(error) => Err(Failed::new(FailedKind::Refused, format!("not a question: {error}"))),
+        };
+        answered.unwrap_or_else(Told::Failed).encode()
+    }
+}
+
+/// What a caller can do about a group's failure.
+#[expect(clippy::needless_pass_by_value, reason = "for `map_err`")]
+fn failed(error: GroupError) -> Failed {
+    let kind = match &error {
+        GroupError::NotLeader { leader, .. } => FailedKind::NotLeader(leader.map(|seat| seat.peer)),
+        GroupError::NotHere { .. } => FailedKind::NotLeader(None),
+        GroupError::Refused { .. } => FailedKind::Refused,
+        _ => FailedKind::Busy,
+    };
+    Failed::new(kind, error.to_string())
+}
+
+fn denied() -> Failed {
+    Failed::new(FailedKind::Denied, "there is no such thing, or it is not for you")
+}
+
+fn refused(reason: impl Into<String>) -> Failed {
+    Failed::new(FailedKind::Refused, reason)
+}
+
+impl Door {
+    pub(super) fn new(groups: Groups, client: MetadataClient, network: NetworkId) -> Self {
+        Self { groups, client, network, sessions: Sessions::default() }
+    }
+
+    async fn work_on(&self, from: PeerId, group: GroupId, ask: Ask) -> Answer {
+        match ask {
+            Ask::Introduction(introduction) => {
+                let user = introduction.verify(self.network, from).map_err(|_| denied())?;
+                self.sessions.introduce(from, user);
+                Ok(Told::Done)
+            }
+            Ask::Command(command) => self.command(from, group, command).await,
+            Ask::Get { bucket, key, version, level } => self.get(from, group, bucket, key, version, level).await,
+            Ask::List { listing, level } => self.list(from, group, listing, level).await,
+            Ask::Map { known } => self.map(known),
+            Ask::Join(member) => self.join(from, *member).await,
+            Ask::Bucket { name } => self.bucket(from, &name).await,
+            Ask::Buckets { after } => self.buckets(from, &after).await,
+            Ask::SetBucket { name, bucket, expected } => {
+                self.set_bucket(from, name, bucket.map(|b| *b), expected).await
+            }
+            Ask::SpreadBucket { bucket } => self.spread_by_id(from, bucket).await,
+            Ask::Steer(steer) => self.steer(from, group, steer).await,
+            Ask::SlotLook { slot, side } => self.slot_look(from, group, slot, side).await,
+            Ask::Status => self.status(from, group),
+        }
+    }
+
+    /// The user behind a connection.
+    fn user(&self, from: PeerId) -> Result<PeerId, Failed> {
+        self.sessions.user(from).ok_or_else(|| Failed::new(FailedKind::Introduce, "say first which user you are"))
+    }
+
+    /// Whether a peer is a member that keeps metadata: members trust each other not to lie.
+    fn is_member(&self, peer: PeerId) -> bool {
+        let map = self.client.map();
+        let row = map.as_ref().and_then(|map| map.member(peer));
+        row.is_some_and(|row| row.admission.terms.role == InviteRole::Metadata) || peer == self.groups.me().peer
+    }
+
+    fn members_only(&self, from: PeerId) -> Result<(), Failed> {
+        if self.is_member(from) { Ok(()) } else { Err(denied()) }
+    }
+
+    /// Makes sure that who asks may read a bucket, or write to it. False if this group knows no such bucket.
+    fn may(&self, from: PeerId, group: GroupId, bucket: BucketId, to_write: bool) -> Result<bool, Failed> {
+        let config = self.groups.look(group, |view| machine::bucket(view, bucket)).map_err(failed)?;
+        let Some(config) = config else { return Ok(false) };
+        if self.is_member(from) || config.admits(self.user(from)?, to_write) { Ok(true) } else { Err(denied()) }
+    }
+
+    async fn command(&self, from: PeerId, group: GroupId, bytes: Bytes) -> Answer {
+        let command = Command::decode(&bytes).map_err(|error| refused(format!("not a command: {error}")))?;
+        let bucket = match &command.action {
+            Action::Put(put) => put.bucket,
+            Action::Delete(delete) => delete.bucket,
+            _ => {
+                self.members_only(from)?;
+                return self.propose(group, bytes).await.map(Told::Reply);
+            }
+        };
+        if !self.may(from, group, bucket, true)? {
+            return Ok(Told::Reply(no_bucket()));
+        }
+        self.propose(group, bytes).await.map(Told::Reply)
+    }
+
+    async fn propose(&self, group: GroupId, command: Bytes) -> Result<Reply, Failed> {
+        self.groups.propose(group, command, WITHIN).await.map_err(failed)
+    }
+
+    async fn get(
+        &self,
+        from: PeerId,
+        group: GroupId,
+        bucket: BucketId,
+        key: Bytes,
+        version: Option<VersionId>,
+        level: Level,
+    ) -> Answer {
+        let look = |view: &dyn machine::View| machine::get(view, bucket, &key, version);
+        let mut fresh = self.groups.read(group, level, WITHIN, look).await.map_err(failed)?;
+        let over = |found: &Result<Option<storgo_protocol::meta::Version>, _>| {
+            let expires = found.as_ref().ok().and_then(Option::as_ref).map_or(0, |version| version.expires_ms);
+            (1..=self.groups.courier().now_ms()).contains(&expires)
+        };
+        if level == Level::Linearizable && over(&fresh.value) {
+            // It is told only once it is logged.
+            self.propose(group, change::command(Action::Tick)).await?;
+            fresh = self.groups.read(group, level, WITHIN, look).await.map_err(failed)?;
+        }
+        // Asked behind the read, so that it is as fresh.
+        if !self.may(from, group, bucket, false)? {
+            return Ok(Told::Reply(no_bucket()));
+        }
+        Ok(match fresh.value {
+            Ok(version) => Told::Found(Found { version, stale: fresh.stale }),
+            Err(refusal) => Told::Reply(Reply::Refused(refusal)),
+        })
+    }
+
+    async fn list(&self, from: PeerId, group: GroupId, listing: Listing, level: Level) -> Answer {
+        let look = |view: &dyn machine::View| machine::list(view, &listing);
+        let fresh = self.groups.read(group, level, WITHIN, look).await.map_err(failed)?;
+        if !self.may(from, group, listing.bucket, false)? {
+            return Ok(Told::Reply(no_bucket()));
+        }
+        Ok(match fresh.value {
+            Ok(listed) => Told::Listed(Listed { stale: fresh.stale, ..fit(listed) }),
+            Err(refusal) => Told::Reply(Reply::Refused(refusal)),
+        })
+    }
+
+    fn map(&self, known: Stamp) -> Answer {
+        let map = self.client.map();
+        let map = map.ok_or_else(|| Failed::new(FailedKind::NoNetwork, "no member of the network was heard of yet"))?;
+        Ok(Told::Map((map.revision > known).then(|| Box::new(map.as_ref().clone()))))
+    }
+
+    /// Reads group 0 so that nothing is missed.
+    async fn read_0<T>(
+        &self,
+        look: impl FnOnce(&dyn machine::View) -> Result<T, machine::MachineError>,
+    ) -> Result<T, Failed> {
+        Ok(self.groups.read(GROUP_0, Level::Linearizable, WITHIN, look).await.map_err(failed)?.value)
+    }
+
+    /// Changes rows of group 0; a conflict if they are not as expected.
+    async fn set_rows(&self, rows: Vec<storgo_protocol::meta::RowChange>) -> Result<(), Failed> {
+        match self.propose(GROUP_0, change::rows(rows)).await? {
+            Reply::Refused(refusal) if matches!(refusal.kind, RefusedKind::Row(_)) => {
+                Err(Failed::new(FailedKind::Conflict, refusal.reason))
+            }
+            Reply::Refused(refusal) => Err(refused(refusal.reason)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn slot_look(&self, from: PeerId, group: GroupId, slot: Slot, side: MoveSide) -> Answer {
+        self.members_only(from)?;
+        let look = |view: &dyn machine::View| match &side {
+            MoveSide::Source(last) => moves::look_at_source(view, slot, last.as_ref(), SHIPPED_BYTES_MAX),
+            MoveSide::Target => Ok(moves::Source { side: moves::look_at_target(view, slot)?, rest: Vec::new() }),
+        };
+        let read = self.groups.read(group, Level::Linearizable, WITHIN, look).await.map_err(failed)?;
+        let moves::Source { side: machine::SlotSide { state, holds, last }, rest } = read.value;
+        Ok(Told::SlotSide { state, holds, last, rest })
+    }
+
+    fn status(&self, from: PeerId, group: GroupId) -> Answer {
+        self.members_only(from)?;
+        let status = self.groups.status(group).map_err(failed)?;
+        let peers = |seats: BTreeSet<Seat>| seats.into_iter().map(|seat| seat.peer).collect::<Vec<_>>();
+        Ok(Told::Status(GroupStatus {
+            term: status.term,
+            leader: status.leader.map(|seat| seat.peer),
+            voters: peers(status.voters),
+            learners: peers(status.learners),
+            applied: status.applied.unwrap_or_default(),
+            committed: status.applied.unwrap_or_default(),
+            stopped: status.stopped.unwrap_or_default(),
+        }))
+    }
+}
+
+fn no_bucket() -> Reply {
+    Reply::Refused(storgo_protocol::meta::Refused::new(RefusedKind::NoBucket, "no such bucket is known here"))
+}
+
+/// As much of a page as one answer carries.
+fn fit(mut listed: Listed) -> Listed {
+    let mut room = storgo_protocol::limits::TOLD_BYTES_MAX / 2;
+    let fits = listed.found.iter().position(|(key, version)| {
+        let bytes = key.len() + version.encode().len() + 16;
+        let full = bytes > room;
+        room = room.saturating_sub(bytes);
+        full
+    });
+    if let Some(fits) = fits {
+        listed.found.truncate(fits.max(1));
+        listed.more = true;
+    }
+    listed
+}
