@@ -162,18 +162,10 @@ fn doors(
         let served = storgo_rpc::serve(listener, api, stop.cancelled_owned()).await;
         served.map_err(|error| NodeError::Died { part: "the socket", reason: error.to_string() })
     });
-    supervisor.spawn("the network", |stop| async move {
-        match stop.run_until_cancelled(pulse(&mesh)).await {
-            Some(error) => Err(error),
-            None => Ok(()),
-        }
-    });
+    supervisor.spawn("the network", |stop| async move { watch(&stop, pulse(&mesh)).await });
     if let Some((cluster, membership)) = cluster.zip(membership) {
         supervisor.spawn("the metadata groups", |stop| async move {
-            match stop.run_until_cancelled(metadata::pulse(&cluster, &data, membership)).await {
-                Some(error) => Err(error),
-                None => Ok(()),
-            }
+            watch(&stop, metadata::pulse(&cluster, &data, membership)).await
         });
     }
     supervisor.spawn("the peer book", |stop| async move {
@@ -181,6 +173,14 @@ fn doors(
         Ok(())
     });
     supervisor
+}
+
+/// Watches a part until it is to stop; an error if the part died before.
+async fn watch(stop: &CancellationToken, death: impl Future<Output = NodeError>) -> Result<(), NodeError> {
+    match stop.run_until_cancelled(death).await {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
 }
 
 /// Returns when the mesh does not answer any more.

@@ -9,9 +9,7 @@
 use std::ops::Range;
 
 use anyhow::{Context as _, ensure};
-use async_trait::async_trait;
-use bytes::Bytes;
-use storgo_node::object::{Object, Order, Piece, Progress, PutOptions, Sink};
+use storgo_node::object::{MemorySink, Object, Progress, PutOptions};
 use storgo_node::{Client, ClientOptions, Home, Node, NodeConfig};
 use storgo_protocol::{AnyTicket, PeerAddress};
 use tokio::sync::oneshot;
@@ -77,27 +75,7 @@ async fn put_and_get(client: &Client) -> anyhow::Result<()> {
 
 /// A range of an object, in memory.
 async fn get(client: &Client, object: &Object, range: Range<u64>) -> anyhow::Result<Vec<u8>> {
-    let mut memory = Memory::default();
+    let mut memory = MemorySink::default();
     client.engine().get(object, range, &mut memory, &Progress::default()).await?;
     Ok(memory.0)
-}
-
-/// A sink that keeps what comes. Verified bytes arrive in order, since it asks for that.
-#[derive(Debug, Default)]
-struct Memory(Vec<u8>);
-
-#[async_trait]
-impl Sink for Memory {
-    fn order(&self) -> Order {
-        Order::Ascending
-    }
-
-    fn has(&self, _: &Piece) -> bool {
-        false
-    }
-
-    async fn put(&mut self, _: &Piece, bytes: Bytes) -> std::io::Result<()> {
-        self.0.extend_from_slice(&bytes);
-        Ok(())
-    }
 }

@@ -14,12 +14,10 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, ensure};
-use async_trait::async_trait;
-use bytes::Bytes;
 use clap::Parser;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use rand::RngExt as _;
-use storgo_node::object::{Order, Piece, Progress, PutOptions, Sink};
+use storgo_node::object::{MemorySink, Progress, PutOptions};
 use storgo_node::{Client, ClientOptions, Home};
 use storgo_protocol::{PeerAddress, Ticket};
 
@@ -85,7 +83,7 @@ async fn put(client: &Client, file: &[u8]) -> anyhow::Result<Ticket> {
 
 async fn get(client: &Client, ticket: &Ticket) -> anyhow::Result<Vec<u8>> {
     let object = client.engine().open(ticket).await?;
-    let mut memory = Memory::default();
+    let mut memory = MemorySink::default();
     client.engine().get(&object, 0..object.size(), &mut memory, &Progress::default()).await?;
     Ok(memory.0)
 }
@@ -99,24 +97,4 @@ async fn wait_for_a_line() -> anyhow::Result<()> {
 fn random_bytes(count: usize) -> Vec<u8> {
     let mut random = rand::rng();
     (0..count).map(|_| random.random()).collect()
-}
-
-/// A sink that keeps what comes, in order.
-#[derive(Debug, Default)]
-struct Memory(Vec<u8>);
-
-#[async_trait]
-impl Sink for Memory {
-    fn order(&self) -> Order {
-        Order::Ascending
-    }
-
-    fn has(&self, _: &Piece) -> bool {
-        false
-    }
-
-    async fn put(&mut self, _: &Piece, bytes: Bytes) -> std::io::Result<()> {
-        self.0.extend_from_slice(&bytes);
-        Ok(())
-    }
 }

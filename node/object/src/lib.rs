@@ -56,7 +56,7 @@ pub use names::{
 };
 pub use progress::Progress;
 pub use put::PutOptions;
-pub use read::{Object, Order, Piece, Sink};
+pub use read::{MemorySink, Object, Order, Piece, Sink};
 pub use report::{DomainKind, GetReport, PutReport, RepairReport, StatReport, StripePlaces, Width};
 pub use serve::ShardService;
 pub use tree::{Tree, TreeEntry, TreeList};

@@ -3,13 +3,11 @@
 use bytes::Bytes;
 use storgo_object::fake::Fault;
 use storgo_object::{BucketOptions, ErrorKind, ListOptions, PutNamedOptions, PutOptions, RemoveOptions};
-use storgo_object::{ObjectError, Progress};
+use storgo_object::{MemorySink, ObjectError, Progress};
 use storgo_protocol::limits::{INLINE_BYTES_MAX, RECORD_NODE_BYTES_MAX};
 use storgo_protocol::meta::{Body, Condition, KeyRule, VersionId};
 
-use crate::world::{
-    Collect, Weather, bucket, kind, put, put_bytes, put_if, random_bytes, read, read_version, versioned,
-};
+use crate::world::{Weather, bucket, kind, put, put_bytes, put_if, random_bytes, read, read_version, versioned};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bodies_of_every_length_come_back_and_nobody_keeps_them_in_the_clear() {
@@ -35,7 +33,7 @@ async fn bodies_of_every_length_come_back_and_nobody_keeps_them_in_the_clear() {
         if length > 100 {
             assert!(!world.keeps(&bytes[40..72]), "{length} bytes stand somewhere as they are");
             let object = photos.open(key.as_bytes(), None).await.unwrap();
-            let mut part = Collect::default();
+            let mut part = MemorySink::default();
             object.get(50..90, &mut part, &Progress::default()).await.unwrap();
             assert_eq!(part.0, bytes[50..90]);
             let beyond = object.get(0..length as u64 + 1, &mut part, &Progress::default()).await;

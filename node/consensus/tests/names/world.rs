@@ -12,8 +12,8 @@ use storgo_consensus::machine;
 use storgo_object::fake::{FakeNetwork, FixedClock, SeededRandom};
 use storgo_object::ports::{Clock, Metadata, MetadataError, Random as _};
 use storgo_object::{
-    Bucket, BucketOptions, Engine, ErrorKind, NamedObject, Names, ObjectError, Order, Piece, Progress, PutNamedOptions,
-    Sink, User, Written,
+    Bucket, BucketOptions, Engine, ErrorKind, MemorySink, NamedObject, Names, ObjectError, Progress, PutNamedOptions,
+    User, Written,
 };
 use storgo_pipeline::MemberSecret;
 use storgo_protocol::cluster::{Bucket as Row, BucketRow, Found, Level, Listed, Listing, RowKey, SlotTable};
@@ -400,7 +400,7 @@ pub(crate) async fn read_version(
 }
 
 pub(crate) async fn read_all(object: &NamedObject) -> Result<Vec<u8>, ObjectError> {
-    let mut sink = Collect::default();
+    let mut sink = MemorySink::default();
     object.get(0..object.size(), &mut sink, &Progress::default()).await?;
     Ok(sink.0)
 }
@@ -412,23 +412,4 @@ pub(crate) async fn read(bucket: &Bucket, key: &str) -> Result<Vec<u8>, ObjectEr
 /// The kind of an error, and what it says.
 pub(crate) fn kind<T: std::fmt::Debug>(result: Result<T, ObjectError>) -> ErrorKind {
     result.unwrap_err().kind()
-}
-
-#[derive(Default)]
-pub(crate) struct Collect(pub(crate) Vec<u8>);
-
-#[async_trait]
-impl Sink for Collect {
-    fn order(&self) -> Order {
-        Order::Ascending
-    }
-
-    fn has(&self, _: &Piece) -> bool {
-        false
-    }
-
-    async fn put(&mut self, _: &Piece, bytes: Bytes) -> std::io::Result<()> {
-        self.0.extend_from_slice(&bytes);
-        Ok(())
-    }
 }

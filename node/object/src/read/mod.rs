@@ -16,4 +16,4 @@ pub(crate) use layout::Layout;
 pub(crate) use locate::Located;
 pub(crate) use nodes::{RecordUse, find_node, newest_record};
 pub use object::Object;
-pub use sink::{Order, Piece, Sink};
+pub use sink::{MemorySink, Order, Piece, Sink};

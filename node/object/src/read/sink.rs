@@ -23,6 +23,26 @@ pub enum Order {
     Any,
 }
 
+/// Keeps what comes, one piece behind the other.
+#[derive(Debug, Default)]
+pub struct MemorySink(pub Vec<u8>);
+
+#[async_trait]
+impl Sink for MemorySink {
+    fn order(&self) -> Order {
+        Order::Ascending
+    }
+
+    fn has(&self, _: &Piece) -> bool {
+        false
+    }
+
+    async fn put(&mut self, _: &Piece, bytes: Bytes) -> std::io::Result<()> {
+        self.0.extend_from_slice(&bytes);
+        Ok(())
+    }
+}
+
 /// Where a get's bytes go.
 #[async_trait]
 pub trait Sink: Send {

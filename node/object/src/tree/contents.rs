@@ -2,13 +2,12 @@
 
 use std::ops::Range;
 
-use async_trait::async_trait;
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use crate::engine::Engine;
 use crate::error::ObjectError;
 use crate::progress::Progress;
-use crate::read::{Object, Order, Piece, Sink};
+use crate::read::{MemorySink, Object, Sink};
 use crate::report::GetReport;
 
 impl Engine {
@@ -38,26 +37,8 @@ impl Engine {
 
     /// A range of an object in memory, which the caller has bounded, and what it took.
     pub(super) async fn read(&self, object: &Object, range: Range<u64>) -> Result<(Bytes, GetReport), ObjectError> {
-        let mut memory = Memory(BytesMut::new());
+        let mut memory = MemorySink::default();
         let report = self.get(object, range, &mut memory, &Progress::default()).await?;
-        Ok((memory.0.freeze(), report))
-    }
-}
-
-struct Memory(BytesMut);
-
-#[async_trait]
-impl Sink for Memory {
-    fn order(&self) -> Order {
-        Order::Ascending
-    }
-
-    fn has(&self, _: &Piece) -> bool {
-        false
-    }
-
-    async fn put(&mut self, _: &Piece, bytes: Bytes) -> std::io::Result<()> {
-        self.0.extend_from_slice(&bytes);
-        Ok(())
+        Ok((memory.0.into(), report))
     }
 }
