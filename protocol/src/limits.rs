@@ -422,9 +422,15 @@ pub const RECORDS_BLOB_BYTES_MAX: usize = MIB;
 /// Requests that wait for the records' writer, whose senders wait; all that wait are committed together.
 pub const RECORDS_QUEUE_MAX: usize = 1024;
 
-/// Batches that may be committed before one is made durable: what a start after a crash applies again at the most, for
-/// which the log is kept that long.
-pub const RECORDS_UNSYNCED_MAX: u64 = 1024;
+/// Values of records that are kept open for each group, until the records are written again.
+pub const RECORDS_HOT_MAX: usize = 256;
+
+/// Bytes of such a value: longer ones are opened each time.
+pub const RECORDS_HOT_BYTES_MAX: usize = 4 * KIB;
+
+/// Bytes of commits to records that are kept in memory before they are written in one transaction; twice as many at most
+/// wait. A crash takes them back, and the log replays them: some 10,000 small writes.
+pub const RECORDS_FRESH_BYTES: usize = 8 * MIB;
 
 /// Rows that one scan gives at the most.
 pub const RECORDS_SCAN_MAX: usize = 4096;
@@ -662,6 +668,9 @@ pub const RAFT_SNAPSHOT_EVERY: u64 = 4096;
 
 /// Entries that are kept behind a snapshot, for members that are a little behind.
 pub const RAFT_LOG_KEPT: u64 = 1024;
+
+/// Commands that a leader proposes together: as many as are applied together.
+pub const PROPOSED_AT_ONCE_MAX: usize = APPLIED_AT_ONCE_MAX;
 
 /// Entries that are applied and committed together: few enough that those who wait for the first do not wait long.
 pub const APPLIED_AT_ONCE_MAX: usize = 256;

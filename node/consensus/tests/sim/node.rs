@@ -67,7 +67,7 @@ async fn open(cluster: &Cluster, machine: &Machine) -> Result<Opened, Box<dyn Er
     };
     let config = LogConfig { segment_bytes: 16 * 1024, sync, ..LogConfig::new(key.clone()) };
     let (log, opening) = Log::open_simulated(&disk, Path::new("/log"), config, Arc::clone(&random))?;
-    let config = RecordsConfig { cache_bytes: 1 << 20, unsynced_max: 8, ..RecordsConfig::new(key) };
+    let config = RecordsConfig { cache_bytes: 1 << 20, fresh_bytes: 8 << 10, ..RecordsConfig::new(key) };
     let (records, _) = Records::open_simulated(&disk, Path::new("/records"), config, random)?;
     let socket = Arc::new(UdpSocket::bind(("0.0.0.0", PORT)).await?);
     let transport = Datagrams {

@@ -1,6 +1,6 @@
 //! What the records are told at their start.
 
-use storgo_protocol::limits::{RECORDS_CACHE_BYTES, RECORDS_UNSYNCED_MAX};
+use storgo_protocol::limits::{RECORDS_CACHE_BYTES, RECORDS_FRESH_BYTES};
 
 use crate::NodeKey;
 
@@ -9,8 +9,8 @@ use crate::NodeKey;
 pub struct RecordsConfig {
     /// Bytes of pages in memory. Default: [`RECORDS_CACHE_BYTES`].
     pub cache_bytes: usize,
-    /// Batches after which a commit is made durable without being asked to. Default: [`RECORDS_UNSYNCED_MAX`].
-    pub unsynced_max: u64,
+    /// Bytes of commits after which they are written without being asked to. Default: [`RECORDS_FRESH_BYTES`].
+    pub fresh_bytes: usize,
     /// Whether there must be records already: whoever has a log that was purged has lost something if there are none.
     /// Default: no.
     pub must_exist: bool,
@@ -22,6 +22,6 @@ impl RecordsConfig {
     /// The defaults, under this key.
     #[must_use]
     pub const fn new(key: NodeKey) -> Self {
-        Self { cache_bytes: RECORDS_CACHE_BYTES, unsynced_max: RECORDS_UNSYNCED_MAX, must_exist: false, key }
+        Self { cache_bytes: RECORDS_CACHE_BYTES, fresh_bytes: RECORDS_FRESH_BYTES, must_exist: false, key }
     }
 }

@@ -2,18 +2,17 @@
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use storgo_protocol::limits::RECORDS_QUEUE_MAX;
 use tokio::sync::mpsc;
 
 use super::error::RecordsError;
-use super::writer::{Request, Writer};
+use super::request::Request;
+use super::writer::Writer;
 
 impl Writer {
-    /// One round for a request and all that wait behind it. redb may panic over a damaged file: then the records have
-    /// stopped, and who waits is told by the loss of the sender.
+    /// One round for a request and all that wait behind it.
     fn take_all(&mut self, first: Request, requests: &mut mpsc::Receiver<Request>) {
         let mut batch = vec![first];
         while batch.len() < RECORDS_QUEUE_MAX
@@ -21,18 +20,14 @@ impl Writer {
         {
             batch.push(next);
         }
-        if catch_unwind(AssertUnwindSafe(|| self.round(batch))).is_err() {
-            let error = RecordsError::damaged("the database panicked over them");
-            tracing::error!(error = &error as &dyn std::error::Error, "the records have stopped");
-            self.known.lock().failed.get_or_insert(error);
-        }
+        self.guarded(batch);
     }
 
-    /// Makes everything durable at the end.
-    fn finish(&mut self) {
-        if self.unsynced > 0 {
-            let (done, _) = tokio::sync::oneshot::channel();
-            self.round(vec![Request::Flush(done)]);
+    /// redb may panic over a damaged file: then the records have stopped, and who waits is told by the loss of the sender.
+    fn guarded(&mut self, requests: Vec<Request>) {
+        if catch_unwind(AssertUnwindSafe(|| self.round(requests))).is_err() {
+            self.shared.memory().fail(&RecordsError::damaged("the database panicked over them"));
+            self.shared.tell_written();
         }
     }
 }
@@ -40,13 +35,10 @@ impl Writer {
 /// Starts the writer's thread, which ends when nobody can ask any more.
 pub(super) fn on_thread(mut writer: Writer, mut requests: mpsc::Receiver<Request>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("records".into()).spawn(move || {
-        let known = Arc::clone(&writer.known);
         while let Some(first) = requests.blocking_recv() {
             writer.take_all(first, &mut requests);
         }
-        if catch_unwind(AssertUnwindSafe(|| writer.finish())).is_err() {
-            known.lock().failed.get_or_insert(RecordsError::damaged("the database panicked over them"));
-        }
+        writer.guarded(vec![Request::Write]);
     })
 }
 
@@ -57,6 +49,6 @@ pub(super) fn as_task(mut writer: Writer, mut requests: mpsc::Receiver<Request>)
         while let Some(first) = requests.recv().await {
             writer.take_all(first, &mut requests);
         }
-        writer.finish();
+        writer.guarded(vec![Request::Write]);
     })
 }

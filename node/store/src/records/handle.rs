@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use redb::Database;
 use storgo_object::ports::Random;
 use storgo_protocol::GroupId;
 use storgo_protocol::limits::{RECORDS_BLOB_BYTES_MAX, RECORDS_QUEUE_MAX};
@@ -19,8 +18,10 @@ use super::error::RecordsError;
 use super::export::Export;
 use super::import::Import;
 use super::open::{self, RecordsOpening};
+use super::request::{Done, Request};
+use super::shared::Shared;
 use super::view::View;
-use super::writer::{Done, Known, Request, Writer};
+use super::writer::Writer;
 use crate::NodeKey;
 use crate::disk::Disk;
 
@@ -33,8 +34,7 @@ pub struct Records(Arc<Handle>);
 pub(super) struct Handle {
     /// None once the records are closed.
     requests: Mutex<Option<mpsc::Sender<Request>>>,
-    database: Mutex<Option<Arc<Database>>>,
-    known: Arc<Mutex<Known>>,
+    shared: Arc<Shared>,
     key: NodeKey,
     health: Health,
     worker: Mutex<Option<Worker>>,
@@ -107,8 +107,7 @@ impl Records {
     fn with(writer: &Writer, requests: mpsc::Sender<Request>, is_threaded: bool) -> Self {
         Self(Arc::new(Handle {
             requests: Mutex::new(Some(requests)),
-            database: Mutex::new(Some(Arc::clone(&writer.database))),
-            known: Arc::clone(&writer.known),
+            shared: Arc::clone(&writer.shared),
             key: writer.key.clone(),
             health: writer.health.clone(),
             worker: Mutex::new(None),
@@ -125,7 +124,7 @@ impl Records {
     /// The groups that have applied anything, in ascending order.
     #[must_use]
     pub fn groups(&self) -> Vec<GroupId> {
-        self.0.known.lock().applied.keys().copied().collect()
+        self.0.shared.memory().groups().collect()
     }
 
     /// Makes all that was committed durable.
@@ -152,17 +151,15 @@ impl Records {
             Some(Worker::Task(task)) => task.await.map_err(|_| RecordsError::Closed)?,
             None => {}
         }
-        let database = self.0.database.lock().take();
-        // Closing writes, and waits for the disk.
+        // The writer let go of the database; who holds the last view of it closes it, which writes.
+        let handle = Arc::clone(&self.0);
         self.0
             .run(move || {
-                drop(database);
-                Ok(())
+                let (base, failed) = handle.shared.memory().close();
+                drop(base);
+                failed.map_or(Ok(()), Err)
             })
             .await?;
-        if let Some(error) = self.0.known.lock().failed.clone() {
-            return Err(error);
-        }
         match self.0.health.failure() {
             Some(failure) => {
                 let source = redb::Error::Io(io::Error::new(failure.kind(), failure));
@@ -185,15 +182,16 @@ impl GroupRecords {
     /// # Errors
     /// [`RecordsError::Stopped`], [`RecordsError::Damaged`], [`RecordsError::Closed`].
     pub fn view(&self) -> Result<View, RecordsError> {
-        if let Some(error) = &self.handle.known.lock().failed {
-            return Err(error.clone());
-        }
-        let database = self.handle.database.lock().clone().ok_or(RecordsError::Closed)?;
-        View::new(&database, self.id, self.handle.key.clone())
+        let seen = {
+            let memory = self.handle.shared.memory();
+            memory.check()?;
+            memory.see(self.id)
+        };
+        View::new(self.id, self.handle.key.clone(), seen)
     }
 
-    /// Makes the changes of a batch, and with them the group's place in its log; answers when they can be seen. They are
-    /// durable with the next flush.
+    /// Makes the changes of a batch, and with them the group's place in its log; answers when they can be seen, which is at
+    /// once while the disk keeps up. They are durable with the next flush.
     ///
     /// # Errors
     /// [`RecordsError::Order`] if the place does not lie behind the one before, [`RecordsError::TooLarge`];
@@ -201,19 +199,30 @@ impl GroupRecords {
     pub async fn commit(&self, batch: WriteBatch, applied: Applied) -> Result<(), RecordsError> {
         batch.check()?;
         check_bytes(applied.blob.len(), RECORDS_BLOB_BYTES_MAX)?;
-        self.handle.ask(|done| Request::Commit(self.id, batch, applied, done)).await
+        let Handle { shared, .. } = &*self.handle;
+        shared.room().await;
+        let is_due = {
+            let mut memory = shared.memory();
+            memory.check()?;
+            memory.commit(self.id, batch, applied)?;
+            shared.is_due(&memory)
+        };
+        if is_due {
+            self.handle.ask_in_passing(Request::Write);
+        }
+        Ok(())
     }
 
     /// Where in its log the group stands.
     #[must_use]
     pub fn applied(&self) -> Option<Applied> {
-        self.handle.known.lock().applied.get(&self.id).cloned()
+        self.handle.shared.memory().applied(self.id).cloned()
     }
 
     /// Where in its log the group stands for sure, whatever happens: the log may be purged so far and no further.
     #[must_use]
     pub fn durable_applied(&self) -> Option<Applied> {
-        self.handle.known.lock().durable.get(&self.id).cloned()
+        self.handle.shared.memory().durable(self.id).cloned()
     }
 
     /// Makes all that was committed durable, of all groups.
@@ -259,18 +268,19 @@ impl Handle {
         answer.await.map_err(|_| self.gone())?
     }
 
-    /// Asks without waiting; if there is no room, the next start does what was asked.
+    /// Asks without waiting, for what does no harm undone: without room for it there is a transaction to come, and an
+    /// unfinished import is forgotten at the next start at the latest.
     pub(super) fn ask_in_passing(&self, request: Request) {
         if let Some(requests) = &*self.requests.lock()
-            && requests.try_send(request).is_err()
+            && let Err(error) = requests.try_send(request)
         {
-            tracing::debug!("an unfinished import is forgotten at the next start");
+            tracing::debug!(error = &error as &dyn std::error::Error, "the records' writer has much to do");
         }
     }
 
     /// Why nobody answers.
     fn gone(&self) -> RecordsError {
-        self.known.lock().failed.clone().unwrap_or(RecordsError::Closed)
+        self.shared.memory().check().err().unwrap_or(RecordsError::Closed)
     }
 
     /// Runs what reads from a disk or takes long.

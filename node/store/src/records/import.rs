@@ -6,7 +6,7 @@ use storgo_protocol::{DecodeError, SnapshotPage, SnapshotStart};
 use super::batch::Applied;
 use super::error::RecordsError;
 use super::handle::GroupRecords;
-use super::writer::Request;
+use super::request::Request;
 
 /// A state that arrives page by page. The group keeps its own until [`Import::finish`]; if this is dropped before, or the
 /// process ends, what arrived is forgotten.

@@ -1,11 +1,11 @@
 //! The applied state of a node's Raft groups: what their logs have led to.
 //!
 //! ```text
-//!   commit ─┐
-//!   import ─┼─► queue ─► writer ─► one transaction ─► answer all     durable with the next flush
-//!   flush  ─┘
-//!
-//!   view ─► a snapshot: get, scan, export in pages
+//!   commit ─► memory ── when there is much ──┐
+//!   import ─┐      ╲                         ├─► writer ─► one durable transaction ─► answer all
+//!   flush  ─┴────── ╲ ───────── queue ───────┘                     │
+//!                    ╲                                             ▼
+//!   view ─► a snapshot: memory over database: get, scan, export in pages
 //! ```
 //!
 //! Each group has a key space of its own and a place in its log, and both change together. A commit is seen at once and
@@ -21,13 +21,18 @@ mod handle;
 
 mod export;
 mod import;
+mod merge;
 mod view;
 
 mod drive;
+mod memory;
+mod request;
+mod shared;
 mod tables;
 mod writer;
 
 mod backend;
+mod base;
 mod open;
 
 #[cfg(test)]

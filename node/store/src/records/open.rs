@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use redb::{Builder, Database, DatabaseError, ReadableTable as _, StorageError, TableHandle as _};
 use storgo_object::ports::Random;
 use storgo_protocol::GroupId;
 
 use super::backend::{Backend, Health};
+use super::base::Base;
 use super::batch::Applied;
 use super::config::RecordsConfig;
 use super::error::{RecordsError, is_of_content};
-use super::tables::{self, GROUPS, KEY_CHECK, META, Standing, VERSION, VERSION_KNOWN};
-use super::writer::{Known, Writer};
+use super::memory::Memory;
+use super::shared::Shared;
+use super::tables::{self, GROUPS, KEY_CHECK, META, NEXT_SECTION, Standing, VERSION, VERSION_KNOWN};
+use super::writer::Writer;
 use crate::disk::{Disk, DiskFile};
 
 /// What a start found.
@@ -59,26 +61,18 @@ pub(super) fn open(
     }
     let health = Health::default();
     let read = open_database(file, &health, path, config.cache_bytes).and_then(|database| {
-        let (standings, unfinished_imports) = read(&database, path, &config)?;
-        Ok((database, standings, unfinished_imports))
+        let found = read(&database, path, &config)?;
+        let base = Base::now(&database)?;
+        Ok((database, found, base))
     });
-    let (database, standings, unfinished_imports) = read.map_err(|error| match error {
+    let (database, found, base) = read.map_err(|error| match error {
         RecordsError::Damaged { what } => set_aside(disk, path, what),
         error => error,
     })?;
-    let applied: BTreeMap<_, _> =
-        standings.iter().map(|(group, standing)| (*group, standing.applied.clone())).collect();
-    let known = Known { durable: applied.clone(), applied, failed: None };
-    let writer = Writer {
-        database: Arc::new(database),
-        known: Arc::new(Mutex::new(known)),
-        key: config.key,
-        random,
-        unsynced_max: config.unsynced_max,
-        unsynced: 0,
-        standings,
-        health,
-    };
+    let InDatabase { standings, next_section, unfinished_imports } = found;
+    let memory = Memory::new(standings.clone(), next_section, base);
+    let shared = Arc::new(Shared::new(memory, config.fresh_bytes));
+    let writer = Writer { database: Arc::new(database), shared, key: config.key, random, standings, health };
     Ok((writer, RecordsOpening { created, unfinished_imports }))
 }
 
@@ -173,15 +167,19 @@ fn open_database(
     }
 }
 
+/// What a start found in the database.
+struct InDatabase {
+    standings: BTreeMap<GroupId, Standing>,
+    next_section: u64,
+    unfinished_imports: usize,
+}
+
 /// Reads where each group stands, and forgets sections that no group has.
-fn read(
-    database: &Database,
-    path: &Path,
-    config: &RecordsConfig,
-) -> Result<(BTreeMap<GroupId, Standing>, usize), RecordsError> {
+fn read(database: &Database, path: &Path, config: &RecordsConfig) -> Result<InDatabase, RecordsError> {
     const WHAT: &str = "reading the groups";
     let transaction = database.begin_write().map_err(RecordsError::during(WHAT))?;
     let mut standings = BTreeMap::new();
+    let next_section;
     {
         let meta = transaction.open_table(META).map_err(RecordsError::during(WHAT))?;
         let version = meta.get(VERSION).map_err(RecordsError::during(WHAT))?.map(|version| version.value());
@@ -191,6 +189,8 @@ fn read(
         if version.is_none() {
             return Err(RecordsError::damaged("their version is missing"));
         }
+        let next = meta.get(NEXT_SECTION).map_err(RecordsError::during(WHAT))?;
+        next_section = next.map_or(0, |next| next.value());
         let groups = transaction.open_table(GROUPS).map_err(RecordsError::during(WHAT))?;
         let check = groups.get(KEY_CHECK).map_err(RecordsError::during(WHAT))?;
         let check = check.ok_or_else(|| RecordsError::damaged("a part of them is missing"))?;
@@ -218,7 +218,7 @@ fn read(
         transaction.delete_table(tables::section(name)).map_err(RecordsError::during(WHAT))?;
     }
     transaction.commit().map_err(RecordsError::during(WHAT))?;
-    Ok((standings, unfinished.len()))
+    Ok(InDatabase { standings, next_section, unfinished_imports: unfinished.len() })
 }
 
 fn failed(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> RecordsError {

@@ -4,13 +4,15 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use redb::{Database, ReadOnlyTable, ReadableDatabase as _};
 use storgo_protocol::GroupId;
 use storgo_protocol::limits::{RECORDS_PAGE_BYTES, RECORDS_SCAN_MAX};
 
+use super::base::Section;
 use super::batch::Applied;
 use super::error::RecordsError;
-use super::tables::{self, GROUPS, Standing};
+use super::memory::{Changes, Seen};
+use super::merge::{Bounds, Row, merge};
+use super::tables;
 use crate::NodeKey;
 
 /// What a group's rows were when the view was made; what is committed later does not show. Calls may read from the
@@ -18,8 +20,10 @@ use crate::NodeKey;
 pub struct View {
     group: GroupId,
     key: NodeKey,
-    rows: Option<ReadOnlyTable<&'static [u8], &'static [u8]>>,
     applied: Option<Applied>,
+    fresh: Arc<Changes>,
+    writing: Arc<Changes>,
+    rows: Option<Arc<Section>>,
 }
 
 /// Some rows in the order of their keys.
@@ -38,22 +42,13 @@ impl std::fmt::Debug for View {
 }
 
 impl View {
-    pub(super) fn new(database: &Arc<Database>, group: GroupId, key: NodeKey) -> Result<Self, RecordsError> {
-        const WHAT: &str = "reading the records";
-        let transaction = database.begin_read().map_err(RecordsError::during(WHAT))?;
-        let groups = transaction.open_table(GROUPS).map_err(RecordsError::during(WHAT))?;
-        let Some(sealed) = groups.get(group.as_u64()).map_err(RecordsError::during(WHAT))? else {
-            return Ok(Self { group, key, rows: None, applied: None });
+    pub(super) fn new(group: GroupId, key: NodeKey, seen: Option<Seen>) -> Result<Self, RecordsError> {
+        let Some(Seen { standing, fresh, writing, base }) = seen else {
+            let (fresh, writing) = (Arc::default(), Arc::default());
+            return Ok(Self { group, key, applied: None, fresh, writing, rows: None });
         };
-        let Standing { section, applied } = Standing::open(group.as_u64(), &key, sealed.value())?;
-        let name = tables::section_name(section);
-        let rows = match transaction.open_table(tables::section(&name)) {
-            Err(redb::TableError::TableDoesNotExist(_)) => {
-                return Err(RecordsError::damaged(format!("the rows of group {group} are missing")));
-            }
-            opened => opened.map_err(RecordsError::during(WHAT))?,
-        };
-        Ok(Self { group, key, rows: Some(rows), applied: Some(applied) })
+        let rows = base.map(|base| base.section(standing.section)).transpose()?;
+        Ok(Self { group, key, applied: Some(standing.applied), fresh, writing, rows })
     }
 
     /// The group.
@@ -73,9 +68,11 @@ impl View {
     /// # Errors
     /// [`RecordsError::Damaged`] or [`RecordsError::Stopped`] if it cannot be read.
     pub fn get(&self, key: &[u8]) -> Result<Option<Bytes>, RecordsError> {
+        if let Some(change) = self.fresh.get(key).or_else(|| self.writing.get(key)) {
+            return Ok(change.clone());
+        }
         let Some(rows) = &self.rows else { return Ok(None) };
-        let found = rows.get(key).map_err(RecordsError::during("reading a record"))?;
-        found.map(|sealed| tables::open_value(&self.key, self.group, key, sealed.value())).transpose()
+        rows.get(key, |sealed| tables::open_value(&self.key, self.group, key, sealed))
     }
 
     /// The rows of a range in the order of their keys, as many as `limit` and [`RECORDS_SCAN_MAX`] allow. Fewer if
@@ -84,27 +81,34 @@ impl View {
     /// # Errors
     /// [`RecordsError::Damaged`] or [`RecordsError::Stopped`] if they cannot be read.
     pub fn scan<'a>(&self, range: impl RangeBounds<&'a [u8]>, limit: usize) -> Result<Rows, RecordsError> {
-        const WHAT: &str = "scanning the records";
         let bounds = (range.start_bound().cloned(), range.end_bound().cloned());
         let mut found = Rows::default();
-        let Some(rows) = self.rows.as_ref().filter(|_| !is_empty(bounds)) else { return Ok(found) };
+        if is_empty(bounds) {
+            return Ok(found);
+        }
         let mut bytes = 0;
-        for row in rows.range::<&[u8]>(bounds).map_err(RecordsError::during(WHAT))? {
+        let mut rows = merge(&self.fresh, &self.writing, self.rows.as_deref().map(Section::table), bounds)?;
+        while let Some(row) = rows.next()? {
             if found.rows.len() >= limit.min(RECORDS_SCAN_MAX) || bytes >= RECORDS_PAGE_BYTES {
                 found.has_more = true;
                 break;
             }
-            let (key, sealed) = row.map_err(RecordsError::during(WHAT))?;
-            let value = tables::open_value(&self.key, self.group, key.value(), sealed.value())?;
-            bytes += key.value().len() + value.len();
-            found.rows.push((Bytes::copy_from_slice(key.value()), value));
+            let (key, value) = match row {
+                Row::Plain(key, value) => (key.clone(), value.clone()),
+                Row::Sealed(key, sealed) => {
+                    let value = tables::open_value(&self.key, self.group, key.value(), sealed.value())?;
+                    (Bytes::copy_from_slice(key.value()), value)
+                }
+            };
+            bytes += key.len() + value.len();
+            found.rows.push((key, value));
         }
         Ok(found)
     }
 }
 
-/// Ranges that no key can be in, of which redb makes too much.
-fn is_empty(bounds: (Bound<&[u8]>, Bound<&[u8]>)) -> bool {
+/// Ranges that no key can be in, of which maps make too much.
+fn is_empty(bounds: Bounds<'_>) -> bool {
     match bounds {
         (Bound::Included(first), Bound::Included(last)) => first > last,
         (Bound::Included(first) | Bound::Excluded(first), Bound::Excluded(last))

@@ -162,7 +162,7 @@ impl Rig {
     }
 
     pub(super) fn config() -> RecordsConfig {
-        RecordsConfig { cache_bytes: 1 << 20, unsynced_max: 8, ..RecordsConfig::new(NodeKey::from_bytes([5; 32])) }
+        RecordsConfig { cache_bytes: 1 << 20, fresh_bytes: 2 << 10, ..RecordsConfig::new(NodeKey::from_bytes([5; 32])) }
     }
 
     pub(super) fn open(&mut self) -> Result<(Records, RecordsOpening), RecordsError> {
@@ -184,6 +184,13 @@ impl Rig {
             self.history.push(op.clone());
             let makes_durable = !matches!(op, Op::Commit(..));
             ask(records, op).await?;
+            if rng.random() {
+                // The writer may have its turn between any two.
+                tokio::task::yield_now().await;
+            }
+            if rng.random_bool(0.2) {
+                assert_eq!(told(records)?, model, "seed {}", self.seed);
+            }
             let all_durable = model
                 .0
                 .iter()
