@@ -7,11 +7,11 @@ use super::view::View;
 use super::{MachineError, Step, damaged, keys, read_stamp};
 
 impl Step<'_> {
-    pub(super) fn keep_events(&mut self, index: u64) -> Result<(), MachineError> {
-        let oldest = index.saturating_sub(EVENTS_KEPT);
-        let (first, end) = (keys::event(0, 0), keys::event(oldest, 0));
-        // Two more than are added, so that what is too old goes away.
-        for (old, _) in self.draft.scan(&first, &end, self.events.len() + 2)? {
+    /// Keeps what happened, and forgets what is too old since this entry and was not since the `last` command's: no more
+    /// is looked at, because rows that were removed lately are passed over one by one.
+    pub(super) fn keep_events(&mut self, index: u64, last: u64) -> Result<(), MachineError> {
+        let oldest = |index: u64| keys::event(index.saturating_sub(EVENTS_KEPT), 0);
+        for (old, _) in self.draft.scan(&oldest(last), &oldest(index), usize::MAX)? {
             self.draft.remove(old);
         }
         for (number, event) in (0..).zip(&self.events) {

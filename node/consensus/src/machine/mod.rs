@@ -89,6 +89,7 @@ fn refuse(kind: RefusedKind, reason: impl Into<String>) -> Stop {
 struct Step<'a> {
     draft: Draft<'a>,
     group: GroupId,
+    index: u64,
     stamp: Stamp,
     events: Vec<StorageEvent>,
     /// What stands even if the command is refused.
@@ -100,9 +101,10 @@ struct Step<'a> {
 /// # Errors
 /// [`MachineError`] if this member cannot go on; nothing is to be committed then.
 pub fn apply(view: &dyn View, group: GroupId, index: u64, proposal: &Proposal) -> Result<Outcome, MachineError> {
-    let last = last_stamp(view)?;
+    let (last, last_index) = last_stamp_and_index(view)?;
     let stamp = proposal.stamp.max(last.next());
-    let mut step = Step { draft: Draft::over(view), group, stamp, events: Vec::new(), settled: Default::default() };
+    let (draft, events, settled) = (Draft::over(view), Vec::new(), Default::default());
+    let mut step = Step { draft, group, index, stamp, events, settled };
     let reply = match step.run(&proposal.command) {
         Ok(reply) => reply,
         Err(Stop::Failed(error)) => return Err(error),
@@ -116,7 +118,7 @@ pub fn apply(view: &dyn View, group: GroupId, index: u64, proposal: &Proposal) -
             Reply::Refused(refused)
         }
     };
-    step.keep_events(index)?;
+    step.keep_events(index, last_index)?;
     step.draft.put(keys::last_stamp(), stamp_record(step.stamp, index));
     Ok(Outcome { batch: step.draft.into_batch(), reply, events: step.events })
 }
@@ -126,7 +128,12 @@ pub fn apply(view: &dyn View, group: GroupId, index: u64, proposal: &Proposal) -
 /// # Errors
 /// [`MachineError`] if the records cannot be read.
 pub fn last_stamp(view: &dyn View) -> Result<Stamp, MachineError> {
-    Ok(view.get(&keys::last_stamp())?.map(|record| read_stamp(&record)).transpose()?.unwrap_or_default().0)
+    Ok(last_stamp_and_index(view)?.0)
+}
+
+/// The last stamp, and the index of the entry that it was given to.
+fn last_stamp_and_index(view: &dyn View) -> Result<(Stamp, u64), MachineError> {
+    Ok(view.get(&keys::last_stamp())?.map(|record| read_stamp(&record)).transpose()?.unwrap_or_default())
 }
 
 /// The group's feature level.
@@ -181,14 +188,17 @@ impl Step<'_> {
     fn run(&mut self, bytes: &Bytes) -> Result<Reply, Stop> {
         let invalid = |error: DecodeError| refuse(RefusedKind::Invalid, format!("not a command: {error}"));
         let level = feature_level(&self.draft)?;
-        let needed = Command::feature_of(bytes).map_err(invalid)?;
+        let command = Command::decode(bytes);
+        // What is newer may be understood in part, or not at all.
+        let needed = command.as_ref().map_or_else(|_| Command::feature_of(bytes), |command| Ok(command.feature));
+        let needed = needed.map_err(invalid)?;
         if needed > level {
             return Err(refuse(RefusedKind::Feature(level), format!("the group's feature level is {level}")));
         }
         if needed > FEATURE_LEVEL {
             return Err(MachineError::TooOld { level: needed }.into());
         }
-        let command = Command::decode(bytes).map_err(invalid)?;
+        let command = command.map_err(invalid)?;
         match &command.action {
             Action::Put(put) => self.put(command.request, bytes, put),
             Action::Delete(delete) => self.delete(command.request, bytes, delete),

@@ -11,8 +11,11 @@ use super::view::View as _;
 use super::{MachineError, Step, Stop, bucket, damaged, keys, refuse, slot_state};
 use crate::planted::{Planted, is_planted};
 
-/// Records of old requests that one command removes: one more than it adds, so that they go away.
-const FORGOTTEN_AT_ONCE: usize = 2;
+/// One command in so many looks for records of old requests: to look is to pass over all that were removed lately.
+const FORGETS_EVERY: u64 = 16;
+
+/// So many of them it removes: twice as many as were added meanwhile, so that they go away.
+const FORGOTTEN_AT_ONCE: usize = 2 * FORGETS_EVERY as usize;
 
 impl Step<'_> {
     /// The answer that this request got before, if it did.
@@ -40,11 +43,13 @@ impl Step<'_> {
         command: &[u8],
         reply: &Reply,
     ) -> Result<(), MachineError> {
-        let (first, _) = keys::requests(slot);
-        let over = self.stamp.ms().saturating_sub(REQUEST_WINDOW_MS);
-        let end = keys::request(slot, RequestId::new(over, [0; 10]));
-        for (old, _) in self.draft.scan(&first, &end, FORGOTTEN_AT_ONCE)? {
-            self.draft.remove(old);
+        if self.index.is_multiple_of(FORGETS_EVERY) {
+            let (first, _) = keys::requests(slot);
+            let over = self.stamp.ms().saturating_sub(REQUEST_WINDOW_MS);
+            let end = keys::request(slot, RequestId::new(over, [0; 10]));
+            for (old, _) in self.draft.scan(&first, &end, FORGOTTEN_AT_ONCE)? {
+                self.draft.remove(old);
+            }
         }
         let remembered = Remembered { command: Remembered::fingerprint(command), reply: reply.clone() };
         self.draft.put(keys::request(slot, id), remembered.encode());

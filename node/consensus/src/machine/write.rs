@@ -26,8 +26,7 @@ impl Step<'_> {
         }
         place.admits(put.generation)?;
         place.admits_version(request, &put.version, put.condition)?;
-        self.expire_key(&place)?;
-        let newest = self.newest(&place)?;
+        let newest = self.newest_now(&place)?;
         check(put.condition, newest.as_ref())?;
         let replaced = live(newest.as_ref()).map(Version::id);
         if !place.config.versioning
@@ -52,8 +51,7 @@ impl Step<'_> {
             return Ok(answered);
         }
         place.admits(delete.generation)?;
-        self.expire_key(&place)?;
-        let newest = self.newest(&place)?;
+        let newest = self.newest_now(&place)?;
         check(delete.condition, newest.as_ref())?;
         let (version, marker) = match (delete.version, place.config.versioning) {
             (Some(id), _) => (self.remove_version(&place, id)?, false),
@@ -116,21 +114,20 @@ impl Step<'_> {
         self.draft.scan(&first, &end, 1)?.pop().map(|(_, record)| decode(&record)).transpose()
     }
 
-    /// Removes the key's newest version if its time is over: nobody has been told so yet, and what follows must not see
-    /// it. That stands even if the command is refused: a refusal may tell that the key is gone.
-    fn expire_key(&mut self, place: &Place<'_>) -> Result<(), Stop> {
-        match self.newest(place)? {
-            Some(version) if (1..=self.stamp.ms()).contains(&version.expires_ms) => {
-                match self.remove(place, &version, EventKind::Expired) {
-                    Ok(()) => self.settled = (self.draft.batch(), self.events.clone()),
-                    // A lock outlives an expiry.
-                    Err(Stop::Refused(_)) => {}
-                    Err(failed @ Stop::Failed(_)) => return Err(failed),
-                }
-                Ok(())
-            }
-            _ => Ok(()),
+    /// The key's newest version, after removing one whose time is over: nobody has been told so yet, and what follows must
+    /// not see it. That stands even if the command is refused: a refusal may tell that the key is gone.
+    fn newest_now(&mut self, place: &Place<'_>) -> Result<Option<Version>, Stop> {
+        let newest = self.newest(place)?;
+        let Some(over) = newest.as_ref().filter(|version| (1..=self.stamp.ms()).contains(&version.expires_ms)) else {
+            return Ok(newest);
+        };
+        match self.remove(place, over, EventKind::Expired) {
+            Ok(()) => self.settled = (self.draft.batch(), self.events.clone()),
+            // A lock outlives an expiry.
+            Err(Stop::Refused(_)) => {}
+            Err(failed @ Stop::Failed(_)) => return Err(failed),
         }
+        Ok(self.newest(place)?)
     }
 
     fn write(&mut self, place: &Place<'_>, version: Version, kind: EventKind) -> VersionId {

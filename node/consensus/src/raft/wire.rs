@@ -97,7 +97,7 @@ pub(crate) fn payload(entry: &Entry) -> Bytes {
     use wire::payload::Payload as Wire;
     let payload = match &entry.payload {
         EntryPayload::Blank => None,
-        EntryPayload::Normal(proposed) => Some(Wire::Proposal(proposed.0.encode())),
+        EntryPayload::Normal(proposed) => return proposed.payload().clone(),
         EntryPayload::Membership(members) => Some(Wire::Membership(membership(members))),
     };
     wire::Payload { payload }.encode_to_vec().into()
@@ -105,9 +105,9 @@ pub(crate) fn payload(entry: &Entry) -> Bytes {
 
 pub(crate) fn read_entry(id: LogId, payload: Bytes) -> Decoded<Entry> {
     use wire::payload::Payload as Wire;
-    let payload = match wire::Payload::read(payload)?.payload {
+    let payload = match wire::Payload::read(payload.clone())?.payload {
         None => EntryPayload::Blank,
-        Some(Wire::Proposal(proposal)) => EntryPayload::Normal(Proposed(Proposal::decode(proposal)?)),
+        Some(Wire::Proposal(proposal)) => EntryPayload::Normal(Proposed::read(Proposal::decode(proposal)?, payload)),
         Some(Wire::Membership(members)) => EntryPayload::Membership(read_membership(&members)?),
     };
     Ok(Entry { log_id: id, payload })
@@ -138,7 +138,10 @@ pub(crate) fn append(request: &AppendEntriesRequest<Types>) -> wire::Append {
 }
 
 pub(crate) fn read_append(append: wire::Append) -> Decoded<AppendEntriesRequest<Types>> {
-    let entry = |entry: wire::Entry| read_entry(read_log_id(entry.id.ok_or(missing("entry"))?), entry.payload);
+    // Entries stay in memory for a while, and are not to keep the frame that they came in.
+    let entry = |entry: wire::Entry| {
+        read_entry(read_log_id(entry.id.ok_or(missing("entry"))?), Bytes::copy_from_slice(&entry.payload))
+    };
     Ok(AppendEntriesRequest {
         vote: read_vote(append.vote)?,
         prev_log_id: append.previous.map(read_log_id),

@@ -130,17 +130,17 @@ impl Door {
             Action::Delete(delete) => delete.bucket,
             _ => {
                 self.members_only(from)?;
-                return self.propose(group, bytes).await.map(Told::Reply);
+                return self.propose(group, &command.action, bytes).await.map(Told::Reply);
             }
         };
         if !self.may(from, group, bucket, true)? {
             return Ok(Told::Reply(no_bucket()));
         }
-        self.propose(group, bytes).await.map(Told::Reply)
+        self.propose(group, &command.action, bytes).await.map(Told::Reply)
     }
 
-    async fn propose(&self, group: GroupId, command: Bytes) -> Result<Reply, Failed> {
-        self.groups.propose(group, command, WITHIN).await.map_err(failed)
+    async fn propose(&self, group: GroupId, action: &Action, command: Bytes) -> Result<Reply, Failed> {
+        self.groups.propose_read(group, Some(action), command, WITHIN).await.map_err(failed)
     }
 
     async fn get(
@@ -160,7 +160,7 @@ impl Door {
         };
         if level == Level::Linearizable && over(&fresh.value) {
             // It is told only once it is logged.
-            self.propose(group, change::command(Action::Tick)).await?;
+            self.propose(group, &Action::Tick, change::command(Action::Tick)).await?;
             fresh = self.groups.read(group, level, WITHIN, look).await.map_err(failed)?;
         }
         // Asked behind the read, so that it is as fresh.
@@ -201,7 +201,7 @@ impl Door {
 
     /// Changes rows of group 0; a conflict if they are not as expected.
     async fn set_rows(&self, rows: Vec<storgo_protocol::meta::RowChange>) -> Result<(), Failed> {
-        match self.propose(GROUP_0, change::rows(rows)).await? {
+        match self.groups.propose(GROUP_0, change::rows(rows), WITHIN).await.map_err(failed)? {
             Reply::Refused(refusal) if matches!(refusal.kind, RefusedKind::Row(_)) => {
                 Err(Failed::new(FailedKind::Conflict, refusal.reason))
             }

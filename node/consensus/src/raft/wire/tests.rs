@@ -19,7 +19,7 @@ fn entries() -> Vec<Entry> {
     let proposal = Proposal { stamp: Stamp::from_ms(5), command: Bytes::from_static(b"command") };
     let payloads = [
         EntryPayload::Blank,
-        EntryPayload::Normal(Proposed(proposal)),
+        EntryPayload::Normal(Proposed::new(proposal)),
         EntryPayload::Membership(members(&[&[1, 2, 3]], &[4])),
         EntryPayload::Membership(members(&[&[1, 2, 3], &[2, 3, 4]], &[])),
         EntryPayload::Membership(members(&[], &[])),
