@@ -35,6 +35,11 @@ use crate::cli::Cli;
 use crate::context::Context;
 use crate::error::{CliError, Exit};
 
+/// Small pieces of memory come and go by the thousand on threads of their own, where the system's allocator takes a fifth
+/// of a node's time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What still runs on blocking threads when a command is done, such as a read from a terminal, is not waited for
 /// any longer.
 const END_PATIENCE: Duration = Duration::from_millis(200);

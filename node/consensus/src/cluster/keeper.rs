@@ -205,11 +205,13 @@ impl Inner {
         let Some(map) = self.client.map() else { return };
         self.config.groups.admit_only(admitted(&map, self.me().peer));
         self.register(&map).await;
+        let kept = if round.is_multiple_of(ROUNDS_A_REFRESH) { self.config.groups.kept() } else { BTreeSet::new() };
         for (id, group) in &map.groups {
-            if group.seats.contains(&self.me().peer) {
+            // Who leads sees to the seats, its own too: nobody else can.
+            if group.seats.contains(&self.me().peer) || self.leads(*id) {
                 self.attend(&map, *id, group, round).await;
-            } else if self.config.groups.status(*id).is_ok() && round.is_multiple_of(ROUNDS_A_REFRESH) {
-                self.leave(*id).await;
+            } else if kept.contains(id) {
+                self.leave(&map, *id).await;
             }
         }
     }
@@ -375,6 +377,11 @@ impl Inner {
         for seat in wanted.difference(&status.voters) {
             groups.add_learner(id, *seat, FILL).await?;
         }
+        if wanted.is_disjoint(&status.voters) {
+            // Somebody who stays has to take the lead over.
+            let both = wanted.iter().copied().chain([self.me()]).collect();
+            groups.set_voters(id, both, STEP).await?;
+        }
         groups.set_voters(id, wanted.clone(), STEP).await?;
         tracing::info!(group = %id, voters = wanted.len(), "its seats have changed");
         Ok(())
@@ -418,32 +425,50 @@ impl Inner {
     }
 
     /// Forgets a group, once its leader says that this member has no seat there any more.
-    async fn leave(&self, id: GroupId) {
-        let me = self.me().peer;
-        let Ok(Told::Status(status)) = self.leader_status(id).await else { return };
-        if status.leader == Some(me) || status.voters.contains(&me) || status.learners.contains(&me) {
+    ///
+    /// What a member promised in the name of its seat must not be forgotten while somebody counts on it. So this one stops
+    /// first, and then asks: whoever takes it in again afterwards begins with nothing. And who answers has to lead while it
+    /// does: a leader that was deposed knows of old seats only.
+    async fn leave(&self, map: &ClusterMap, id: GroupId) {
+        let groups = &self.config.groups;
+        if !self.is_left(map, id).await {
             return;
         }
-        match self.config.groups.forget(id).await {
-            Ok(()) => tracing::info!(group = %id, "this member has left the group"),
+        groups.close(id).await;
+        let left = if self.is_left(map, id).await { groups.forget(id).await.map(|()| true) } else { Ok(false) };
+        match left {
+            Ok(true) => tracing::info!(group = %id, "this member has left the group"),
+            Ok(false) => {
+                if let Err(error) = groups.open(id).await {
+                    tracing::error!(group = %id, error = &error as &dyn std::error::Error, "a group cannot be opened");
+                }
+            }
             Err(error) => {
                 tracing::warn!(group = %id, error = &error as &dyn std::error::Error, "a group is not forgotten");
             }
         }
     }
 
-    /// What the leader of a group says of it.
-    async fn leader_status(&self, id: GroupId) -> Result<Told, crate::router::AskError> {
-        let map = self.client.map();
-        let mut met = crate::router::AskError::Busy { peer: self.me().peer, reason: "nobody leads".to_owned() };
-        for seat in map.iter().flat_map(|map| map.seats(id)) {
-            match self.client.ask_one(*seat, id, &Ask::Status, STEP).await {
-                Ok(Told::Status(status)) if status.leader == Some(*seat) => return Ok(Told::Status(status)),
-                Ok(_) => {}
-                Err(error) => met = error,
+    /// Whether the leader of a group says that this member has no seat in it, and leads while it says so.
+    async fn is_left(&self, map: &ClusterMap, id: GroupId) -> bool {
+        let me = self.me().peer;
+        let says = async |seat: Seat| match self.client.ask_one(seat.peer, id, &Ask::Status, STEP).await {
+            Ok(Told::Status(status)) if status.leader == Some(seat.peer) => Some(status),
+            _ => None,
+        };
+        for peer in map.seats(id) {
+            let Some(incarnation) = map.member(*peer).map(|member| member.incarnation) else { continue };
+            let seat = Seat { peer: *peer, incarnation };
+            let Some(before) = says(seat).await else { continue };
+            if before.voters.contains(&me) || before.learners.contains(&me) {
+                return false;
             }
+            return self.config.groups.is_led_by(id, seat, STEP).await
+                && says(seat).await.is_some_and(|after| {
+                    after.term == before.term && after.voters == before.voters && after.learners == before.learners
+                });
         }
-        Err(met)
+        false
     }
 }
 

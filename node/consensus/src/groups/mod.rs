@@ -1,15 +1,16 @@
 //! The groups that have a seat on this node: opened, told, asked, changed.
 //!
 //! ```text
-//!   propose ─► stamp ─► member ═══ Raft ═══► reply          read ─► level ─► round ─► view
-//!                          ▲                                                  │
-//!   receive ─► courier ────┘                                  index, and when it was asked for
+//!   propose ─► batch, stamps ─► member ═══ Raft ═══► replies     read ─► level ─► round ─► view
+//!                                  ▲                                               │
+//!   receive ─► courier ────────────┘                               index, and when it was asked for
 //! ```
 //!
 //! Only a leader stamps, with a clock that most others agree with; a read says how stale it may be. It must not know
 //! what a network is ([`Transport`]) nor where time comes from ([`Clock`]).
 
 mod error;
+mod proposals;
 mod read;
 mod rounds;
 mod stamps;
@@ -25,8 +26,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use storgo_object::ports::Clock;
-use storgo_protocol::meta::{Action, Command, FEATURE_LEVEL, Proposal, Reply};
-use storgo_protocol::raft::{LogId, Unable, envelope::Body};
+use storgo_protocol::meta::{Action, Command, FEATURE_LEVEL, Reply};
+use storgo_protocol::raft::{LogId, ReadIndex, Unable, envelope::Body};
 use storgo_protocol::{GroupId, PeerId};
 use storgo_store::log::Log;
 use storgo_store::records::Records;
@@ -44,6 +45,7 @@ pub use error::GroupError;
 pub use read::Fresh;
 pub use storgo_protocol::cluster::Level;
 
+use proposals::Proposals;
 use rounds::Rounds;
 use stamps::Stamps;
 
@@ -94,6 +96,8 @@ pub(crate) trait Door: Send + Sync + fmt::Debug {
 struct Group {
     member: Member,
     stamps: Stamps,
+    /// What waits to be proposed by it.
+    proposals: Proposals,
     /// Rounds by which this member makes sure that it leads.
     own: Rounds,
     /// Rounds by which it asks who leads.
@@ -164,7 +168,8 @@ impl Groups {
         let member = Member::start(courier, log, records, pace, seed).await.map_err(|error| error.of(id))?;
         member.may_lead(!courier.guard.is_off());
         let (own, asked, handed_over) = (Rounds::default(), Rounds::default(), AtomicUsize::default());
-        let group = Group { member, stamps: Stamps::default(), own, asked, handed_over };
+        let (stamps, proposals) = (Stamps::default(), Proposals::default());
+        let group = Group { member, stamps, proposals, own, asked, handed_over };
         groups.lock().insert(id, Arc::new(group));
         Ok(())
     }
@@ -184,18 +189,31 @@ impl Groups {
     /// [`GroupError::NotLeader`], [`GroupError::ClockOff`], [`GroupError::Refused`]: nothing was done.
     /// [`GroupError::Unknown`], [`GroupError::TimedOut`]: it may have been, and a retry with the same request id tells.
     pub async fn propose(&self, id: GroupId, command: Bytes, within: Duration) -> Result<Reply, GroupError> {
+        // What is no command is refused where it is applied.
+        let read = Command::decode(&command).ok();
+        self.propose_read(id, read.as_ref().map(|read| &read.action), command, within).await
+    }
+
+    /// As [`Groups::propose`], for a command that was decoded: `action` is what `command` says.
+    pub(crate) async fn propose_read(
+        &self,
+        id: GroupId,
+        action: Option<&Action>,
+        command: Bytes,
+        within: Duration,
+    ) -> Result<Reply, GroupError> {
         let group = self.group(id)?;
         if !group.member.is_leader() {
             return Err(GroupError::NotLeader { group: id, leader: group.member.leader().await });
         }
-        if let Some(level) = raises_too_far(&command) {
+        // Members that do not have it would stop.
+        if let Some(Action::RaiseFeature(level)) = action
+            && *level > FEATURE_LEVEL
+        {
             return Err(GroupError::Refused { group: id, reason: format!("feature level {level} is not known here") });
         }
-        let deadline = Instant::now() + within;
-        let now_ms = self.right_time(&group, deadline).await.ok_or(GroupError::ClockOff { group: id })?;
-        let stamp = group.stamps.next(now_ms);
-        let proposed = tokio::time::timeout_at(deadline, group.member.propose(Proposal { stamp, command })).await;
-        proposed.map_err(|_| GroupError::TimedOut { group: id, within })?.map_err(|error| error.of(id))
+        let proposed = self.propose_with_others(id, &group, command, Instant::now() + within).await;
+        proposed.unwrap_or(Err(GroupError::TimedOut { group: id, within }))
     }
 
     /// Looks at a group's records, as fresh as `level` says.
@@ -245,18 +263,28 @@ impl Groups {
         &self.0.courier
     }
 
-    /// Stops a group on this node, and forgets its log and its records: for one that has no seat here any more.
-    ///
-    /// # Errors
-    /// [`GroupError::Stopped`] if they cannot be removed.
-    pub(crate) async fn forget(&self, id: GroupId) -> Result<(), GroupError> {
+    /// Stops a group on this node: from here on it answers nobody, and what is kept of it stays as it is.
+    pub(crate) async fn close(&self, id: GroupId) {
         let group = self.0.groups.lock().remove(&id);
         if let Some(group) = group {
             group.member.stop().await;
         }
+    }
+
+    /// Forgets the log and the records of a group that is not open: for one that has no seat here any more.
+    ///
+    /// # Errors
+    /// [`GroupError::Stopped`] if they cannot be removed.
+    pub(crate) async fn forget(&self, id: GroupId) -> Result<(), GroupError> {
         let stopped = |reason: String| GroupError::Stopped { group: id, reason };
         self.0.config.records.group(id).remove().await.map_err(|error| stopped(error.to_string()))?;
         self.0.config.log.group(id).remove().await.map_err(|error| stopped(error.to_string()))
+    }
+
+    /// Whether a seat leads a group now, as most of its voters say.
+    pub(crate) async fn is_led_by(&self, id: GroupId, seat: Seat, within: Duration) -> bool {
+        let asked = self.0.courier.call(seat, id, Body::ReadIndex(ReadIndex {}), within).await;
+        matches!(asked, Ok(Body::Readable(_)))
     }
 
     /// Takes a seat in as a learner; answers when it is almost as far as the others. At the leader.
@@ -377,14 +405,6 @@ impl Groups {
 
     fn all(&self) -> Vec<(GroupId, Arc<Group>)> {
         self.0.groups.lock().iter().map(|(id, group)| (*id, Arc::clone(group))).collect()
-    }
-}
-
-/// The feature level that a command would raise a group to, if this program does not have it: then members would stop.
-fn raises_too_far(command: &Bytes) -> Option<u32> {
-    match Command::decode(command) {
-        Ok(Command { action: Action::RaiseFeature(level), .. }) if level > FEATURE_LEVEL => Some(level),
-        _ => None,
     }
 }
 

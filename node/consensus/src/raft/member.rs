@@ -6,7 +6,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use openraft::errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError};
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, LinearizableReadError, RaftError};
+use openraft::raft::{WriteResponse, WriteResult};
 use openraft::{ChangeMembers, EmptyNode, Raft, ReadPolicy};
 use openraft_rt::deterministic_rng::DeterministicRng;
 use openraft_rt_tokio::TokioRuntime;
@@ -15,6 +18,7 @@ use storgo_protocol::raft::{Unable, envelope::Body};
 use storgo_store::log::GroupLog;
 use storgo_store::records::GroupRecords;
 use tokio::sync::Mutex;
+use tokio_util::task::TaskTracker;
 
 use super::intake::{self, Intake, Taken};
 use super::log::LogStore;
@@ -25,6 +29,9 @@ use super::types::{Answered, Proposed, Types};
 use super::wire;
 use crate::courier::Courier;
 use crate::seat::Seat;
+
+/// How long what was begun may take to end.
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Why a group did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +74,8 @@ pub struct MemberStatus {
 pub(crate) struct Member {
     raft: Raft<Types, StateStore>,
     records: GroupRecords,
+    /// What openraft still does with the records.
+    uses: TaskTracker,
     intake: Mutex<Option<Intake>>,
     reading: Reading,
     me: Seat,
@@ -96,6 +105,17 @@ fn write_failed(error: RaftError<Types, ClientWriteError<Types>>) -> MemberError
     }
 }
 
+/// What comes of proposals.
+pub(crate) type Replies = BoxStream<'static, Result<Reply, MemberError>>;
+
+fn reply(written: Result<WriteResult<Types>, Fatal<Types>>) -> Result<Reply, MemberError> {
+    match written.map_err(stopped)? {
+        Ok(WriteResponse { response: Answered(Some(reply)), .. }) => Ok(reply),
+        Ok(_) => Err(MemberError::Stopped("a proposal was answered as none".to_owned())),
+        Err(error) => Err(write_failed(RaftError::APIError(error))),
+    }
+}
+
 impl Member {
     /// Starts a group on what is kept of it. `seed` decides its elections.
     pub(crate) async fn start(
@@ -118,12 +138,13 @@ impl Member {
         }
         let reading = Reading::default();
         let network = Network { courier: Arc::clone(courier), group, reading: reading.clone() };
-        let (log, state) = (LogStore::new(log), StateStore::new(records.clone()));
+        let uses = TaskTracker::new();
+        let (log, state) = (LogStore::new(log), StateStore::new(records.clone(), &uses));
         let config = Arc::new(config(group, elections, snapshots).map_err(stopped)?);
         let start = Raft::new(courier.me(), config, network, log, state);
         let raft = DeterministicRng::<TokioRuntime>::scope(seed, start).await.map_err(stopped)?;
         let may_lead = AtomicBool::new(true);
-        Ok(Self { raft, records, intake: Mutex::default(), reading, me: courier.me(), may_lead })
+        Ok(Self { raft, records, uses, intake: Mutex::default(), reading, me: courier.me(), may_lead })
     }
 
     pub(crate) const fn records(&self) -> &GroupRecords {
@@ -143,11 +164,10 @@ impl Member {
         self.raft.current_leader().await
     }
 
-    /// Has a proposal agreed on and applied; what came of it.
-    pub(crate) async fn propose(&self, proposal: Proposal) -> Result<Reply, MemberError> {
-        let written = self.raft.client_write(Proposed(proposal)).await.map_err(write_failed)?;
-        let Answered(reply) = written.data;
-        reply.ok_or_else(|| MemberError::Stopped("a proposal was answered as none".to_owned()))
+    /// Has proposals agreed on and applied, in one go; what comes of each, in their order.
+    pub(crate) async fn propose(&self, proposals: Vec<Proposal>) -> Result<Replies, MemberError> {
+        let written = self.raft.client_write_many(proposals.into_iter().map(Proposed::new)).await.map_err(stopped)?;
+        Ok(written.map(reply).boxed())
     }
 
     /// Makes sure that this member leads still, by asking most others: the index from which on its state holds all that
@@ -287,6 +307,11 @@ impl Member {
     pub(crate) async fn stop(&self) {
         if let Err(error) = self.raft.shutdown().await {
             tracing::warn!(error = &error as &dyn Error, "a group did not stop as it should");
+        }
+        // What openraft had begun to apply goes on behind its back.
+        self.uses.close();
+        if tokio::time::timeout(STOPS_WITHIN, self.uses.wait()).await.is_err() {
+            tracing::warn!(group = %self.records.id(), "a group still applies what it should not");
         }
     }
 }

@@ -11,15 +11,16 @@ use storgo_protocol::limits::{RAFT_ENTRIES_MAX, RAFT_LOG_KEPT, RAFT_SNAPSHOT_EVE
 pub struct Elections {
     /// A leader says so often that it is there.
     pub heartbeat: Duration,
-    /// Who hears nothing for at least so long stands for election,
-    pub timeout_min: Duration,
-    /// and for at most so long, at random.
+    /// Who hears nothing stands for election after the longer of these,
     pub timeout_max: Duration,
+    /// and then as much again, drawn between both: leaders are trusted for the longer one, by those who vote too.
+    pub timeout_min: Duration,
 }
 
 impl Default for Elections {
     fn default() -> Self {
-        let [heartbeat, timeout_min, timeout_max] = [150, 450, 900].map(Duration::from_millis);
+        // Another one leads some 0.7 s after a leader died; three signs of life may be lost.
+        let [heartbeat, timeout_min, timeout_max] = [200, 250, 450].map(Duration::from_millis);
         Self { heartbeat, timeout_min, timeout_max }
     }
 }

@@ -15,6 +15,8 @@ use prost::Message as _;
 use storgo_protocol::limits::APPLIED_AT_ONCE_MAX;
 use storgo_protocol::raft as wire;
 use storgo_store::records::{Applied, Export, GroupRecords, Import, RecordsError, View as RecordsView, WriteBatch};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::types::{Answered, Entry, LogId, StoredMembership, Types};
 use super::wire::{read_state_id, state_id};
@@ -25,6 +27,8 @@ use crate::planted::{Planted, is_planted};
 #[derive(Debug, Clone)]
 pub(crate) struct StateStore {
     records: GroupRecords,
+    /// Who stops the group waits for all of these.
+    _in_use: TaskTrackerToken,
 }
 
 /// A snapshot: one that can be read in pages, or one whose pages all came.
@@ -81,8 +85,9 @@ fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> io::Err
 }
 
 impl StateStore {
-    pub(crate) const fn new(records: GroupRecords) -> Self {
-        Self { records }
+    /// In use, as `uses` counts, until the last clone is gone.
+    pub(crate) fn new(records: GroupRecords, uses: &TaskTracker) -> Self {
+        Self { records, _in_use: uses.token() }
     }
 
     fn standing(&self) -> io::Result<(Option<LogId>, StoredMembership)> {
@@ -109,7 +114,8 @@ impl StateStore {
                 }
                 EntryPayload::Normal(proposed) => {
                     let index = entry.log_id.index;
-                    let outcome = machine::apply(&draft, self.records.id(), index, &proposed.0).map_err(failed)?;
+                    let outcome =
+                        machine::apply(&draft, self.records.id(), index, proposed.proposal()).map_err(failed)?;
                     draft.merge(outcome.batch);
                     Some(outcome.reply)
                 }

@@ -26,7 +26,7 @@ impl StoreBuilder<Types, LogStore, StateStore, Kept> for Builder {
         let dir = tempfile::tempdir().unwrap();
         let (log, records) = open(dir.path()).await;
         let group = GroupId::new(3);
-        let stores = (LogStore::new(log.group(group)), StateStore::new(records.group(group)));
+        let stores = (LogStore::new(log.group(group)), StateStore::new(records.group(group), &TaskTracker::new()));
         Ok((Kept { _dir: dir, _records: records }, stores.0, stores.1))
     }
 }
