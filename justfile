@@ -55,6 +55,10 @@ gate *ARGS:
 bench-network *ARGS:
     tests/bench/network.sh {{ ARGS }}
 
+# What three metadata members do in a second and when idle, beside etcd where it is installed. Some minutes.
+bench-kv *ARGS:
+    tests/bench/kv.sh {{ ARGS }}
+
 # 8 GiB through six peers, with bounds on memory and on what a range costs. Some minutes, and 30 GB of disk.
 big *ARGS:
     tests/bench/big.sh {{ ARGS }}
