@@ -3,11 +3,9 @@
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{bounded, peer, peer_bytes, wire};
+use super::{peer, peer_bytes, wire};
 use crate::fields::decode;
-use crate::limits::{
-    BUCKET_FORMER_MAX, BUCKET_KEYS_MAX, BUCKET_MEMBERS_MAX, BUCKET_NAME_CHARS_MAX, BUCKET_WRAPPED_BYTES_MAX,
-};
+use crate::limits::{BUCKET_NAME_CHARS_MAX, BUCKET_WRAPPED_BYTES_MAX};
 use crate::meta::unknown::unknown_fields;
 use crate::meta::{BucketConfig, fixed};
 use crate::{Code, DecodeError, MemberKey, PeerId, WrappedKey};
@@ -80,7 +78,7 @@ pub struct Bucket {
     pub replication: Replication,
     /// Where reads of names are answered.
     pub read_preference: ReadPreference,
-    /// Who could write once and cannot now, in ascending order, at most [`BUCKET_FORMER_MAX`].
+    /// Who could write once and cannot now, in ascending order, at most [`BUCKET_FORMER_MAX`](crate::limits::BUCKET_FORMER_MAX).
     pub former: Vec<FormerWriter>,
     /// Fields of a newer program.
     pub unknown: Bytes,
@@ -157,8 +155,7 @@ impl Bucket {
             return Err(DecodeError::field("bucket name"));
         }
         let config = BucketConfig::decode(&bucket.config)?;
-        let keys = bounded(bucket.members, BUCKET_MEMBERS_MAX)?;
-        let keys = keys.into_iter().map(MemberKeys::from_wire).collect::<Result<Vec<_>, _>>()?;
+        let keys = bucket.members.iter().map(MemberKeys::from_wire).collect::<Result<Vec<_>, _>>()?;
         let users = keys.iter().map(|keys| keys.user);
         let newest = |keys: &MemberKeys| keys.wrapped.last().map(|key| key.generation) == Some(bucket.key_generation);
         if !users.eq(config.members.iter().map(|member| member.user)) || !keys.iter().all(newest) {
@@ -207,9 +204,8 @@ impl MemberKeys {
         }
     }
 
-    fn from_wire(keys: wire::MemberKeys) -> Result<Self, DecodeError> {
-        let wrapped = bounded(keys.wrapped, BUCKET_KEYS_MAX)?;
-        let wrapped = wrapped.iter().map(|key| WrappedKey::decode(key)).collect::<Result<Vec<_>, _>>()?;
+    fn from_wire(keys: &wire::MemberKeys) -> Result<Self, DecodeError> {
+        let wrapped = keys.wrapped.iter().map(|key| WrappedKey::decode(key)).collect::<Result<Vec<_>, _>>()?;
         if !wrapped.is_sorted_by(|before, after| before.generation < after.generation) {
             return Err(DecodeError::field("wrapped keys"));
         }
@@ -227,7 +223,7 @@ fn former(former: Vec<wire::FormerWriter>) -> Result<Vec<FormerWriter>, DecodeEr
     let read = |former: wire::FormerWriter| {
         Ok(FormerWriter { user: peer(&former.user)?, key_generation: former.key_generation })
     };
-    let former = bounded(former, BUCKET_FORMER_MAX)?.into_iter().map(read).collect::<Result<Vec<_>, DecodeError>>()?;
+    let former = former.into_iter().map(read).collect::<Result<Vec<_>, DecodeError>>()?;
     let ascending = former.is_sorted_by(|before, after| before.user < after.user);
     if ascending { Ok(former) } else { Err(DecodeError::field("former writers")) }
 }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{GroupRow, MemberRow, MemberState, NetworkRow, SlotTable, bounded, wire};
-use crate::limits::{GROUPS_MAX, MEMBERS_MAX};
+use super::{GroupRow, MemberRow, MemberState, NetworkRow, SlotTable, wire};
 use crate::meta::{Slot, Stamp};
 use crate::{DecodeError, GroupId, NetworkId, PeerId};
 
@@ -64,7 +63,7 @@ impl ClusterMap {
         let missing = || DecodeError::field("map");
         let network = NetworkRow::from_wire(&map.network.ok_or_else(missing)?)?;
         let mut members = BTreeMap::new();
-        for member in bounded(map.members, MEMBERS_MAX)? {
+        for member in map.members {
             let member = MemberRow::from_wire(member.member.ok_or_else(missing)?)?;
             // Nobody is a member on somebody's word.
             if member.admission.terms.root != network.root {
@@ -73,7 +72,7 @@ impl ClusterMap {
             members.insert(member.peer(), member);
         }
         let mut groups = BTreeMap::new();
-        for group in bounded(map.groups, GROUPS_MAX + 1)? {
+        for group in map.groups {
             groups.insert(GroupId::new(group.id), GroupRow::from_wire(&group.group.ok_or_else(missing)?)?);
         }
         let slots = SlotTable::from_wire(map.slots.ok_or_else(missing)?)?;

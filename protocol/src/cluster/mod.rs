@@ -10,6 +10,7 @@ mod ask;
 mod bucket;
 mod map;
 mod rows;
+mod shapes;
 mod told;
 
 #[allow(missing_docs, clippy::pedantic, clippy::large_enum_variant, unreachable_pub, reason = "generated")]
@@ -34,10 +35,6 @@ fn peer(bytes: &[u8]) -> Result<PeerId, DecodeError> {
 
 fn peer_bytes(peer: PeerId) -> Bytes {
     peer.as_bytes().to_vec().into()
-}
-
-fn bounded<T>(items: Vec<T>, max: usize) -> Result<Vec<T>, DecodeError> {
-    if items.len() > max { Err(DecodeError::TooMany { count: items.len(), max }) } else { Ok(items) }
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{bounded, peer, peer_bytes, wire};
+use super::{peer, peer_bytes, wire};
 use crate::address::PeerAddress;
 use crate::fields::decode;
-use crate::limits::{GROUP_SEATS_MAX, GROUPS_MAX, MEMBER_ADDRESSES_MAX, SLOTS, ZONE_CHARS_MAX};
+use crate::limits::{GROUP_SEATS_MAX, GROUPS_MAX, SLOTS, ZONE_CHARS_MAX};
 use crate::meta::{BucketId, Slot, ids};
 use crate::{Admission, DecodeError, GroupId, LogIncarnation, PeerId};
 
@@ -221,12 +221,11 @@ impl MemberRow {
         if !is_fit(&row.zone) || !is_fit(&row.agent) {
             return Err(DecodeError::field("zone or agent"));
         }
-        let addresses = bounded(row.addresses, MEMBER_ADDRESSES_MAX)?;
         Ok(Self {
             admission: Admission::decode(&row.admission)?,
             incarnation: LogIncarnation::new(row.incarnation),
             zone: row.zone,
-            addresses: addresses.iter().map(|bytes| PeerAddress::decode(bytes)).collect::<Result<_, _>>()?,
+            addresses: row.addresses.iter().map(|bytes| PeerAddress::decode(bytes)).collect::<Result<_, _>>()?,
             state: match row.state {
                 0 => MemberState::Active,
                 1 => MemberState::Draining,
@@ -263,9 +262,6 @@ impl GroupRow {
     }
 
     pub(super) fn from_wire(row: &wire::Group) -> Result<Self, DecodeError> {
-        if row.seats.len() > GROUP_SEATS_MAX {
-            return Err(DecodeError::TooMany { count: row.seats.len(), max: GROUP_SEATS_MAX });
-        }
         let seats = row.seats.iter().map(|seat| peer(seat)).collect::<Result<Vec<_>, _>>()?;
         if seats.is_empty() || !seats.is_sorted_by(|before, after| before < after) {
             return Err(DecodeError::field("seats"));
@@ -377,7 +373,7 @@ impl SlotTable {
         let slot = |number: u32| u16::try_from(number).ok().and_then(Slot::new).ok_or(DecodeError::field("slot"));
         let mut next = 0;
         let mut ranges = Vec::new();
-        for range in bounded(table.ranges, usize::from(SLOTS))? {
+        for range in table.ranges {
             let range =
                 SlotRange { first: slot(range.first)?, last: slot(range.last)?, group: GroupId::new(range.group) };
             if range.first.number() != next || range.last < range.first {

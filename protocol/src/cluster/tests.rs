@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use prost::Message as _;
+
 use super::*;
 use crate::limits::{BUCKETS_LISTED_MAX, GROUP_SEATS_MAX, MEMBER_ADDRESSES_MAX, SLOTS};
 use crate::meta::{BucketConfig, BucketId, BucketMember, KeyRule, Slot, Stamp};
@@ -310,4 +312,18 @@ fn answers_come_back_as_they_were_and_strangers_are_no_members() {
     assert!(matches!(Told::decode(long), Err(crate::DecodeError::TooMany { .. })));
     let foreign = ClusterMap { network: NetworkRow { root: identity(8).id(), ..network() }, ..map() };
     assert!(Told::decode(Told::Map(Some(Box::new(foreign))).encode()).is_err());
+}
+
+/// Two million messages, which decoded would take more than a hundred megabytes.
+#[test]
+fn a_whole_answer_of_nothing_costs_nothing() {
+    // Field 4, a page of a listing: a length of three bytes, then empty keys.
+    let count = crate::limits::TOLD_BYTES_MAX / 2 - 3;
+    let page = wire::Listed { keys: vec![wire::ListedKey::default(); 2], ..wire::Listed::default() }.encode_to_vec();
+    assert_eq!(page, [0x0a, 0, 0x0a, 0]);
+    let page = wire::Told { told: Some(wire::told::Told::Reply(page.repeat(count / 2).into())) }.encode_to_vec();
+    let page = [&[0x22], &page[1..]].concat();
+    assert!(size_of::<wire::ListedKey>() * count > 100 << 20 && page.len() <= crate::limits::TOLD_BYTES_MAX);
+    let told = Told::decode(page.into());
+    assert!(matches!(told, Err(crate::DecodeError::TooMany { max: crate::limits::LISTED_MAX, .. })), "{told:?}");
 }

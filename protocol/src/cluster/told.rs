@@ -6,11 +6,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{Bucket, ClusterMap, bounded, peer, peer_bytes, wire};
+use super::{Bucket, ClusterMap, peer, peer_bytes, wire};
 use crate::fields::{at_most, decode};
-use crate::limits::{
-    BUCKETS_LISTED_MAX, GROUP_SEATS_MAX, LISTED_MAX, REASON_CHARS_MAX, SHIPPED_PAIRS_MAX, SLOTS, TOLD_BYTES_MAX,
-};
+use crate::limits::{REASON_CHARS_MAX, SLOTS, TOLD_BYTES_MAX};
 use crate::meta::{Reply, SlotState, Stamp, Version};
 use crate::{DecodeError, PeerId};
 
@@ -206,14 +204,12 @@ impl GroupStatus {
     }
 
     fn from_wire(status: wire::GroupStatus) -> Result<Self, DecodeError> {
-        let peers = |peers: Vec<Bytes>| {
-            bounded(peers, GROUP_SEATS_MAX)?.iter().map(|bytes| peer(bytes)).collect::<Result<Vec<_>, _>>()
-        };
+        let peers = |peers: &[Bytes]| peers.iter().map(|bytes| peer(bytes)).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             term: status.term,
             leader: some_peer(&status.leader)?,
-            voters: peers(status.voters)?,
-            learners: peers(status.learners)?,
+            voters: peers(&status.voters)?,
+            learners: peers(&status.learners)?,
             applied: status.applied,
             committed: status.committed,
             stopped: Failed::new(FailedKind::Busy, status.stopped).reason,
@@ -229,9 +225,8 @@ impl Listed {
     }
 
     fn from_wire(listed: wire::Listed) -> Result<Self, DecodeError> {
-        let keys = bounded(listed.keys, LISTED_MAX)?;
         let read = |key: wire::ListedKey| Ok((key.key, Version::decode(&key.version)?));
-        let found = keys.into_iter().map(read).collect::<Result<_, DecodeError>>()?;
+        let found = listed.keys.into_iter().map(read).collect::<Result<_, DecodeError>>()?;
         let slots = at_most(listed.slots, usize::from(SLOTS) / 8)?;
         Ok(Self { found, more: listed.more, stale: stale_from_wire(listed.stale), slots })
     }
@@ -290,18 +285,17 @@ impl Told {
             Wire::Map(map) if map.same => Self::Map(None),
             Wire::Map(map) => Self::Map(Some(Box::new(ClusterMap::from_wire(map)?))),
             Wire::Buckets(buckets) => {
-                let rows = bounded(buckets.buckets, BUCKETS_LISTED_MAX)?;
                 let row = |row: wire::BucketRow| {
                     Ok(BucketRow { bucket: Bucket::decode(&row.bucket)?, revision: Stamp::from_u64(row.revision) })
                 };
-                let rows = rows.into_iter().map(row).collect::<Result<_, DecodeError>>()?;
+                let rows = buckets.buckets.into_iter().map(row).collect::<Result<_, DecodeError>>()?;
                 Self::Buckets { buckets: rows, more: buckets.more }
             }
             Wire::SlotSide(side) => Self::SlotSide {
                 state: if side.state.is_empty() { None } else { Some(SlotState::decode(side.state)?) },
                 holds: side.holds,
                 last: side.last,
-                rest: bounded(side.rest, SHIPPED_PAIRS_MAX)?.into_iter().map(|pair| (pair.key, pair.value)).collect(),
+                rest: side.rest.into_iter().map(|pair| (pair.key, pair.value)).collect(),
             },
             Wire::Status(status) => Self::Status(GroupStatus::from_wire(status)?),
             Wire::Failed(failed) => Self::Failed(Failed::from_wire(failed)?),

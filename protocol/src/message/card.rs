@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{bounded, bounded_text, id32, wire};
+use super::{bounded_text, id32, wire};
 use crate::address::PeerAddress;
 use crate::limits::{AGENT_CHARS_MAX, DISKS_MAX, PEER_ADDRESSES_MAX, ZONE_CHARS_MAX};
 use crate::{DecodeError, PeerId};
@@ -38,7 +38,7 @@ pub struct PeerCard {
 /// worth dialling by the others; what is longer than any address is refused with its message.
 pub(super) fn understood(encoded: &[Bytes]) -> Result<Vec<PeerAddress>, DecodeError> {
     let mut addresses = Vec::new();
-    for bytes in bounded(encoded, PEER_ADDRESSES_MAX)? {
+    for bytes in encoded {
         match PeerAddress::decode(bytes) {
             Ok(address) => addresses.push(address),
             Err(error @ DecodeError::TooMany { .. }) => return Err(error),
@@ -87,11 +87,19 @@ impl PeerCard {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message as _;
+
     use super::*;
     use crate::limits::ADDRESS_BYTES_MAX;
+    use crate::message::Hello;
 
     fn card(addresses: Vec<Bytes>) -> wire::PeerCard {
         wire::PeerCard { peer: vec![1; 32].into(), addresses, ..wire::PeerCard::default() }
+    }
+
+    fn read(card: wire::PeerCard) -> Result<PeerCard, DecodeError> {
+        let hello = wire::Hello { card: Some(card), ..wire::Hello::default() };
+        Hello::decode(&hello.encode_to_vec()).map(|hello| hello.card)
     }
 
     #[test]
@@ -99,26 +107,24 @@ mod tests {
         let known: PeerAddress = "/ip4/192.0.2.1/tcp/4001".parse().unwrap();
         // A multiaddr protocol that nobody has given a meaning.
         let unknown = Bytes::from_static(&[0xff, 0xff, 0x7f, 1, 2]);
-        let read = PeerCard::from_wire(card(vec![unknown.clone(), known.encode().into(), unknown])).unwrap();
+        let read = read(card(vec![unknown.clone(), known.encode().into(), unknown])).unwrap();
         assert_eq!(read.addresses, [known]);
     }
 
     #[test]
     fn too_many_or_too_long_addresses_are_refused_whatever_they_say() {
         let unknown = Bytes::from_static(&[0xff, 0xff, 0x7f, 1, 2]);
-        assert!(PeerCard::from_wire(card(vec![unknown.clone(); PEER_ADDRESSES_MAX])).is_ok());
-        assert!(PeerCard::from_wire(card(vec![unknown; PEER_ADDRESSES_MAX + 1])).is_err());
-        assert!(PeerCard::from_wire(card(vec![vec![0; ADDRESS_BYTES_MAX + 1].into()])).is_err());
+        assert!(read(card(vec![unknown.clone(); PEER_ADDRESSES_MAX])).is_ok());
+        assert!(read(card(vec![unknown; PEER_ADDRESSES_MAX + 1])).is_err());
+        assert!(read(card(vec![vec![0; ADDRESS_BYTES_MAX + 1].into()])).is_err());
     }
 
     #[test]
     fn a_card_beyond_its_other_bounds_is_refused() {
         let text = |chars| "z".repeat(chars);
-        let zone = |chars| PeerCard::from_wire(wire::PeerCard { zone: text(chars), ..card(Vec::new()) });
-        let agent = |chars| PeerCard::from_wire(wire::PeerCard { agent: text(chars), ..card(Vec::new()) });
-        let disks = |disks: usize| {
-            PeerCard::from_wire(wire::PeerCard { disks: u32::try_from(disks).unwrap(), ..card(Vec::new()) })
-        };
+        let zone = |chars| read(wire::PeerCard { zone: text(chars), ..card(Vec::new()) });
+        let agent = |chars| read(wire::PeerCard { agent: text(chars), ..card(Vec::new()) });
+        let disks = |disks: usize| read(wire::PeerCard { disks: u32::try_from(disks).unwrap(), ..card(Vec::new()) });
         assert!(zone(ZONE_CHARS_MAX).is_ok() && zone(ZONE_CHARS_MAX + 1).is_err());
         assert!(agent(AGENT_CHARS_MAX).is_ok() && agent(AGENT_CHARS_MAX + 1).is_err());
         assert!(disks(DISKS_MAX).is_ok() && disks(DISKS_MAX + 1).is_err());

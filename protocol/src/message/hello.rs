@@ -5,8 +5,9 @@ use prost::Message as _;
 
 use super::card::{PeerCard, understood};
 use super::request::Refusal;
-use super::{bounded, decode_head, id32, wire};
+use super::{id32, wire};
 use crate::address::PeerAddress;
+use crate::fields::decode;
 use crate::limits::{FRAME_HEAD_BYTES_MAX, HELLO_PEERS_MAX};
 use crate::{DecodeError, NetworkId};
 
@@ -69,7 +70,7 @@ impl Hello {
     /// # Errors
     /// [`DecodeError`] for anything but a whole hello within its bounds.
     pub fn decode(head: &[u8]) -> Result<Self, DecodeError> {
-        let hello: wire::Hello = decode_head(head)?;
+        let hello: wire::Hello = decode(head)?;
         let network = match &hello.network {
             none if none.is_empty() => None,
             id => Some(id32(id, NetworkId::from_bytes)?),
@@ -119,11 +120,10 @@ impl HelloAnswer {
     /// # Errors
     /// [`DecodeError`] for anything but a whole answer within its bounds.
     pub fn decode(head: &[u8]) -> Result<Self, DecodeError> {
-        let answer: wire::HelloAnswer = decode_head(head)?;
+        let answer: wire::HelloAnswer = decode(head)?;
         match answer.answer.ok_or(DecodeError::field("answer"))? {
             wire::hello_answer::Answer::Refusal(refusal) => Ok(Self::Refused(Refusal::from_wire(refusal)?)),
             wire::hello_answer::Answer::Welcome(welcome) => {
-                bounded(&welcome.peers, HELLO_PEERS_MAX)?;
                 let observed = understood(std::slice::from_ref(&welcome.observed_address))?.pop();
                 Ok(Self::Welcome(Box::new(Welcome {
                     network: id32(&welcome.network, NetworkId::from_bytes)?,

@@ -11,6 +11,7 @@ mod card;
 mod frame;
 mod hello;
 mod request;
+mod shapes;
 
 #[allow(missing_docs, clippy::pedantic, clippy::large_enum_variant, unreachable_pub, reason = "generated")]
 mod wire {
@@ -21,8 +22,6 @@ pub use card::PeerCard;
 pub use frame::{Frame, FrameLengths};
 pub use hello::{Hello, HelloAnswer, Welcome};
 pub use request::{Answer, PushedShard, Refusal, RefusalKind, Request};
-
-use prost::Message;
 
 use crate::DecodeError;
 
@@ -44,16 +43,8 @@ pub const RAFT_PROTOCOL: &str = "/storgo/raft/1";
 /// The version of the messages spoken here, and the oldest still understood.
 pub const MESSAGE_VERSION: u32 = 1;
 
-fn decode_head<M: Message + Default>(head: &[u8]) -> Result<M, DecodeError> {
-    M::decode(head).map_err(|_| DecodeError::field("message"))
-}
-
 fn id32<T>(bytes: &[u8], make: impl Fn([u8; 32]) -> T) -> Result<T, DecodeError> {
     bytes.try_into().map(make).map_err(|_| DecodeError::field("id"))
-}
-
-fn bounded<T>(items: &[T], max: usize) -> Result<&[T], DecodeError> {
-    if items.len() > max { Err(DecodeError::TooMany { count: items.len(), max }) } else { Ok(items) }
 }
 
 fn bounded_text(text: String, max: usize) -> Result<String, DecodeError> {

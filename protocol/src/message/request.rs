@@ -6,10 +6,11 @@ use bytes::Bytes;
 use prost::Message as _;
 
 use super::frame::Frame;
-use super::{bounded, bounded_text, id32, wire};
+use super::{bounded_text, id32, wire};
+use crate::fields::decode;
 use crate::limits::{
     FRAME_PAYLOAD_BYTES_MAX, IDS_PER_MESSAGE_MAX, LAYOUT_RECORDS_MAX, NODE_BYTES_MAX, NODE_COPIES_MAX,
-    REASON_CHARS_MAX, SHARD_BYTES_MAX, SHARDS_PER_PUSH_MAX,
+    REASON_CHARS_MAX, SHARD_BYTES_MAX,
 };
 use crate::{ContentId, DecodeError, LayoutRecord, NodeId, ShardAddress, ShardIndex, ShardSet, StripeHeader, StripeId};
 
@@ -37,7 +38,7 @@ pub enum Request {
     Push {
         /// Leave to write.
         authority: Bytes,
-        /// At least one, at most [`SHARDS_PER_PUSH_MAX`].
+        /// At least one, at most [`SHARDS_PER_PUSH_MAX`](crate::limits::SHARDS_PER_PUSH_MAX).
         shards: Vec<PushedShard>,
     },
     /// Give this shard.
@@ -297,7 +298,7 @@ impl Request {
         use wire::request::Request as Wire;
         let (head, payload) = frame.into_parts();
         // Decoded from `Bytes`, so that the fields share the head instead of copying it.
-        let request = wire::Request::decode(head).map_err(|_| DecodeError::field("message"))?;
+        let request: wire::Request = decode(head)?;
         let request = request.request.ok_or(DecodeError::field("request"))?;
         let carries = matches!(request, Wire::Push(_) | Wire::PushNode(_) | Wire::Show(_));
         if !carries && !payload.is_empty() {
@@ -305,22 +306,18 @@ impl Request {
         }
         Ok(match request {
             Wire::Has(has) => {
-                let max = IDS_PER_MESSAGE_MAX.saturating_sub(has.nodes.len());
+                bounded(has.stripes.len() + has.nodes.len(), IDS_PER_MESSAGE_MAX)?;
                 Self::Has {
-                    stripes: ids(&has.stripes, max, StripeId::from_bytes)?,
-                    nodes: ids(&has.nodes, IDS_PER_MESSAGE_MAX, NodeId::from_bytes)?,
+                    stripes: ids(&has.stripes, StripeId::from_bytes)?,
+                    nodes: ids(&has.nodes, NodeId::from_bytes)?,
                     verify: has.verify,
                 }
             }
             Wire::Offer(offer) => {
-                bounded(&offer.shards, IDS_PER_MESSAGE_MAX)?;
                 let shards = offer.shards.into_iter().map(|a| address_from_wire(Some(a))).collect::<Result<_, _>>()?;
                 Self::Offer { authority: offer.authority, shards }
             }
-            Wire::Push(push) => {
-                bounded(&push.shards, SHARDS_PER_PUSH_MAX)?;
-                Self::Push { authority: push.authority, shards: pushed_shards(&push.shards, payload)? }
-            }
+            Wire::Push(push) => Self::Push { authority: push.authority, shards: pushed_shards(&push.shards, payload)? },
             Wire::Pull(pull) => Self::Pull { shard: address_from_wire(pull.shard)? },
             Wire::PullRange(pull) => {
                 let end = pull.first.checked_add(pull.bytes).map_or(usize::MAX, |end| end as usize);
@@ -409,7 +406,7 @@ impl Answer {
     pub fn decode(frame: Frame) -> Result<Self, DecodeError> {
         use wire::answer::Answer as Wire;
         let (head, payload) = frame.into_parts();
-        let answer = wire::Answer::decode(head).map_err(|_| DecodeError::field("message"))?;
+        let answer: wire::Answer = decode(head)?;
         let answer = answer.answer.ok_or(DecodeError::field("answer"))?;
         if !matches!(answer, Wire::Shard(_) | Wire::Node(_)) && !payload.is_empty() {
             return Err(DecodeError::Trailing { bytes: payload.len() });
@@ -417,21 +414,21 @@ impl Answer {
         Ok(match answer {
             Wire::Refusal(refusal) => Self::Refused(Refusal::from_wire(refusal)?),
             Wire::Holds(holds) => {
-                bounded(&holds.shards, IDS_PER_MESSAGE_MAX)?;
-                bounded(&holds.nodes, IDS_PER_MESSAGE_MAX)?;
+                bounded(holds.shards.len(), IDS_PER_MESSAGE_MAX)?;
+                bounded(holds.nodes.len(), IDS_PER_MESSAGE_MAX)?;
                 let shards = holds.shards.into_iter().map(ShardSet::from_bits).collect();
                 Self::Holds { shards, nodes: holds.nodes }
             }
             Wire::Offered(offered) => {
-                bounded(&offered.have, IDS_PER_MESSAGE_MAX)?;
+                bounded(offered.have.len(), IDS_PER_MESSAGE_MAX)?;
                 Self::Offered { have: offered.have }
             }
             Wire::Stored(_) => Self::Stored,
             Wire::Shard(shard) => Self::Shard { header: StripeHeader::decode(&shard.stripe_header)?, payload },
             Wire::Node(_) => Self::Node { payload: node_bytes(payload)? },
             Wire::Records(records) => {
-                let records = bounded(&records.records, LAYOUT_RECORDS_MAX)?;
-                Self::Records { records: records.iter().map(|r| LayoutRecord::decode(r)).collect::<Result<_, _>>()? }
+                let records = records.records.iter().map(|record| LayoutRecord::decode(record));
+                Self::Records { records: records.collect::<Result<_, _>>()? }
             }
         })
     }
@@ -468,8 +465,12 @@ fn pushed_shards(described: &[wire::PushedShard], mut payload: Bytes) -> Result<
     Ok(shards)
 }
 
-fn ids<T>(items: &[Bytes], max: usize, make: impl Fn([u8; 32]) -> T) -> Result<Vec<T>, DecodeError> {
-    bounded(items, max)?.iter().map(|bytes| id32(bytes, &make)).collect()
+fn ids<T>(items: &[Bytes], make: impl Fn([u8; 32]) -> T) -> Result<Vec<T>, DecodeError> {
+    items.iter().map(|bytes| id32(bytes, &make)).collect()
+}
+
+fn bounded(count: usize, max: usize) -> Result<(), DecodeError> {
+    if count > max { Err(DecodeError::TooMany { count, max }) } else { Ok(()) }
 }
 
 fn node_bytes(payload: Bytes) -> Result<Bytes, DecodeError> {

@@ -5,7 +5,7 @@ use prost::Message as _;
 
 use super::unknown::unknown_fields;
 use super::{BucketId, Slot, decode, fixed, ids, wire};
-use crate::limits::{BUCKET_MEMBERS_MAX, INLINE_BYTES_MAX, KEY_BYTES_MAX, REDIS_KEY_BYTES_MAX, SLOTS};
+use crate::limits::{INLINE_BYTES_MAX, KEY_BYTES_MAX, REDIS_KEY_BYTES_MAX, SLOTS};
 use crate::{DecodeError, PeerId};
 
 /// The highest field number of `BucketConfig` in `meta.proto`.
@@ -26,7 +26,7 @@ pub struct BucketConfig {
     pub inline_bytes_max: u32,
     /// Whether writes are refused, because the bucket is being deleted.
     pub fenced: bool,
-    /// Who may read, and which of them may write; in ascending order, at most [`BUCKET_MEMBERS_MAX`].
+    /// Who may read, and which of them may write; in ascending order, at most [`BUCKET_MEMBERS_MAX`](crate::limits::BUCKET_MEMBERS_MAX).
     pub members: Vec<BucketMember>,
     /// Fields of a newer program.
     pub unknown: Bytes,
@@ -157,9 +157,6 @@ impl BucketMember {
 }
 
 fn members(members: Vec<wire::BucketMember>) -> Result<Vec<BucketMember>, DecodeError> {
-    if members.len() > BUCKET_MEMBERS_MAX {
-        return Err(DecodeError::TooMany { count: members.len(), max: BUCKET_MEMBERS_MAX });
-    }
     let read = |member: wire::BucketMember| {
         Ok(BucketMember { user: PeerId::from_bytes(fixed(&member.user, "user")?), writes: member.writes })
     };
@@ -171,6 +168,7 @@ fn members(members: Vec<wire::BucketMember>) -> Result<Vec<BucketMember>, Decode
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::BUCKET_MEMBERS_MAX;
 
     fn member(number: u8, writes: bool) -> BucketMember {
         BucketMember { user: PeerId::from_bytes([number; 32]), writes }

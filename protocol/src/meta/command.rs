@@ -9,7 +9,8 @@ use super::{
     BucketConfig, BucketId, RequestId, RowChange, Slot, Stamp, Version, VersionId, at_most, decode, fixed_or_none, ids,
     wire,
 };
-use crate::limits::{COMMAND_BYTES_MAX, REDIS_KEY_BYTES_MAX, SHIPPED_PAIRS_MAX};
+use crate::fields::{Shape, Shaped};
+use crate::limits::{COMMAND_BYTES_MAX, REDIS_KEY_BYTES_MAX};
 use crate::{DecodeError, GroupId};
 
 /// A command as its author wrote it.
@@ -134,8 +135,19 @@ pub struct Ship {
     /// The stamp of the freeze there. It tells attempts apart, so that a page of one that was given up is no part of the
     /// next; and as nothing in the slot is later, whatever is stamped here from now on is.
     pub since: Stamp,
-    /// Records, as keys below the slot and values; at most [`SHIPPED_PAIRS_MAX`].
+    /// Records, as keys below the slot and values; at most [`SHIPPED_PAIRS_MAX`](crate::limits::SHIPPED_PAIRS_MAX).
     pub pairs: Vec<(Bytes, Bytes)>,
+}
+
+/// Of a command, only what feature it needs: what else a newer program wrote may be beyond this one's bounds.
+#[derive(Clone, PartialEq, prost::Message)]
+struct Feature {
+    #[prost(uint32, tag = "1")]
+    level: u32,
+}
+
+impl Shaped for Feature {
+    const SHAPE: Shape = &[];
 }
 
 /// What stands in the log.
@@ -203,7 +215,7 @@ impl Command {
     /// # Errors
     /// [`DecodeError`] for anything but a Protobuf message of at most [`COMMAND_BYTES_MAX`] bytes.
     pub fn feature_of(bytes: &Bytes) -> Result<u32, DecodeError> {
-        Ok(decode::<wire::Command>(at_most(bytes.clone(), COMMAND_BYTES_MAX)?)?.feature)
+        Ok(decode::<Feature>(at_most(bytes.clone(), COMMAND_BYTES_MAX)?)?.level)
     }
 
     /// Decodes a command that anyone may have written.
@@ -337,9 +349,6 @@ impl Ship {
     }
 
     fn from_wire(ship: wire::Ship) -> Result<Self, DecodeError> {
-        if ship.pairs.len() > SHIPPED_PAIRS_MAX {
-            return Err(DecodeError::TooMany { count: ship.pairs.len(), max: SHIPPED_PAIRS_MAX });
-        }
         Ok(Self {
             from: SlotTo { slot: Slot::from_wire(ship.slot)?, group: GroupId::new(ship.group) },
             page: ship.page,

@@ -16,6 +16,7 @@ pub(crate) mod ids;
 mod reply;
 mod request;
 mod row;
+mod shapes;
 mod slot;
 pub(crate) mod unknown;
 mod version;

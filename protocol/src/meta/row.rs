@@ -8,7 +8,7 @@ use prost::Message as _;
 
 use super::{Stamp, at_most, decode, wire};
 use crate::DecodeError;
-use crate::limits::{ROW_BYTES_MAX, ROW_KEY_BYTES_MAX, ROWS_CHANGED_MAX};
+use crate::limits::{ROW_BYTES_MAX, ROW_KEY_BYTES_MAX};
 
 /// A row as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,9 +65,6 @@ impl RowChange {
 
     /// The changes of one command: rows in ascending order, so that none comes twice.
     pub(super) fn all_from_wire(changes: Vec<wire::RowChange>) -> Result<Vec<Self>, DecodeError> {
-        if changes.len() > ROWS_CHANGED_MAX {
-            return Err(DecodeError::TooMany { count: changes.len(), max: ROWS_CHANGED_MAX });
-        }
         let changes: Vec<Self> = changes.into_iter().map(Self::from_wire).collect::<Result<_, _>>()?;
         if changes.is_empty() || !changes.is_sorted_by(|before, after| before.key < after.key) {
             return Err(DecodeError::field("rows"));

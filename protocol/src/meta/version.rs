@@ -12,7 +12,7 @@ use super::{
     Body, BucketId, ObjectId, RequestId, Slot, Stamp, VersionId, at_most, decode, fixed, fixed_or_none, ids, wire,
 };
 use crate::identity::SIGNATURE_BYTES;
-use crate::limits::{ETAG_BYTES_MAX, METADATA_BYTES_MAX, TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX, VERSION_TAGS_MAX};
+use crate::limits::{ETAG_BYTES_MAX, METADATA_BYTES_MAX, TAG_NAME_BYTES_MAX, TAG_VALUE_BYTES_MAX};
 use crate::{DecodeError, GroupId, Identity, PeerId};
 
 /// The highest field number of `Version` in `meta.proto`.
@@ -43,7 +43,7 @@ pub struct Version {
     pub replication: u32,
     /// The region that it belongs to; 0 for the only one.
     pub home_region: u32,
-    /// In ascending order of their names; at most [`VERSION_TAGS_MAX`].
+    /// In ascending order of their names; at most [`VERSION_TAGS_MAX`](crate::limits::VERSION_TAGS_MAX).
     pub tags: Vec<Tag>,
     /// The user's own metadata, as encoded by the writer: its hash is signed.
     pub metadata: Bytes,
@@ -241,9 +241,6 @@ impl Lock {
 }
 
 fn tags(tags: Vec<wire::Tag>) -> Result<Vec<Tag>, DecodeError> {
-    if tags.len() > VERSION_TAGS_MAX {
-        return Err(DecodeError::TooMany { count: tags.len(), max: VERSION_TAGS_MAX });
-    }
     let tags: Vec<Tag> = tags.into_iter().map(|tag| Tag { name: tag.name, value: tag.value }).collect();
     let fits = |tag: &Tag| {
         !tag.name.is_empty() && tag.name.len() <= TAG_NAME_BYTES_MAX && tag.value.len() <= TAG_VALUE_BYTES_MAX

@@ -6,17 +6,40 @@ use bytes::Bytes;
 
 use super::{Frame, LogId, Payload, StateId, Vote};
 use crate::DecodeError;
-use crate::fields::{at_most, decode, values};
+use crate::fields::{Field, Shape, Shaped, at_most, decode};
 use crate::limits::{
     GROUP_SEATS_MAX, LOG_ENTRY_BYTES_MAX, LOG_MARK_BYTES_MAX, RAFT_ENTRIES_MAX, RAFT_ENVELOPES_MAX,
     RAFT_FRAME_BYTES_MAX, RECORDS_BLOB_BYTES_MAX,
 };
 
-/// A field that does not repeat. Protobuf would merge what stands twice; nobody writes it so.
-const ONCE: usize = 1;
-
 /// Sets of voters in a membership: one, or two while it changes.
 const CONFIGS_MAX: usize = 2;
+
+const MEMBERSHIP: Shape =
+    &[Field::each(1, CONFIGS_MAX, &[Field::many(1, GROUP_SEATS_MAX)]), Field::many(2, GROUP_SEATS_MAX)];
+const STATE: Shape = &[Field::once(3, MEMBERSHIP)];
+const ENVELOPE: Shape =
+    &[Field::once(10, &[Field::many(3, RAFT_ENTRIES_MAX as usize)]), Field::once(14, &[Field::once(2, STATE)])];
+
+impl Shaped for Frame {
+    const SHAPE: Shape = &[Field::each(1, RAFT_ENVELOPES_MAX, ENVELOPE)];
+}
+
+impl Shaped for Payload {
+    const SHAPE: Shape = &[Field::once(2, MEMBERSHIP)];
+}
+
+impl Shaped for StateId {
+    const SHAPE: Shape = STATE;
+}
+
+impl Shaped for Vote {
+    const SHAPE: Shape = &[];
+}
+
+impl Shaped for LogId {
+    const SHAPE: Shape = &[];
+}
 
 impl Frame {
     /// Reads a frame of a peer.
@@ -25,16 +48,7 @@ impl Frame {
     /// [`DecodeError`] for anything but a frame of at most [`RAFT_FRAME_BYTES_MAX`] bytes and [`RAFT_ENVELOPES_MAX`]
     /// messages, each of at most [`RAFT_ENTRIES_MAX`] entries and [`GROUP_SEATS_MAX`] seats.
     pub fn read(bytes: Bytes) -> Result<Self, DecodeError> {
-        let bytes = at_most(bytes, RAFT_FRAME_BYTES_MAX)?;
-        for envelope in values(&bytes, 1, RAFT_ENVELOPES_MAX)? {
-            for append in values(&envelope, 10, ONCE)? {
-                values(&append, 3, RAFT_ENTRIES_MAX as usize)?;
-            }
-            for page in values(&envelope, 14, ONCE)? {
-                values(&page, 2, ONCE)?.iter().try_for_each(check_state)?;
-            }
-        }
-        decode(bytes)
+        decode(at_most(bytes, RAFT_FRAME_BYTES_MAX)?)
     }
 }
 
@@ -44,9 +58,7 @@ impl Payload {
     /// # Errors
     /// [`DecodeError`] for anything but a payload of at most [`LOG_ENTRY_BYTES_MAX`] bytes and [`GROUP_SEATS_MAX`] seats.
     pub fn read(bytes: Bytes) -> Result<Self, DecodeError> {
-        let bytes = at_most(bytes, LOG_ENTRY_BYTES_MAX)?;
-        values(&bytes, 2, ONCE)?.iter().try_for_each(check_membership)?;
-        decode(bytes)
+        decode(at_most(bytes, LOG_ENTRY_BYTES_MAX)?)
     }
 }
 
@@ -57,9 +69,7 @@ impl StateId {
     /// [`DecodeError`] for anything but a state's name of at most [`RECORDS_BLOB_BYTES_MAX`] bytes and
     /// [`GROUP_SEATS_MAX`] seats.
     pub fn read(bytes: Bytes) -> Result<Self, DecodeError> {
-        let bytes = at_most(bytes, RECORDS_BLOB_BYTES_MAX)?;
-        check_state(&bytes)?;
-        decode(bytes)
+        decode(at_most(bytes, RECORDS_BLOB_BYTES_MAX)?)
     }
 }
 
@@ -81,17 +91,6 @@ impl LogId {
     pub fn read(bytes: Bytes) -> Result<Self, DecodeError> {
         decode(at_most(bytes, LOG_MARK_BYTES_MAX)?)
     }
-}
-
-fn check_state(state: &Bytes) -> Result<(), DecodeError> {
-    values(state, 3, ONCE)?.iter().try_for_each(check_membership)
-}
-
-fn check_membership(membership: &Bytes) -> Result<(), DecodeError> {
-    for config in values(membership, 1, CONFIGS_MAX)? {
-        values(&config, 1, GROUP_SEATS_MAX)?;
-    }
-    values(membership, 2, GROUP_SEATS_MAX).map(drop)
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 use super::*;
-use crate::limits::{COMMAND_BYTES_MAX, REDIS_KEY_BYTES_MAX, ROW_BYTES_MAX, ROW_KEY_BYTES_MAX, ROWS_CHANGED_MAX};
+use crate::limits::{
+    COMMAND_BYTES_MAX, REDIS_KEY_BYTES_MAX, ROW_BYTES_MAX, ROW_KEY_BYTES_MAX, ROWS_CHANGED_MAX, SHIPPED_PAIRS_MAX,
+};
 use crate::meta::{Body, FEATURE_LEVEL, InlineBody, KeyRule, ObjectId};
 
 fn version(body: Body) -> Version {

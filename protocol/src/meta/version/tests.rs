@@ -1,5 +1,5 @@
 use super::*;
-use crate::limits::{INLINE_BYTES_MAX, NODE_BYTES_MAX, TAG_BYTES};
+use crate::limits::{INLINE_BYTES_MAX, NODE_BYTES_MAX, TAG_BYTES, VERSION_TAGS_MAX};
 use crate::meta::{InlineBody, ObjectBody};
 use crate::{ContentId, LayoutId};
 

@@ -1,0 +1,81 @@
+//! How often fields repeat in rows of group 0, in questions and in answers: counted before they are decoded.
+
+use super::wire;
+use crate::fields::{Field, Shape, Shaped};
+use crate::limits::{
+    BUCKET_FORMER_MAX, BUCKET_KEYS_MAX, BUCKET_MEMBERS_MAX, BUCKETS_LISTED_MAX, GROUP_SEATS_MAX, GROUPS_MAX,
+    LISTED_MAX, MEMBER_ADDRESSES_MAX, MEMBERS_MAX, SHIPPED_PAIRS_MAX, SLOTS,
+};
+
+const MEMBER: Shape = &[Field::many(4, MEMBER_ADDRESSES_MAX)];
+const GROUP: Shape = &[Field::many(1, GROUP_SEATS_MAX)];
+const TABLE: Shape = &[Field::many(1, SLOTS as usize)];
+
+const MAP: Shape = &[
+    Field::each(4, MEMBERS_MAX, &[Field::once(1, MEMBER)]),
+    Field::each(5, GROUPS_MAX + 1, &[Field::once(2, GROUP)]),
+    Field::once(6, TABLE),
+];
+
+impl Shaped for wire::Network {
+    const SHAPE: Shape = &[];
+}
+
+impl Shaped for wire::Member {
+    const SHAPE: Shape = MEMBER;
+}
+
+impl Shaped for wire::Group {
+    const SHAPE: Shape = GROUP;
+}
+
+impl Shaped for wire::Slots {
+    const SHAPE: Shape = TABLE;
+}
+
+impl Shaped for wire::SlotMove {
+    const SHAPE: Shape = &[];
+}
+
+impl Shaped for wire::Bucket {
+    const SHAPE: Shape =
+        &[Field::each(6, BUCKET_MEMBERS_MAX, &[Field::many(3, BUCKET_KEYS_MAX)]), Field::many(11, BUCKET_FORMER_MAX)];
+}
+
+impl Shaped for wire::Ask {
+    const SHAPE: Shape = &[Field::once(6, &[Field::once(1, MEMBER)])];
+}
+
+impl Shaped for wire::Told {
+    const SHAPE: Shape = &[
+        Field::once(4, &[Field::many(1, LISTED_MAX)]),
+        Field::once(5, MAP),
+        Field::once(6, &[Field::many(1, BUCKETS_LISTED_MAX)]),
+        Field::once(8, &[Field::many(4, SHIPPED_PAIRS_MAX)]),
+        Field::once(9, &[Field::many(3, GROUP_SEATS_MAX), Field::many(4, GROUP_SEATS_MAX)]),
+    ];
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{Ask, Bucket, GroupRow, MemberRow, NetworkRow, SlotMove, SlotTable, Told};
+    use crate::fields::tests::{Door, hold};
+
+    #[test]
+    fn what_repeats_is_counted_before_it_is_decoded() {
+        hold(
+            "storgo.cluster.v1",
+            &[
+                Door::new::<wire::Network>("Network", |bytes| NetworkRow::decode(bytes).map(drop)),
+                Door::new::<wire::Member>("Member", |bytes| MemberRow::decode(bytes).map(drop)),
+                Door::new::<wire::Group>("Group", |bytes| GroupRow::decode(bytes).map(drop)),
+                Door::new::<wire::Slots>("Slots", |bytes| SlotTable::decode(bytes).map(drop)),
+                Door::new::<wire::SlotMove>("SlotMove", |bytes| SlotMove::decode(bytes).map(drop)),
+                Door::new::<wire::Bucket>("Bucket", |bytes| Bucket::decode(&bytes).map(drop)),
+                Door::new::<wire::Ask>("Ask", |bytes| Ask::decode(bytes).map(drop)),
+                Door::new::<wire::Told>("Told", |bytes| Told::decode(bytes).map(drop)),
+            ],
+        );
+    }
+}
