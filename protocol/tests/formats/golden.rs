@@ -12,13 +12,14 @@ use storgo_protocol::message::{Answer, Hello, HelloAnswer, Request};
 use storgo_protocol::slice::{encode_slice, group_range, outboard};
 use storgo_protocol::tree::TreeTrailer;
 use storgo_protocol::{
-    AnyTicket, Authority, CareTicket, Grant, IndexNode, IndexTop, LayoutNode, LayoutRecord, LayoutTop, MemberCard,
-    NodeId, PeerAddress, RepairGrant, Root, ShardFileHead, ShardIndex, SnapshotPage, StripeHeader, Ticket, WrappedKey,
+    Admission, AnyTicket, Authority, CareTicket, Grant, IndexNode, IndexTop, Invite, LayoutNode, LayoutRecord,
+    LayoutTop, MemberCard, NodeId, PeerAddress, RepairGrant, Root, ShardFileHead, ShardIndex, SnapshotPage,
+    StripeHeader, Ticket, WrappedKey,
 };
 
 use super::messages::{self, on_stream};
 use super::targets::{self, TARGETS, Target, binary_of};
-use super::{derivations, meta, raft, samples};
+use super::{cluster, derivations, meta, raft, samples};
 
 /// One golden file.
 pub struct Golden {
@@ -40,6 +41,7 @@ pub fn all() -> Vec<Golden> {
     list.extend(logs());
     list.extend(meta::all());
     list.extend(raft::all());
+    list.extend(cluster::all());
     list
 }
 
@@ -168,11 +170,18 @@ fn members() -> Vec<Golden> {
     assert_eq!(MemberCard::decode(&card.encode()).as_ref(), Ok(&card));
     assert_eq!(card.to_string().parse().as_ref(), Ok(&card));
     assert_eq!(WrappedKey::decode(&wrapped.encode()).as_ref(), Ok(&wrapped));
+    let (invite, admission) = (samples::invite(), samples::admission());
+    let read = Invite::decode(&binary_of(&invite.to_string())).expect("an invite");
+    assert_eq!((&read.terms, read.key.seed(), &read.addresses), (&invite.terms, invite.key.seed(), &invite.addresses));
+    assert_eq!(Admission::decode(&admission.encode()).as_ref(), Ok(&admission));
     let word = Golden { file: "member_card.v1.txt".into(), target: "word", bytes: card.to_string().into_bytes() };
     vec![
         golden("member_card", "member_card", card.encode()),
         word,
         golden("wrapped_key", "wrapped_key", wrapped.encode()),
+        golden("invite", "invite", binary_of(&invite.to_string())),
+        Golden { file: "invite.v1.txt".into(), target: "word", bytes: invite.to_string().into_bytes() },
+        golden("admission", "admission", admission.encode()),
     ]
 }
 
@@ -267,7 +276,17 @@ fn there_is_no_other_golden_file() {
 
 #[test]
 fn a_newer_version_is_refused_by_name() {
-    let versioned = ["stripe_header", "index_leaf", "root", "layout_entries", "layout_node", "layout_record", "grant"];
+    let versioned = [
+        "stripe_header",
+        "index_leaf",
+        "root",
+        "layout_entries",
+        "layout_node",
+        "layout_record",
+        "grant",
+        "invite",
+        "admission",
+    ];
     for name in versioned {
         let golden = all().into_iter().find(|golden| golden.file == format!("{name}.v1.hex")).expect("a golden file");
         let mut newer = golden.bytes;
@@ -279,6 +298,8 @@ fn a_newer_version_is_refused_by_name() {
             "layout_top" => LayoutTop::decode_unverified(&newer).map(drop),
             "layout_node" => LayoutNode::decode_unverified(&newer).map(drop),
             "layout_record" => LayoutRecord::decode(&newer).map(drop),
+            "invite" => Invite::decode(&newer).map(drop),
+            "admission" => Admission::decode(&newer).map(drop),
             _ => Grant::decode(&newer).map(drop),
         };
         assert_eq!(error, Err(storgo_protocol::DecodeError::Version { found: 2, known: 1 }), "{name}");

@@ -22,6 +22,7 @@
     reason = "samples are small, and brevity reads best here"
 )]
 
+mod cluster;
 mod derivations;
 mod meta;
 mod raft;

@@ -12,19 +12,19 @@ use storgo_protocol::meta::{
 use super::golden::{Golden, golden};
 use super::samples;
 
-fn half(first: u8) -> [u8; 16] {
+pub fn half(first: u8) -> [u8; 16] {
     std::array::from_fn(|i| first.wrapping_add(i as u8))
 }
 
-fn bucket() -> BucketId {
+pub fn bucket() -> BucketId {
     BucketId::from_bytes(half(0x10))
 }
 
-fn stamp() -> Stamp {
+pub fn stamp() -> Stamp {
     Stamp::from_ms(1_795_000_000_123).next()
 }
 
-fn version_id() -> VersionId {
+pub fn version_id() -> VersionId {
     VersionId::new(stamp(), samples::group())
 }
 
@@ -32,11 +32,11 @@ fn request() -> RequestId {
     RequestId::new(1_795_000_000_000, *half(0x20).first_chunk().expect("10 of 16"))
 }
 
-fn slot(number: u16) -> Slot {
+pub fn slot(number: u16) -> Slot {
     Slot::new(number).expect("a slot")
 }
 
-fn bytes(first: u8, count: usize) -> Bytes {
+pub fn bytes(first: u8, count: usize) -> Bytes {
     Bytes::copy_from_slice(&samples::run(first)[..count])
 }
 
@@ -62,7 +62,7 @@ fn inline() -> Body {
 }
 
 /// A version as its group keeps it, with something in each field.
-fn kept() -> Version {
+pub fn kept() -> Version {
     let object = ObjectBody {
         content: samples::content(),
         layout: samples::layout(),
@@ -109,7 +109,7 @@ fn members() -> Vec<BucketMember> {
     users.into_iter().zip([true, false]).map(|(user, writes)| BucketMember { user, writes }).collect()
 }
 
-fn config(rule: KeyRule) -> BucketConfig {
+pub fn config(rule: KeyRule) -> BucketConfig {
     BucketConfig {
         bucket: bucket(),
         generation: 258,

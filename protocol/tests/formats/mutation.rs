@@ -5,14 +5,15 @@
 
 use std::collections::BTreeSet;
 
-use storgo_protocol::{AnyTicket, LayoutNode, LayoutTop, NodeId, Root, StripeHeader};
+use storgo_protocol::{AnyTicket, Invite, LayoutNode, LayoutTop, NodeId, Root, StripeHeader};
 
 use super::golden::{self, Golden};
 use super::samples;
 use super::targets::{TARGETS, Target};
 
 /// Forms in which every byte is under a signature, a checksum or a hash.
-const SEALED: [&str; 10] = [
+const SEALED: [&str; 11] = [
+    "admission",
     "layout_record",
     "grant",
     "repair_grant",
@@ -30,7 +31,7 @@ const OPEN: [&str; 5] = ["hello", "hello_answer", "address", "shard_file_head", 
 
 /// Protobuf through and through, as members of groups write it: less of it, or more, may be another honest value.
 fn is_of_a_group(target: &str) -> bool {
-    target.starts_with("meta_") || target.starts_with("raft_")
+    ["meta_", "raft_", "cluster_"].iter().any(|family| target.starts_with(family))
 }
 
 fn samples() -> impl Iterator<Item = (Golden, Target)> {
@@ -122,7 +123,8 @@ fn every_bit_of_a_stripe_header_is_in_its_id() {
 
 #[test]
 fn a_mistyped_ticket_is_refused() {
-    for word in [samples::ticket().to_string(), samples::care_ticket().to_string()] {
+    let words = [samples::ticket().to_string(), samples::care_ticket().to_string(), samples::invite().to_string()];
+    for word in words {
         for at in 0..word.len() {
             for other in *b"a7zA0 -:\n" {
                 let mut typed = word.clone().into_bytes();
@@ -145,5 +147,5 @@ fn a_mistyped_ticket_is_refused() {
 
 fn assert_refused(word: &[u8]) {
     let text = str::from_utf8(word).expect("ASCII");
-    assert!(text.parse::<AnyTicket>().is_err(), "{text}");
+    assert!(text.parse::<AnyTicket>().is_err() && text.parse::<Invite>().is_err(), "{text}");
 }

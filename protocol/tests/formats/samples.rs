@@ -7,11 +7,11 @@ use storgo_protocol::limits::{SEGMENT_BYTES, TAG_BYTES};
 use storgo_protocol::log::{LogBody, LogFrame, LogFrameHead, LogManifest, LogRecord, LogSegmentHead};
 use storgo_protocol::tree::{TreeBuilder, TreeFile, TreeItem, TreeName, TreeNode, TreeRoot, TreeTime};
 use storgo_protocol::{
-    Authority, CareTicket, ChunkId, ChunkKey, ChunkRef, Cipher, Code, ContentId, ContentKey, Extent, Grant, GrantTerms,
-    GroupId, Identity, IndexChild, IndexNode, IndexTop, LayoutChild, LayoutEntry, LayoutId, LayoutItems, LayoutNode,
-    LayoutRecord, LayoutTop, LogIncarnation, MemberCard, MemberKey, NetworkId, NodeId, ObjectKind, PackedSegment,
-    PeerAddress, PeerId, RepairGrant, Root, ShardId, SnapshotPage, SnapshotRow, SnapshotStart, StripeHeader, StripeId,
-    Ticket, WrappedKey,
+    Admission, Authority, CareTicket, ChunkId, ChunkKey, ChunkRef, Cipher, Code, ContentId, ContentKey, Extent, Grant,
+    GrantTerms, GroupId, Identity, IndexChild, IndexNode, IndexTop, Invite, InviteRole, InviteTerms, LayoutChild,
+    LayoutEntry, LayoutId, LayoutItems, LayoutNode, LayoutRecord, LayoutTop, LogIncarnation, MemberCard, MemberKey,
+    NetworkId, NodeId, ObjectKind, PackedSegment, PeerAddress, PeerId, RepairGrant, Root, ShardId, SnapshotPage,
+    SnapshotRow, SnapshotStart, StripeHeader, StripeId, Ticket, WrappedKey,
 };
 
 /// 32 bytes that count up from `first`, so that a field is recognised in a dump.
@@ -208,6 +208,21 @@ pub fn member_card() -> MemberCard {
 pub fn wrapped_key() -> WrappedKey {
     let sealed = std::array::from_fn(|i| 0x60 + i as u8);
     WrappedKey { generation: 258, ephemeral: MemberKey::from_bytes(run(0x40)), sealed }
+}
+
+/// The trust root of a network that lets nodes in by invite.
+pub fn trust_root() -> Identity {
+    Identity::from_seed(&run(0xe0))
+}
+
+pub fn invite() -> Invite {
+    let key = Identity::from_seed(&run(0xf0));
+    let terms = InviteTerms::new(&trust_root(), key.id(), InviteRole::Metadata, 1_900_000_000);
+    Invite { terms, key, addresses: addresses() }
+}
+
+pub fn admission() -> Admission {
+    invite().admit(peer())
 }
 
 pub fn repair_grant() -> RepairGrant {

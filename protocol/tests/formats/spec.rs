@@ -46,8 +46,17 @@ fn every_named_golden_file_exists_and_every_golden_file_is_named() {
 #[test]
 fn every_document_is_there() {
     let names: Vec<String> = documents().into_iter().map(|(name, _)| name).collect();
-    for name in ["log.md", "members.md", "metadata.md", "objects.md", "records.md", "tickets.md", "tree.md", "wire.md"]
-    {
+    for name in [
+        "cluster.md",
+        "log.md",
+        "members.md",
+        "metadata.md",
+        "objects.md",
+        "records.md",
+        "tickets.md",
+        "tree.md",
+        "wire.md",
+    ] {
         assert!(names.iter().any(|found| found == name), "{name}");
     }
 }
@@ -120,6 +129,18 @@ fn bounds_stand_in_the_documents_with_their_values() {
         ("RAFT_ENVELOPES_MAX", limits::RAFT_ENVELOPES_MAX),
         ("RAFT_ENTRIES_MAX", limits::RAFT_ENTRIES_MAX as usize),
         ("GROUP_SEATS_MAX", limits::GROUP_SEATS_MAX),
+        ("RAFT_APPEND_BYTES_MAX", limits::RAFT_APPEND_BYTES_MAX),
+        ("TOLD_BYTES_MAX", limits::TOLD_BYTES_MAX),
+        ("LISTED_MAX", limits::LISTED_MAX),
+        ("GROUPS_MAX", limits::GROUPS_MAX),
+        ("MEMBERS_MAX", limits::MEMBERS_MAX),
+        ("MEMBER_ADDRESSES_MAX", limits::MEMBER_ADDRESSES_MAX),
+        ("BUCKET_NAME_CHARS_MAX", limits::BUCKET_NAME_CHARS_MAX),
+        ("BUCKET_MEMBERS_MAX", limits::BUCKET_MEMBERS_MAX),
+        ("BUCKET_KEYS_MAX", limits::BUCKET_KEYS_MAX),
+        ("BUCKET_WRAPPED_BYTES_MAX", limits::BUCKET_WRAPPED_BYTES_MAX),
+        ("BUCKET_FORMER_MAX", limits::BUCKET_FORMER_MAX),
+        ("BUCKETS_LISTED_MAX", limits::BUCKETS_LISTED_MAX),
     ];
     let text: String = documents().into_iter().map(|(_, text)| text).collect();
     for (name, value) in bounds {

@@ -10,17 +10,17 @@ use storgo_protocol::message::{Answer, Frame, FrameLengths, Hello, HelloAnswer, 
 use storgo_protocol::slice::decode_slice;
 use storgo_protocol::tree::{TreePage, TreePath, TreeTable, TreeTrailer, TreeWalk};
 use storgo_protocol::{
-    AnyTicket, Authority, CareTicket, ChunkId, Code, ContentId, Grant, IndexNode, IndexTop, LayoutNode, LayoutRecord,
-    LayoutTop, MemberCard, PeerAddress, PeerId, RepairGrant, Root, ShardFileHead, ShardId, SnapshotPage, StripeHeader,
-    Ticket, WrappedKey,
+    Admission, AnyTicket, Authority, CareTicket, ChunkId, Code, ContentId, Grant, IndexNode, IndexTop, Invite,
+    LayoutNode, LayoutRecord, LayoutTop, MemberCard, PeerAddress, PeerId, RepairGrant, Root, ShardFileHead, ShardId,
+    SnapshotPage, StripeHeader, Ticket, WrappedKey,
 };
 
 #[path = "targets/groups.rs"]
 mod groups;
 
 pub use groups::{
-    meta_bucket, meta_command, meta_event, meta_proposal, meta_remembered, meta_reply, meta_row, meta_slot_state,
-    meta_version, raft_frame, raft_mark, raft_payload,
+    cluster_ask, cluster_bucket, cluster_row, cluster_told, meta_bucket, meta_command, meta_event, meta_proposal,
+    meta_remembered, meta_reply, meta_row, meta_slot_state, meta_version, raft_frame, raft_mark, raft_payload,
 };
 
 /// A decoder under test: whether it accepted the bytes.
@@ -45,6 +45,8 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("word", word),
     ("member_card", member_card),
     ("wrapped_key", wrapped_key),
+    ("invite", invite),
+    ("admission", admission),
     ("address", address),
     ("hello", hello),
     ("hello_answer", hello_answer),
@@ -71,6 +73,10 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("raft_frame", raft_frame),
     ("raft_payload", raft_payload),
     ("raft_mark", raft_mark),
+    ("cluster_ask", cluster_ask),
+    ("cluster_told", cluster_told),
+    ("cluster_row", cluster_row),
+    ("cluster_bucket", cluster_bucket),
 ];
 
 pub fn stripe_header(bytes: &[u8]) -> bool {
@@ -107,6 +113,20 @@ pub fn member_card(bytes: &[u8]) -> bool {
 
 pub fn wrapped_key(bytes: &[u8]) -> bool {
     canonical(bytes, WrappedKey::decode(bytes).map(|key| key.encode()))
+}
+
+/// Whom an invite lets in, everybody lets in.
+pub fn invite(bytes: &[u8]) -> bool {
+    let invite = Invite::decode(bytes);
+    invite.iter().for_each(|invite| {
+        let admission = invite.admit(PeerId::from_bytes([1; 32]));
+        assert_eq!(Admission::decode(&admission.encode()), Ok(admission));
+    });
+    canonical(bytes, invite.map(|invite| binary_of(&invite.to_string())))
+}
+
+pub fn admission(bytes: &[u8]) -> bool {
+    canonical(bytes, Admission::decode(bytes).map(|admission| admission.encode()))
 }
 
 pub fn index_top(bytes: &[u8]) -> bool {
@@ -149,7 +169,7 @@ pub fn care_ticket(bytes: &[u8]) -> bool {
     canonical(bytes, CareTicket::decode(bytes).map(|ticket| binary_of(&ticket.to_string())))
 }
 
-/// Anything that a person may type where a ticket, an id or a redundancy is expected.
+/// Anything that a person may type where a ticket, an invite, an id or a redundancy is expected.
 pub fn word(bytes: &[u8]) -> bool {
     let Ok(text) = str::from_utf8(bytes) else { return false };
     let ticket = text.parse::<AnyTicket>().map(|ticket| match ticket {
@@ -161,6 +181,7 @@ pub fn word(bytes: &[u8]) -> bool {
         text.parse::<ContentId>().map(|id| id.to_string()).ok(),
         text.parse::<ChunkId>().map(|id| id.to_string()).ok(),
         text.parse::<MemberCard>().map(|card| card.to_string()).ok(),
+        text.parse::<Invite>().map(|invite| invite.to_string()).ok(),
         text.parse::<PeerId>().map(|id| id.to_string()).ok(),
     ];
     printed.iter().flatten().for_each(|printed| assert_eq!(printed, text, "two spellings of one value"));

@@ -8,6 +8,7 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use prost::Message as _;
 use storgo_protocol::DecodeError;
+use storgo_protocol::cluster::{Ask, Bucket, GroupRow, MemberRow, NetworkRow, RowKey, SlotMove, SlotTable, Told};
 use storgo_protocol::meta::{
     BucketConfig, BucketId, Command, Proposal, Remembered, Reply, Row, SlotState, StorageEvent, Version,
 };
@@ -99,6 +100,41 @@ pub fn raft_mark(bytes: &[u8]) -> bool {
         1 => says_the_same(LogId::read(mark), |id| LogId::read(id.encode_to_vec().into())),
         2 => says_the_same(StateId::read(mark), |state| StateId::read(state.encode_to_vec().into())),
         _ => false,
+    }
+}
+
+/// A question of whoever may ask.
+pub fn cluster_ask(bytes: &[u8]) -> bool {
+    let ask = Ask::decode(Bytes::copy_from_slice(bytes));
+    says_the_same(ask, |ask| Ask::decode(ask.encode()))
+}
+
+/// An answer of a member.
+pub fn cluster_told(bytes: &[u8]) -> bool {
+    let told = Told::decode(Bytes::copy_from_slice(bytes));
+    says_the_same(told, |told| Told::decode(told.encode()))
+}
+
+pub fn cluster_bucket(bytes: &[u8]) -> bool {
+    let bucket = Bucket::decode(&Bytes::copy_from_slice(bytes));
+    says_the_same(bucket, |bucket| Bucket::decode(&bucket.encode()))
+}
+
+/// A row of group 0, behind its key and the length of that in one byte.
+pub fn cluster_row(bytes: &[u8]) -> bool {
+    let Some((length, rest)) = bytes.split_first() else { return false };
+    let Some((key, row)) = rest.split_at_checked(usize::from(*length)) else { return false };
+    let Ok(kind) = RowKey::decode(key) else { return false };
+    assert_eq!(kind.encode(), key, "two keys of one row");
+    let bytes = Bytes::copy_from_slice(row);
+    match kind {
+        RowKey::Network => says_the_same(NetworkRow::decode(bytes), |row| NetworkRow::decode(row.encode())),
+        RowKey::Member(_) => says_the_same(MemberRow::decode(bytes), |row| MemberRow::decode(row.encode())),
+        RowKey::Group(_) => says_the_same(GroupRow::decode(bytes), |row| GroupRow::decode(row.encode())),
+        RowKey::Slots => says_the_same(SlotTable::decode(bytes), |row| SlotTable::decode(row.encode())),
+        RowKey::Move(_) => says_the_same(SlotMove::decode(bytes), |row| SlotMove::decode(row.encode())),
+        RowKey::Bucket(_) => cluster_bucket(row),
+        RowKey::BucketName(_) => str::from_utf8(row).is_ok(),
     }
 }
 
