@@ -6,11 +6,13 @@ use serde_json::Value;
 use storgo_node::object::ports::{Metadata as _, MetadataError};
 use storgo_node::object::{BucketOptions, User};
 use storgo_node::{Client, ClientOptions, Home as UserHome, MetadataClient};
+use storgo_protocol::cluster::{Ask, Told};
 use storgo_protocol::limits::TAG_BYTES;
 use storgo_protocol::meta::{
     Action, Body, BucketConfig, Command, Condition, Delete, FEATURE_LEVEL, InlineBody, KeyRule, ObjectId, Put, Reply,
     RequestId, Version, VersionId,
 };
+use storgo_protocol::{GroupId, PeerId};
 
 use crate::harness::{Home, Lab, NodeOptions, until};
 
@@ -80,6 +82,38 @@ impl Members {
             (known && whole && grown()).then_some(status)
         })
     }
+
+    /// Waits until a member votes in every group with all that the group has applied, and nobody follows without a vote.
+    pub fn filled(&self, member: usize) {
+        let (runtime, node) = (tokio::runtime::Runtime::new().unwrap(), &self.lab.nodes[member]);
+        let (peer, socket) = (node.peer().parse().unwrap(), node.socket());
+        until("what it lost came back to a member", || {
+            let rows = self.lab.ask(node, &["cluster", "groups"]);
+            let rows: Vec<Value> = serde_json::from_str(&rows.text()).ok()?;
+            let groups = rows.iter().filter_map(|row| row["group"].as_u64()).map(GroupId::new);
+            runtime.block_on(async {
+                let mut asked = storgo_rpc::Client::connect(&socket).await.unwrap();
+                for group in groups {
+                    if !is_filled(&mut asked, peer, group).await {
+                        return None;
+                    }
+                }
+                (!rows.is_empty()).then_some(())
+            })
+        });
+    }
+}
+
+/// Whether a member votes with all that its group has applied, and nobody follows any more without a vote.
+async fn is_filled(asked: &mut storgo_rpc::Client, peer: PeerId, group: GroupId) -> bool {
+    let status = async |asked: &mut storgo_rpc::Client, of| match asked.ask(Some(of), group, &Ask::Status).await {
+        Ok(Told::Status(status)) => Some(status),
+        _ => None,
+    };
+    let Some(leader) = status(asked, peer).await.and_then(|own| own.leader) else { return false };
+    let Some(led) = status(asked, leader).await else { return false };
+    let Some(own) = status(asked, peer).await else { return false };
+    led.learners.is_empty() && led.voters.contains(&peer) && own.applied >= led.applied && own.learners.is_empty()
 }
 
 /// A user of the network in this process, and a bucket.

@@ -2,6 +2,12 @@
 
 mod members;
 mod steering;
+
+mod bad;
+mod blows;
+mod clients;
+mod damage;
+mod history;
 mod war;
 
 #[path = "../../../node/consensus/tests/sim/check.rs"]
