@@ -19,6 +19,7 @@ mod output;
 mod amounts;
 mod bar;
 mod entry;
+mod level;
 mod logging;
 mod name_url;
 mod parent;

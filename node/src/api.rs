@@ -13,6 +13,8 @@ use storgo_protocol::{ContentId, GroupId, NetworkId, PeerId};
 use storgo_rpc::{ApiError, CardRow, DhtEntry, DhtPeer, DiskRow, NodeApi, NodeStatus, PathKind, PeerRow, PeerState};
 use tokio::time::Instant;
 
+use crate::metrics::Metrics;
+
 /// Answers questions about a node.
 #[derive(Debug)]
 pub(crate) struct Api {
@@ -23,6 +25,7 @@ pub(crate) struct Api {
     pub(crate) store: Arc<dyn ShardStore>,
     pub(crate) mesh: Mesh,
     pub(crate) cluster: Option<Cluster>,
+    pub(crate) metrics: Metrics,
 }
 
 #[async_trait]
@@ -52,6 +55,10 @@ impl NodeApi for Api {
             return Err(ApiError::Unavailable(reason.into()));
         };
         cluster.ask(peer, group, &ask).await.map_err(ApiError::Unavailable)
+    }
+
+    async fn metrics(&self) -> Result<String, ApiError> {
+        self.metrics.text().map_err(|error| ApiError::Unavailable(format!("the metrics cannot be written: {error}")))
     }
 
     async fn peers(&self) -> Result<Vec<PeerRow>, ApiError> {

@@ -29,6 +29,7 @@ mod supervise;
 
 mod membership;
 mod metadata;
+mod metrics;
 
 mod acquaintances;
 mod api;

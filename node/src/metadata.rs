@@ -14,17 +14,19 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use storgo_consensus::{
-    Cluster, ClusterConfig, Elections, Groups, GroupsConfig, MetadataClient, Seat, Snapshots, Transport, TransportError,
+    Cluster, ClusterConfig, Elections, Groups, GroupsCollector, GroupsConfig, MetadataClient, Seat, Snapshots,
+    Transport, TransportError,
 };
 use storgo_mesh::{FrameInbox, Mesh, PeerState};
 use storgo_object::ports::{Clock, OsRandom, Random, SystemClock};
 use storgo_protocol::{Identity, NetworkId, PeerAddress, PeerId};
-use storgo_store::log::{Log, LogConfig};
+use storgo_store::log::{Log, LogConfig, LogMetrics};
 use storgo_store::records::{Records, RecordsConfig, RecordsError};
 use storgo_store::{Disk, NodeKey, OsDisk};
 
 use crate::error::{NodeError, io_error};
 use crate::membership::Membership;
+use crate::metrics::Metrics;
 use crate::{AGENT, private_file, seed};
 
 /// How often it is looked whether the groups still run.
@@ -46,11 +48,13 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) zone: &'a str,
     pub(crate) gone_after: Duration,
     pub(crate) mesh: &'a Mesh,
+    pub(crate) metrics: &'a Metrics,
 }
 
 impl Metadata {
     pub(crate) async fn start(around: &Surroundings<'_>, membership: &Membership) -> Result<Self, NodeError> {
-        let (log, records) = open(around.data).await?;
+        let (counts, log_counts) = (storgo_consensus::Metrics::default(), LogMetrics::default());
+        let (log, records) = open(around.data, &log_counts).await?;
         let transport: Arc<dyn Transport> = Arc::new(Frames(around.mesh.clone()));
         let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(OsRandom));
         let groups = Groups::new(GroupsConfig {
@@ -62,6 +66,12 @@ impl Metadata {
             elections: Elections::default(),
             snapshots: Snapshots::default(),
             seed: u64::from_le_bytes(random.array()),
+            metrics: counts.clone(),
+        });
+        around.metrics.with(|registry| {
+            counts.register(registry);
+            log_counts.register(registry);
+            registry.register_collector(Box::new(GroupsCollector::new(groups.clone())));
         });
         let (listening, others) = (around.mesh.clone(), around.mesh.clone());
         let cluster = Cluster::start(ClusterConfig {
@@ -128,13 +138,16 @@ fn part(source: Box<dyn std::error::Error + Send + Sync>) -> NodeError {
 }
 
 /// Opens log and records; both anew where one of them is lost.
-async fn open(data: &Path) -> Result<(Log, Records), NodeError> {
+async fn open(data: &Path, counts: &LogMetrics) -> Result<(Log, Records), NodeError> {
     let key = NodeKey::from_bytes(seed::read_or_make(&data.join("node-key"), "node-key", &OsRandom)?);
     let place = data.join("meta");
     private_file::make_directory(&place)?;
     let (disk, random): (Arc<dyn Disk>, Arc<dyn Random>) = (Arc::new(OsDisk::default()), Arc::new(OsRandom));
     let (log_at, records_at) = (place.join("log"), place.join("records"));
-    let open_log = || Log::open(Arc::clone(&disk), &log_at, LogConfig::new(key.clone()), Arc::clone(&random));
+    let open_log = || {
+        let config = LogConfig { metrics: counts.clone(), ..LogConfig::new(key.clone()) };
+        Log::open(Arc::clone(&disk), &log_at, config, Arc::clone(&random))
+    };
     let (log, opening) = open_log().await.map_err(|error| part(error.into()))?;
     if let Some(cut) = opening.cut {
         tracing::info!(

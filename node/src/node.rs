@@ -24,6 +24,7 @@ use crate::error::NodeError;
 use crate::listen;
 use crate::membership::Membership;
 use crate::metadata::{self, Metadata, Surroundings};
+use crate::metrics::Metrics;
 use crate::peer_book::PeerBook;
 use crate::supervise::Supervisor;
 
@@ -98,17 +99,19 @@ impl Node {
         let book = PeerBook::at(data.path().join("peers"));
         let met = Acquaintances { book, network, mesh: mesh.clone() };
         met.recall();
-        let zone = config.mesh.zone.clone();
+        let (zone, metrics) = (config.mesh.zone.clone(), Metrics::new());
         let metadata = if let Some(membership) = &membership {
             let gone_after = Duration::from_secs(config.metadata.gone_after_seconds);
-            let around = Surroundings { data: data.path(), peer, zone: &zone, gone_after, mesh: &mesh };
+            let around =
+                Surroundings { data: data.path(), peer, zone: &zone, gone_after, mesh: &mesh, metrics: &metrics };
             Some(Metadata::start(&around, membership).await?)
         } else {
             metadata::decline(&mesh, data.identity(), network)?;
             None
         };
         let cluster = metadata.as_ref().map(|metadata| metadata.cluster().clone());
-        let api = Api { peer, network, zone, started: Instant::now(), store: shards, mesh: mesh.clone(), cluster };
+        let api =
+            Api { peer, network, zone, started: Instant::now(), store: shards, mesh: mesh.clone(), cluster, metrics };
         let ready = Ready {
             peer,
             network,

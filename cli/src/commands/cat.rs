@@ -7,6 +7,7 @@ use storgo_protocol::meta::VersionId;
 
 use crate::context::{Context, JoinArgs};
 use crate::error::CliError;
+use crate::level::LevelArg;
 use crate::name_url::ObjectWord;
 
 /// Prints what a ticket or a name leads to
@@ -28,12 +29,15 @@ pub(crate) struct CatArgs {
     version: Option<VersionId>,
 
     #[command(flatten)]
+    level: LevelArg,
+
+    #[command(flatten)]
     join: JoinArgs,
 }
 
 pub(crate) async fn run(context: &Context, args: CatArgs) -> Result<(), CliError> {
-    let CatArgs { target, version, join } = args;
+    let CatArgs { target, version, level, join } = args;
     let output = Some(PathBuf::from("-"));
-    let args = super::get::GetArgs { target, output, range: None, force: false, version, join, quiet: true };
+    let args = super::get::GetArgs { target, output, range: None, force: false, version, level, join, quiet: true };
     super::get::run(context, args).await
 }

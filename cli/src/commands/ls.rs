@@ -9,6 +9,7 @@ use super::named;
 use crate::context::{Context, JoinArgs, Wanted, leave};
 use crate::entry::{EntryJson, line};
 use crate::error::{CliError, Exit};
+use crate::level::LevelArg;
 use crate::name_url::ObjectWord;
 use crate::output::json_line;
 
@@ -37,16 +38,20 @@ pub(crate) struct LsArgs {
     recursive: bool,
 
     #[command(flatten)]
+    level: LevelArg,
+
+    #[command(flatten)]
     join: JoinArgs,
 }
 
 pub(crate) async fn run(context: &Context, args: LsArgs) -> Result<(), CliError> {
     if let Some(url) = args.target.name()? {
-        return named::list(context, &args.join, &url, args.versions).await;
+        return named::list(context, &args.join, &url, (args.versions, args.level.wanted())).await;
     }
     if args.versions {
         return Err(CliError::new(Exit::Usage, "a ticket leads to one version: --versions is for buckets"));
     }
+    args.level.is_for_names()?;
     let word = args.target.tree();
     let (ticket, path) = (word.ticket()?, word.path()?.unwrap_or_default());
     let wanted = Wanted { network: Some(ticket.network), hints: ticket.addresses.clone() };

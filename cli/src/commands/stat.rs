@@ -13,6 +13,7 @@ use crate::amounts;
 use crate::context::{Context, JoinArgs, Wanted, leave};
 use crate::entry::{EntryJson, line};
 use crate::error::{CliError, Exit};
+use crate::level::LevelArg;
 use crate::name_url::ObjectWord;
 use crate::places::{Map, PlacesJson, WidthJson, width};
 
@@ -38,16 +39,20 @@ pub(crate) struct StatArgs {
     version: Option<VersionId>,
 
     #[command(flatten)]
+    level: LevelArg,
+
+    #[command(flatten)]
     join: JoinArgs,
 }
 
 pub(crate) async fn run(context: &Context, args: StatArgs) -> Result<(), CliError> {
     if let Some(url) = args.target.name()? {
-        return named::stat(context, &args.join, url, args.version).await;
+        return named::stat(context, &args.join, url, (args.version, args.level.wanted())).await;
     }
     if args.version.is_some() {
         return Err(CliError::new(Exit::Usage, "a ticket leads to one version: --version is for names"));
     }
+    args.level.is_for_names()?;
     let word = args.target.tree();
     if let Some(path) = word.path()?.filter(|path| !path.is_root()) {
         return item(context, &args, &path).await;

@@ -52,9 +52,12 @@ struct Known {
 }
 
 impl Known {
+    fn now_ms(&self) -> u64 {
+        self.theirs_ms.saturating_add(millis(self.at.elapsed()))
+    }
+
     fn differs(&self, now_ms: u64) -> bool {
-        let theirs_ms = self.theirs_ms.saturating_add(millis(self.at.elapsed()));
-        theirs_ms.abs_diff(now_ms).saturating_sub(self.error_ms) > CLOCK_OFF_MS_MAX
+        self.now_ms().abs_diff(now_ms).saturating_sub(self.error_ms) > CLOCK_OFF_MS_MAX
     }
 }
 
@@ -82,6 +85,14 @@ impl ClockGuard {
         };
         self.off.send_if_modified(|current| std::mem::replace(current, off) != off);
         self.heard.notify_waiters();
+    }
+
+    /// By how many milliseconds a clock that shows this is ahead of the median of others'; `None` if none is known.
+    pub(crate) fn ahead_ms(&self, now_ms: u64) -> Option<i64> {
+        let ahead = |known: &Known| now_ms.cast_signed().saturating_sub(known.now_ms().cast_signed());
+        let mut all: Vec<i64> = self.known.lock().values().map(ahead).collect();
+        all.sort_unstable();
+        all.get(all.len() / 2).copied()
     }
 
     /// Whether this node may not lead.
@@ -129,7 +140,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_clock_is_off_when_most_others_say_so() {
         let guard = ClockGuard::default();
+        assert_eq!(guard.ahead_ms(NOW_MS), None);
         note(&guard, 1, 501, 0);
+        assert_eq!(guard.ahead_ms(NOW_MS), Some(-501));
         // Of two clocks nobody can tell which is wrong.
         assert!(!guard.is_off());
         note(&guard, 2, 500, 0);

@@ -14,6 +14,7 @@ mod clock_guard;
 mod cluster;
 mod courier;
 mod groups;
+mod metrics;
 mod raft;
 mod router;
 mod seat;
@@ -21,6 +22,7 @@ mod transport;
 
 pub use cluster::{Cluster, ClusterConfig, Founding, GROUP_0, MetadataClient};
 pub use groups::{Fresh, GroupError, Groups, GroupsConfig, Level};
+pub use metrics::{GroupsCollector, Metrics};
 pub use raft::{Elections, MemberStatus, Snapshots};
 pub use router::{Ask, AskError, RouteError, Router};
 pub use seat::Seat;

@@ -24,6 +24,12 @@ pub enum Planted {
     SlotAnsweredTwice,
     /// A leader stamps by whatever its clock shows.
     WrongClockStamps,
+    /// A leader reads by a lease that outlives the time in which another one is elected.
+    LeaseOutlivesElections,
+    /// A voter that starts again votes at once, though it acknowledged a leader just before.
+    RestartedVoterVotes,
+    /// A leader that asked another one to lead goes on to read by its lease.
+    LeaseOutlivesTransfer,
 }
 
 #[cfg(storgo_planted)]

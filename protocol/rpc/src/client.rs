@@ -69,6 +69,15 @@ impl Client {
         Ok(Told::decode(answer.into_inner().told.into())?)
     }
 
+    /// Asks for what the node counts, as text that Prometheus reads.
+    ///
+    /// # Errors
+    /// As for [`Client::status`].
+    pub async fn metrics(&mut self) -> Result<String, RpcError> {
+        let answer = self.inner.metrics(wire::MetricsRequest {}).await.map_err(|e| RpcError::from_status(&e))?;
+        Ok(answer.into_inner().text)
+    }
+
     /// Asks for the peer table.
     ///
     /// # Errors

@@ -28,6 +28,9 @@ pub trait NodeApi: Send + Sync + fmt::Debug {
     /// Asks a member of the network, or the leader of a group if none is named, in the node's name.
     async fn ask(&self, peer: Option<PeerId>, group: GroupId, ask: Ask) -> Result<Told, ApiError>;
 
+    /// What it counts, as text that Prometheus reads.
+    async fn metrics(&self) -> Result<String, ApiError>;
+
     /// Its peer table.
     async fn peers(&self) -> Result<Vec<PeerRow>, ApiError>;
 
@@ -76,6 +79,10 @@ impl Node for Glue {
         let question = Ask::decode(ask.ask.into()).map_err(invalid)?;
         let told = self.0.ask(peer, GroupId::new(ask.group), question).await?;
         Ok(Response::new(wire::AskResponse { told: told.encode().into() }))
+    }
+
+    async fn metrics(&self, _: Request<wire::MetricsRequest>) -> Result<Response<wire::MetricsResponse>, Status> {
+        Ok(Response::new(wire::MetricsResponse { text: self.0.metrics().await? }))
     }
 
     async fn peers(&self, _: Request<wire::PeersRequest>) -> Result<Response<wire::PeersResponse>, Status> {

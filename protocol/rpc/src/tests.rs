@@ -75,6 +75,10 @@ impl NodeApi for Known {
         Ok(Told::Done)
     }
 
+    async fn metrics(&self) -> Result<String, ApiError> {
+        Ok("# EOF\n".to_owned())
+    }
+
     async fn status(&self) -> Result<NodeStatus, ApiError> {
         Ok(status())
     }
@@ -103,6 +107,7 @@ async fn every_question_comes_back_as_it_was_answered() {
     let mut client = Client::connect(&locate(data.path()).unwrap()).await.unwrap();
     assert_eq!(client.status().await.unwrap(), status());
     assert_eq!(client.peers().await.unwrap(), [peer()]);
+    assert_eq!(client.metrics().await.unwrap(), "# EOF\n");
     assert_eq!(client.dht_find(PEER).await.unwrap().first().unwrap().peer, PEER);
     assert_eq!(client.dht_routing_table().await.unwrap().first().unwrap().distance_bits, 256);
     assert_eq!(client.ask(Some(PEER), GroupId::new(3), &Ask::Status).await.unwrap(), Told::Done);

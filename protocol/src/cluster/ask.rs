@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{Bucket, MemberRow, peer, peer_bytes, wire};
+use super::{Bucket, MemberRow, ReadPreference, peer, peer_bytes, wire};
 use crate::fields::{at_most, decode};
 use crate::identity::{Identity, SIGNATURE_BYTES};
 use crate::limits::{
@@ -81,6 +81,13 @@ pub enum Ask {
     },
     /// How the group is there.
     Status,
+    /// Answer when all members of the group have on their disks what was acknowledged before, if the key is at home there.
+    Everywhere {
+        /// Of which bucket.
+        bucket: BucketId,
+        /// The key.
+        key: Bytes,
+    },
 }
 
 /// A side of a slot's move.
@@ -110,6 +117,28 @@ pub enum Level {
     Bounded(Duration),
     /// Anything; what the member that is asked knows.
     Eventual,
+    /// As `Linearizable`, of a leader that asks nobody as long as nobody else can have been elected since most members
+    /// acknowledged it: it rests on machines measuring a third of a second alike.
+    Lease,
+}
+
+impl From<ReadPreference> for Level {
+    fn from(preference: ReadPreference) -> Self {
+        match preference {
+            ReadPreference::Linearizable => Self::Linearizable,
+            ReadPreference::Bounded(ms) => Self::Bounded(Duration::from_millis(ms.into())),
+            ReadPreference::Eventual => Self::Eventual,
+            ReadPreference::Lease => Self::Lease,
+        }
+    }
+}
+
+impl Level {
+    /// Whether it misses nothing that was acknowledged before, and so is for the leader to answer.
+    #[must_use]
+    pub const fn is_strong(self) -> bool {
+        matches!(self, Self::Linearizable | Self::Lease)
+    }
 }
 
 /// What to list.
@@ -140,6 +169,10 @@ pub enum Steer {
     Transfer(GroupId, PeerId),
     /// This slot is to go to another group.
     MoveSlot(Slot, GroupId),
+    /// Which seats would be changed to spread them evenly; nothing is.
+    PlanSeats,
+    /// Seats are to be spread evenly now, as far as one change of rows goes; which those are.
+    Rebalance,
 }
 
 impl Introduction {
@@ -169,6 +202,7 @@ impl Level {
             Self::Linearizable => (0, Duration::ZERO),
             Self::Bounded(bound) => (1, bound),
             Self::Eventual => (2, Duration::ZERO),
+            Self::Lease => (3, Duration::ZERO),
         };
         wire::Level { kind, bound_ms: u64::try_from(bound.as_millis()).unwrap_or(u64::MAX) }
     }
@@ -179,6 +213,7 @@ impl Level {
             0 => Ok(Self::Linearizable),
             1 => Ok(Self::Bounded(Duration::from_millis(level.bound_ms))),
             2 => Ok(Self::Eventual),
+            3 => Ok(Self::Lease),
             _ => Err(DecodeError::field("level")),
         }
     }
@@ -223,6 +258,8 @@ impl Steer {
             Self::MoveSlot(slot, to) => {
                 Wire::MoveSlot(wire::SlotTarget { slot: slot.number().into(), to: to.as_u64() })
             }
+            Self::PlanSeats => Wire::Rebalance(wire::Rebalance { only_plan: true }),
+            Self::Rebalance => Wire::Rebalance(wire::Rebalance { only_plan: false }),
         };
         wire::Steer { steer: Some(steer) }
     }
@@ -235,6 +272,8 @@ impl Steer {
             Wire::Remove(bytes) => Self::Remove(peer(&bytes)?),
             Wire::Transfer(transfer) => Self::Transfer(GroupId::new(transfer.group), peer(&transfer.to)?),
             Wire::MoveSlot(target) => Self::MoveSlot(Slot::from_wire(target.slot)?, GroupId::new(target.to)),
+            Wire::Rebalance(rebalance) if rebalance.only_plan => Self::PlanSeats,
+            Wire::Rebalance(_) => Self::Rebalance,
         })
     }
 }
@@ -282,6 +321,9 @@ impl Ask {
                 Wire::SlotLook(wire::SlotLook { slot: slot.number().into(), source, last })
             }
             Self::Status => Wire::Status(wire::Status {}),
+            Self::Everywhere { bucket, key } => {
+                Wire::Everywhere(wire::Everywhere { bucket: bucket.as_bytes().to_vec().into(), key: key.clone() })
+            }
         };
         wire::Ask { ask: Some(ask) }.encode_to_vec().into()
     }
@@ -333,6 +375,10 @@ impl Ask {
                 Self::SlotLook { slot: Slot::from_wire(look.slot)?, side }
             }
             Wire::Status(wire::Status {}) => Self::Status,
+            Wire::Everywhere(everywhere) => Self::Everywhere {
+                bucket: ids::bucket(&everywhere.bucket)?,
+                key: at_most(everywhere.key, REDIS_KEY_BYTES_MAX)?,
+            },
         })
     }
 }

@@ -19,9 +19,9 @@ pub enum Replication {
     /// By most members of its group, and all shards durable on distinct domains.
     #[default]
     Replicated,
-    /// As soon as one copy of the body is durable: the rest follows.
+    /// As soon as one copy of the body is durable: the rest follows. No bucket is made so yet.
     Local,
-    /// As replicated, and on all members of its group.
+    /// As replicated, and by all members of its group: one that is away holds up whoever writes.
     Durable,
 }
 
@@ -35,6 +35,8 @@ pub enum ReadPreference {
     Bounded(u32),
     /// By any member.
     Eventual,
+    /// By a leader that asks nobody while it holds its lease.
+    Lease,
 }
 
 /// What opens a bucket, for one member.
@@ -123,6 +125,7 @@ impl Bucket {
             ReadPreference::Linearizable => (0, 0),
             ReadPreference::Bounded(ms) => (1, ms),
             ReadPreference::Eventual => (2, 0),
+            ReadPreference::Lease => (3, 0),
         };
         let bucket = wire::Bucket {
             config: self.config.encode(),
@@ -187,6 +190,7 @@ impl Bucket {
                 0 => ReadPreference::Linearizable,
                 1 => ReadPreference::Bounded(bucket.read_bound_ms),
                 2 => ReadPreference::Eventual,
+                3 => ReadPreference::Lease,
                 _ => return Err(DecodeError::field("read preference")),
             },
             former: former(bucket.former)?,

@@ -40,6 +40,14 @@ impl ClusterMap {
         self.groups.get(&group).map_or(&[], |group| group.seats.as_slice())
     }
 
+    /// Whose turn it is to lead a group, so that leads are spread as seats are: leaders do the most.
+    #[must_use]
+    pub fn leader_in_turn(&self, group: GroupId) -> Option<PeerId> {
+        let seats = self.seats(group);
+        let turn = usize::try_from(group.as_u64()).unwrap_or_default().checked_rem(seats.len())?;
+        seats.get(turn).copied()
+    }
+
     /// The group of a slot.
     #[must_use]
     pub fn group_of(&self, slot: Slot) -> GroupId {

@@ -53,6 +53,7 @@ impl Shaped for wire::Told {
         Field::once(6, &[Field::many(1, BUCKETS_LISTED_MAX)]),
         Field::once(8, &[Field::many(4, SHIPPED_PAIRS_MAX)]),
         Field::once(9, &[Field::many(3, GROUP_SEATS_MAX), Field::many(4, GROUP_SEATS_MAX)]),
+        Field::once(10, &[Field::each(1, GROUPS_MAX + 1, &[Field::many(2, GROUP_SEATS_MAX)])]),
     ];
 }
 

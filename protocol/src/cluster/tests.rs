@@ -236,6 +236,7 @@ fn questions_come_back_as_they_were() {
         Ask::Get { bucket: listing.bucket, key: Bytes::from_static(b"k"), version: None, level: Level::Linearizable },
         Ask::List { listing: listing.clone(), level: Level::Bounded(Duration::from_millis(70)) },
         Ask::List { listing: Listing { after: None, ..listing }, level: Level::Eventual },
+        Ask::Get { bucket: BucketId::from_bytes([1; 16]), key: Bytes::new(), version: None, level: Level::Lease },
         Ask::Map { known: Stamp::from_u64(4) },
         Ask::Join(Box::new(member(3))),
         Ask::Bucket { name: "photos".into() },
@@ -248,10 +249,13 @@ fn questions_come_back_as_they_were() {
         Ask::Steer(Steer::Remove(connection)),
         Ask::Steer(Steer::Transfer(GroupId::new(3), connection)),
         Ask::Steer(Steer::MoveSlot(slot, GroupId::new(3))),
+        Ask::Steer(Steer::PlanSeats),
+        Ask::Steer(Steer::Rebalance),
         Ask::SlotLook { slot, side: MoveSide::Target },
         Ask::SlotLook { slot, side: MoveSide::Source(None) },
         Ask::SlotLook { slot, side: MoveSide::Source(Some(Bytes::from_static(b"k"))) },
         Ask::Status,
+        Ask::Everywhere { bucket: BucketId::from_bytes([1; 16]), key: Bytes::from_static(b"k") },
     ] {
         assert_eq!(Ask::decode(ask.encode()), Ok(ask));
     }
@@ -294,6 +298,7 @@ fn answers_come_back_as_they_were_and_strangers_are_no_members() {
             rest: vec![(Bytes::from_static(b"k"), Bytes::from_static(b"v"))],
         },
         Told::Status(status),
+        Told::Seating([(GroupId::new(3), vec![identity(3).id()]), (GroupId::new(4), Vec::new())].into()),
         failed(FailedKind::NotLeader(None)),
         failed(FailedKind::NotLeader(Some(identity(3).id()))),
         failed(FailedKind::Busy),

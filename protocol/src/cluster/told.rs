@@ -1,5 +1,6 @@
 //! What a member of a group answers.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::{Bucket, ClusterMap, peer, peer_bytes, wire};
 use crate::fields::{at_most, decode};
 use crate::limits::{REASON_CHARS_MAX, SLOTS, TOLD_BYTES_MAX};
 use crate::meta::{Reply, SlotState, Stamp, Version};
-use crate::{DecodeError, PeerId};
+use crate::{DecodeError, GroupId, PeerId};
 
 /// An answer.
 #[expect(clippy::large_enum_variant, reason = "an answer is made, and taken apart at once")]
@@ -46,6 +47,8 @@ pub enum Told {
     },
     /// How a group is.
     Status(GroupStatus),
+    /// The groups whose seats change, and who is to sit there.
+    Seating(BTreeMap<GroupId, Vec<PeerId>>),
     /// It was not done, or not known to be.
     Failed(Failed),
 }
@@ -181,6 +184,10 @@ fn some_peer(bytes: &[u8]) -> Result<Option<PeerId>, DecodeError> {
     if bytes.is_empty() { Ok(None) } else { peer(bytes).map(Some) }
 }
 
+fn peers(peers: &[Bytes]) -> Result<Vec<PeerId>, DecodeError> {
+    peers.iter().map(|bytes| peer(bytes)).collect()
+}
+
 fn stale_to_wire(stale: Option<Duration>) -> wire::Staleness {
     let ms = stale.map(|stale| u64::try_from(stale.as_millis()).unwrap_or(u64::MAX));
     wire::Staleness { ms }
@@ -204,7 +211,6 @@ impl GroupStatus {
     }
 
     fn from_wire(status: wire::GroupStatus) -> Result<Self, DecodeError> {
-        let peers = |peers: &[Bytes]| peers.iter().map(|bytes| peer(bytes)).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             term: status.term,
             leader: some_peer(&status.leader)?,
@@ -262,6 +268,13 @@ impl Told {
                     .collect(),
             }),
             Self::Status(status) => Wire::Status(status.to_wire()),
+            Self::Seating(groups) => {
+                let row = |(group, seats): (&GroupId, &Vec<PeerId>)| wire::GroupSeats {
+                    group: group.as_u64(),
+                    seats: seats.iter().copied().map(peer_bytes).collect(),
+                };
+                Wire::Seating(wire::Seating { groups: groups.iter().map(row).collect() })
+            }
             Self::Failed(failed) => Wire::Failed(failed.to_wire()),
         };
         wire::Told { told: Some(told) }.encode_to_vec().into()
@@ -298,6 +311,10 @@ impl Told {
                 rest: side.rest.into_iter().map(|pair| (pair.key, pair.value)).collect(),
             },
             Wire::Status(status) => Self::Status(GroupStatus::from_wire(status)?),
+            Wire::Seating(seating) => {
+                let row = |row: wire::GroupSeats| Ok((GroupId::new(row.group), peers(&row.seats)?));
+                Self::Seating(seating.groups.into_iter().map(row).collect::<Result<_, DecodeError>>()?)
+            }
             Wire::Failed(failed) => Self::Failed(Failed::from_wire(failed)?),
         })
     }

@@ -12,6 +12,7 @@ use crate::amounts;
 use crate::commands::named::with_names;
 use crate::context::{Context, JoinArgs};
 use crate::error::{CliError, Exit};
+use crate::level;
 
 /// Makes a bucket, which is yours alone until you let others in
 ///
@@ -47,12 +48,13 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "CODE")]
     redundancy: Option<Code>,
 
-    /// What a write waits for; `local` and `durable` are refused until they can be kept
+    /// What a write waits for; `local` is refused until it can be kept
     #[arg(long, value_enum, default_value_t = ReplicationWord::Replicated)]
     replication: ReplicationWord,
 
-    /// How reads of names are answered: `linearizable`, `bounded:MILLISECONDS` or `eventual`
-    #[arg(long, value_name = "LEVEL", value_parser = parse_read, default_value = "linearizable")]
+    /// How reads of names are answered unless they say: `linearizable`, `lease` (by a leader that asks nobody; rests on clocks),
+    /// `bounded:MILLISECONDS` or `eventual`
+    #[arg(long, value_name = "LEVEL", value_parser = level::parse, default_value = "linearizable")]
     read: ReadPreference,
 
     #[command(flatten)]
@@ -76,7 +78,7 @@ enum ReplicationWord {
     Replicated,
     /// One copy
     Local,
-    /// All members of the group
+    /// All members of the group, so that one that is away holds up every write
     Durable,
 }
 
@@ -115,31 +117,4 @@ fn options(args: &CreateArgs) -> Result<BucketOptions, CliError> {
         replication,
         read_preference: args.read,
     })
-}
-
-fn parse_read(text: &str) -> Result<ReadPreference, String> {
-    match text {
-        "linearizable" => Ok(ReadPreference::Linearizable),
-        "eventual" => Ok(ReadPreference::Eventual),
-        bounded => {
-            let ms = bounded.strip_prefix("bounded:").and_then(|ms| ms.parse().ok());
-            ms.map(ReadPreference::Bounded)
-                .ok_or_else(|| "expected linearizable, bounded:MILLISECONDS or eventual".into())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn read_levels_are_read() {
-        assert_eq!(parse_read("linearizable"), Ok(ReadPreference::Linearizable));
-        assert_eq!(parse_read("bounded:250"), Ok(ReadPreference::Bounded(250)));
-        assert_eq!(parse_read("eventual"), Ok(ReadPreference::Eventual));
-        for wrong in ["", "bounded", "bounded:", "bounded:-1", "bounded:x", "strong"] {
-            assert!(parse_read(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -1,11 +1,12 @@
 //! A bucket, as people and programs read it.
 
 use serde::Serialize;
-use storgo_protocol::cluster::{Bucket, ReadPreference, Replication};
+use storgo_protocol::cluster::{Bucket, Replication};
 use storgo_protocol::meta::{BucketMember, KeyRule};
 
 use crate::amounts;
 use crate::commands::named::moment;
+use crate::level;
 
 /// A bucket in `--json`.
 #[derive(Debug, Serialize)]
@@ -66,7 +67,7 @@ impl BucketJson {
             inline_bytes_max: config.inline_bytes_max,
             redundancy: bucket.redundancy.map(|code| code.to_string()),
             replication: replication(bucket.replication),
-            read: read(bucket.read_preference),
+            read: level::word(bucket.read_preference),
             key_generation: bucket.key_generation,
             being_removed: config.fenced,
             members: config.members.iter().map(|member| MemberJson::of(bucket, member)).collect(),
@@ -90,7 +91,7 @@ pub(super) fn text(bucket: &Bucket) -> String {
             "bodies up to {} in their records, others {redundancy}",
             amounts::bytes(config.inline_bytes_max.into())
         ),
-        format!("writes {}, reads {}", replication(bucket.replication), read(bucket.read_preference)),
+        format!("writes {}, reads {}", replication(bucket.replication), level::word(bucket.read_preference)),
         format!("made {} UTC, key number {}", moment(bucket.created_ms), bucket.key_generation),
     ];
     if config.fenced {
@@ -113,13 +114,5 @@ const fn replication(replication: Replication) -> &'static str {
         Replication::Replicated => "replicated",
         Replication::Local => "local",
         Replication::Durable => "durable",
-    }
-}
-
-fn read(preference: ReadPreference) -> String {
-    match preference {
-        ReadPreference::Linearizable => "linearizable".to_owned(),
-        ReadPreference::Bounded(ms) => format!("bounded:{ms}"),
-        ReadPreference::Eventual => "eventual".to_owned(),
     }
 }

@@ -20,6 +20,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::context::{Context, JoinArgs, Wanted as Start, hint_at_relays, leave};
 use crate::error::{CliError, Exit};
+use crate::level::LevelArg;
 use crate::name_url::ObjectWord;
 use crate::output::json_line;
 use crate::{amounts, bar};
@@ -70,6 +71,9 @@ pub(crate) struct GetArgs {
     pub(super) force: bool,
 
     #[command(flatten)]
+    pub(super) level: LevelArg,
+
+    #[command(flatten)]
     pub(super) join: JoinArgs,
 
     /// Says nothing of how it went: for `cat`.
@@ -79,12 +83,14 @@ pub(crate) struct GetArgs {
 
 pub(crate) async fn run(context: &Context, args: GetArgs) -> Result<(), CliError> {
     if let Some(url) = args.target.name()? {
-        let GetArgs { version, output, range: part, force, join, quiet, .. } = args;
-        return named::get(context, &join, GetNamed { url, version, output, part, force, quiet }).await;
+        let GetArgs { version, level, output, range: part, force, join, quiet, .. } = args;
+        let level = level.wanted();
+        return named::get(context, &join, GetNamed { url, version, level, output, part, force, quiet }).await;
     }
     if args.version.is_some() {
         return Err(CliError::new(Exit::Usage, "a ticket leads to one version: --version is for names"));
     }
+    args.level.is_for_names()?;
     let word = args.target.tree();
     let (ticket, path) = (word.ticket()?, word.path()?);
     let target = Target::of(args.output.as_deref())?;

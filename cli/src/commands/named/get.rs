@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use storgo_node::object::{NamedObject, Progress, Sink};
 use storgo_node::{Existing, PartialFile, Wanted as Download};
+use storgo_protocol::cluster::Level;
 use storgo_protocol::meta::VersionId;
 use tokio::io::AsyncWriteExt as _;
 
@@ -21,6 +22,7 @@ use crate::output::json_line;
 pub(in crate::commands) struct GetNamed {
     pub(in crate::commands) url: NameUrl,
     pub(in crate::commands) version: Option<VersionId>,
+    pub(in crate::commands) level: Option<Level>,
     pub(in crate::commands) output: Option<PathBuf>,
     pub(in crate::commands) part: Option<Part>,
     pub(in crate::commands) force: bool,
@@ -35,7 +37,7 @@ pub(in crate::commands) async fn get(context: &Context, join: &JoinArgs, get: Ge
     }
     let json = with_names(context, join, None, async |_, names| {
         let start = Instant::now();
-        let object = open(names, &url).await?.open(&url.key, get.version).await?;
+        let object = open(names, &url).await?.reading_at(get.level).open(&url.key, get.version).await?;
         let range = get.part.unwrap_or(Part::WHOLE).of(object.size())?;
         let report = match &target {
             Target::Stream(file) => {

@@ -1,6 +1,7 @@
 //! Lists the keys of a bucket.
 
 use storgo_node::object::{ListOptions, ListedEntry};
+use storgo_protocol::cluster::Level;
 use storgo_protocol::meta::Body;
 
 use super::json::{VersionJson, moment};
@@ -16,10 +17,10 @@ pub(in crate::commands) async fn list(
     context: &Context,
     join: &JoinArgs,
     url: &NameUrl,
-    versions: bool,
+    (versions, level): (bool, Option<Level>),
 ) -> Result<(), CliError> {
     with_names(context, join, None, async |_, names| {
-        let bucket = open(names, url).await?;
+        let bucket = open(names, url).await?.reading_at(level);
         let prefix = url.key.clone().into();
         let mut options = ListOptions { prefix, versions, ..ListOptions::default() };
         let mut forged = 0;

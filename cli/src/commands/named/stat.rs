@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use storgo_node::object::Entry;
+use storgo_protocol::cluster::Level;
 use storgo_protocol::meta::{Body, VersionId};
 
 use super::json::{VersionJson, moment};
@@ -24,11 +25,11 @@ pub(in crate::commands) async fn stat(
     context: &Context,
     join: &JoinArgs,
     url: NameUrl,
-    version: Option<VersionId>,
+    (version, level): (Option<VersionId>, Option<Level>),
 ) -> Result<(), CliError> {
     let url = url.with_key()?;
     with_names(context, join, None, async |client, names| {
-        let bucket = open(names, &url).await?;
+        let bucket = open(names, &url).await?.reading_at(level);
         let entry = bucket.find(&url.key, version).await?;
         let report = bucket.stat(&entry).await?;
         let stands = match (&report, &entry.version.body) {

@@ -1,5 +1,6 @@
 //! `storgo node`: a storage peer, and questions to one that runs.
 
+mod metrics;
 mod run;
 mod status;
 
@@ -15,11 +16,13 @@ pub(crate) use run::Ready;
 pub(crate) enum NodeCommand {
     Run(Box<run::RunArgs>),
     Status(status::StatusArgs),
+    Metrics(metrics::MetricsArgs),
 }
 
 pub(crate) async fn run(context: &Context, command: NodeCommand) -> Result<(), CliError> {
     match command {
         NodeCommand::Run(args) => run::run(context, *args).await,
         NodeCommand::Status(args) => status::run(context, args).await,
+        NodeCommand::Metrics(args) => metrics::run(context, args).await,
     }
 }

@@ -25,6 +25,7 @@ use super::GROUP_0;
 use super::asker::Asker;
 use crate::courier::{Courier, Serve};
 use crate::groups::{Door, Groups};
+use crate::metrics::Metrics;
 use crate::router::{AskError, RouteError, Router};
 use crate::seat::Seat;
 use crate::transport::Transport;
@@ -77,7 +78,7 @@ impl MetadataClient {
         random: Arc<dyn Random>,
     ) -> Self {
         let incarnation = LogIncarnation::new(u64::from_le_bytes(random.array()));
-        let courier = Courier::new(Seat { peer: me, incarnation }, Arc::clone(&transport), clock);
+        let courier = Courier::new(Seat { peer: me, incarnation }, Arc::clone(&transport), clock, Metrics::default());
         Self::over(courier, Some(user), network, transport, random)
     }
 
@@ -99,7 +100,7 @@ impl MetadataClient {
         random: Arc<dyn Random>,
     ) -> Self {
         let asker = Arc::new(Asker::new(Arc::clone(&courier), user, network));
-        let router = Router::new(Arc::clone(&asker), Arc::clone(&random));
+        let router = Router::new(Arc::clone(&asker), Arc::clone(&random), courier.metrics.clone());
         let (map, start) = (RwLock::default(), RwLock::default());
         Self(Arc::new(Inner { asker, router, courier, transport, random, map, start }))
     }
@@ -215,7 +216,7 @@ impl MetadataClient {
             let left = deadline.saturating_duration_since(Instant::now());
             let turn = left.min(TURN);
             let told = match level {
-                Level::Linearizable => self.ask(group, ask, turn).await.map_err(unavailable),
+                Level::Linearizable | Level::Lease => self.ask(group, ask, turn).await.map_err(unavailable),
                 Level::Bounded(_) | Level::Eventual => self.ask_any(&map, group, ask, turn).await,
             };
             if let Err(error @ MetadataError::Unavailable(_)) = told {
@@ -294,7 +295,7 @@ impl MetadataClient {
         let ask = Ask::List { listing: listing.clone(), level };
         let pages = groups.iter().map(|group| async {
             let told = match level {
-                Level::Linearizable => self.ask(*group, &ask, WITHIN).await.map_err(unavailable),
+                Level::Linearizable | Level::Lease => self.ask(*group, &ask, WITHIN).await.map_err(unavailable),
                 Level::Bounded(_) | Level::Eventual => self.ask_any(&map, *group, &ask, WITHIN).await,
             };
             match told? {
@@ -395,6 +396,15 @@ impl Metadata for MetadataClient {
     async fn write(&self, config: &BucketConfig, key: &[u8], command: &Command) -> Result<Reply, MetadataError> {
         match self.of_key(config, key, &Ask::Command(command.encode()), Level::Linearizable).await? {
             Told::Reply(reply) => Ok(reply),
+            _ => Err(strange()),
+        }
+    }
+
+    async fn everywhere(&self, config: &BucketConfig, key: &[u8]) -> Result<(), MetadataError> {
+        let ask = Ask::Everywhere { bucket: config.bucket, key: Bytes::copy_from_slice(key) };
+        match self.of_key(config, key, &ask, Level::Linearizable).await? {
+            Told::Done => Ok(()),
+            Told::Reply(Reply::Refused(refusal)) => Err(MetadataError::Refused(refusal.reason)),
             _ => Err(strange()),
         }
     }

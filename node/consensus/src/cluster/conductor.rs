@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::keeper::Inner;
 use super::{GROUP_0, change, plan, state};
+use crate::groups::{GroupError, Groups};
 use crate::machine;
 use crate::moves::{self, Aim, Move, Next, Source};
 
@@ -50,11 +51,14 @@ pub(super) async fn conduct(inner: Arc<Inner>) {
         if !inner.leads(GROUP_0) {
             // Silence towards another leader says nothing.
             heard.0.clear();
+            inner.present.note(None);
             continue;
         }
         let Some(map) = inner.client.map() else { continue };
         listen(&inner, &map, &mut heard).await;
-        if let Err(reason) = seat(&inner, &map, &heard).await {
+        let present = heard.present(inner.config.gone_after);
+        inner.present.note(Some(present.clone()));
+        if let Err(reason) = seat(&inner, &map, &present).await {
             tracing::info!(reason, "seats are not planned anew yet");
         }
         match inner.config.groups.look(GROUP_0, state::read_moves) {
@@ -89,25 +93,34 @@ async fn listen(inner: &Inner, map: &ClusterMap, heard: &mut Heard) {
 }
 
 /// Writes down who is to sit where, if that is to change.
-async fn seat(inner: &Inner, map: &ClusterMap, heard: &Heard) -> Result<(), String> {
+async fn seat(inner: &Inner, map: &ClusterMap, present: &BTreeSet<PeerId>) -> Result<(), String> {
     if map.groups.values().any(|group| !group.founded) {
         return Ok(());
     }
-    let changes = plan::seats(map, &heard.present(inner.config.gone_after));
+    let changes = plan::seats(map, present, plan::MOVES_FOR_BALANCE);
     let changes: Vec<_> = changes.into_iter().take(ROWS_CHANGED_MAX).collect();
     if changes.is_empty() {
         return Ok(());
     }
+    let rows = seating(&inner.config.groups, map, changes).map_err(|error| error.to_string())?;
+    set_rows(inner, rows).await
+}
+
+/// The changes of rows that seat groups so, if nobody changed them since they were looked at.
+pub(super) fn seating(
+    groups: &Groups,
+    map: &ClusterMap,
+    changes: Vec<(GroupId, Vec<PeerId>)>,
+) -> Result<Vec<RowChange>, GroupError> {
     let mut rows = Vec::new();
     for (id, seats) in changes {
         let key = RowKey::Group(id);
-        let revision = inner.config.groups.look(GROUP_0, |view| state::revision(view, &key));
-        let revision = revision.map_err(|error| error.to_string())?;
+        let revision = groups.look(GROUP_0, |view| state::revision(view, &key))?;
         let Some(group) = map.groups.get(&id) else { continue };
         let row = GroupRow { seats, ..group.clone() };
         rows.push(change::row(&key, revision, Some(row.encode())));
     }
-    set_rows(inner, rows).await
+    Ok(rows)
 }
 
 /// Changes rows of group 0, which this member leads.
@@ -162,6 +175,7 @@ async fn arrived(inner: &Inner, slot: Slot, wanted: SlotMove, revision: Stamp) -
         change::row(&RowKey::Move(slot), Some(revision), None),
     ];
     set_rows(inner, rows).await?;
+    inner.config.groups.courier().metrics.slot_moves.inc();
     tracing::info!(%slot, to = %wanted.to, "a slot has moved");
     Ok(())
 }

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::client::MetadataClient;
 use super::door::Door;
+use super::present::Present;
 use super::{GROUP_0, change, conductor, state};
 use crate::groups::{Door as GroupsDoor, GroupError, Groups};
 use crate::machine;
@@ -93,6 +94,7 @@ pub(super) struct Inner {
     changing: Mutex<BTreeSet<GroupId>>,
     /// Group 0's last stamp when its rows were read here.
     own_read: Mutex<Stamp>,
+    pub(super) present: Present,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
 }
@@ -106,7 +108,9 @@ impl Cluster {
         let network = config.admission.terms.network();
         let client =
             MetadataClient::of_node(&config.groups, network, Arc::clone(&config.transport), Arc::clone(&config.random));
-        let door: Arc<dyn GroupsDoor> = Arc::new(Door::new(config.groups.clone(), client.clone(), network));
+        let present = Present::default();
+        let door = Door::new(config.groups.clone(), client.clone(), network, present.clone());
+        let door: Arc<dyn GroupsDoor> = Arc::new(door);
         client.set_door(&door);
         config.groups.set_door(door);
         // Whoever the map will name; until then nobody's Raft messages are acted on but this node's own.
@@ -115,8 +119,8 @@ impl Cluster {
             config.groups.open(id).await?;
         }
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let inner =
-            Arc::new(Inner { config, client, changing: Mutex::default(), own_read: Mutex::default(), tasks, stop });
+        let (changing, own_read) = (Mutex::default(), Mutex::default());
+        let inner = Arc::new(Inner { config, client, changing, own_read, present, tasks, stop });
         inner.learn_own();
         inner.spawn(Arc::clone(&inner).keep());
         inner.spawn(conductor::conduct(Arc::clone(&inner)));
@@ -340,7 +344,7 @@ impl Inner {
         let Some(wanted) = group.seats.iter().map(seat).collect::<Option<BTreeSet<Seat>>>() else { return };
         if wanted == status.voters {
             if round.is_multiple_of(ROUNDS_A_TRANSFER) {
-                self.give_lead(id, group, &wanted).await;
+                self.give_lead(map, id, &wanted).await;
             }
             return;
         }
@@ -357,10 +361,9 @@ impl Inner {
     }
 
     /// Gives the lead to the one among the voters whose turn it is in this group, if it answers: leaders do the most.
-    async fn give_lead(&self, id: GroupId, group: &GroupRow, voters: &BTreeSet<Seat>) {
-        let turn = usize::try_from(id.as_u64()).unwrap_or_default().checked_rem(group.seats.len());
-        let preferred = turn.and_then(|turn| group.seats.get(turn)).filter(|peer| **peer != self.me().peer);
-        let Some(seat) = preferred.and_then(|peer| voters.iter().find(|seat| seat.peer == *peer)) else { return };
+    async fn give_lead(&self, map: &ClusterMap, id: GroupId, voters: &BTreeSet<Seat>) {
+        let preferred = map.leader_in_turn(id).filter(|peer| *peer != self.me().peer);
+        let Some(seat) = preferred.and_then(|peer| voters.iter().find(|seat| seat.peer == peer)) else { return };
         match self.client.ask_one(seat.peer, id, &Ask::Status, STEP / 5).await {
             // Who starts only now has to catch up first.
             Ok(Told::Status(theirs)) if theirs.leader == Some(self.me().peer) => {}

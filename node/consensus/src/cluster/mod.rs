@@ -17,6 +17,7 @@ mod conductor;
 mod door;
 mod keeper;
 mod plan;
+mod present;
 mod sessions;
 mod state;
 

@@ -9,16 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use storgo_protocol::cluster::{ClusterMap, GroupRow, MemberState};
 use storgo_protocol::{GroupId, InviteRole, PeerId};
 
-/// Seats that are moved in one go only to even loads out.
-const MOVES_FOR_BALANCE: usize = 4;
+/// Seats that are moved in one go only to even loads out, where nobody asks for more.
+pub(super) const MOVES_FOR_BALANCE: usize = 4;
 
-/// The groups whose seats are to change, and how. `present` are the members that answer.
-pub(super) fn seats(map: &ClusterMap, present: &BTreeSet<PeerId>) -> BTreeMap<GroupId, Vec<PeerId>> {
+/// The groups whose seats are to change, and how. `present` are the members that answer; `moves` seats at most are moved
+/// only to even loads out.
+pub(super) fn seats(map: &ClusterMap, present: &BTreeSet<PeerId>, moves: usize) -> BTreeMap<GroupId, Vec<PeerId>> {
     let mut plan = Plan::new(map, present);
     for (id, group) in &map.groups {
         plan.fill(*id, group);
     }
-    for _ in 0..MOVES_FOR_BALANCE {
+    for _ in 0..moves {
         if !plan.balance() {
             break;
         }
@@ -213,7 +214,7 @@ mod tests {
         let present: BTreeSet<_> = present.iter().map(|n| peer(*n)).collect();
         let mut moved = 0;
         for _ in 0..100 {
-            let changes = seats(map, &present);
+            let changes = seats(map, &present, MOVES_FOR_BALANCE);
             if changes.is_empty() {
                 return moved;
             }
@@ -252,6 +253,20 @@ mod tests {
             let loads = loads(&map);
             assert!(loads.iter().max().unwrap() - loads.iter().min().unwrap() <= 1, "{loads:?}");
         }
+    }
+
+    #[test]
+    fn asked_for_all_it_plans_all_in_one_go() {
+        let mut map = young();
+        (1..3).for_each(|n| join(&mut map, n, ""));
+        settle(&mut map, &[0, 1, 2]);
+        (3..6).for_each(|n| join(&mut map, n, ""));
+        let present: BTreeSet<_> = (0..6).map(peer).collect();
+        for (id, seats) in seats(&map, &present, usize::MAX) {
+            map.groups.get_mut(&id).unwrap().seats = seats;
+        }
+        assert_eq!(loads(&map).iter().max(), Some(&9), "{:?}", loads(&map));
+        assert_eq!(settle(&mut map, &[0, 1, 2, 3, 4, 5]), 0, "something was left");
     }
 
     #[test]

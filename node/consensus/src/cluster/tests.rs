@@ -129,6 +129,7 @@ impl Rig {
             elections: Elections::default(),
             snapshots: Snapshots::default(),
             seed: 1,
+            metrics: crate::Metrics::default(),
         });
         *air.member.lock() = Some(groups.clone());
         let cluster = Cluster::start(ClusterConfig {

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock_guard::{ClockGuard, Sample};
+use crate::metrics::Metrics;
 use crate::seat::Seat;
 use crate::transport::Transport;
 
@@ -64,6 +65,7 @@ pub(crate) struct Courier {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     pub(crate) guard: ClockGuard,
+    pub(crate) metrics: Metrics,
     calls: Calls,
     lanes: Mutex<BTreeMap<PeerId, mpsc::Sender<Queued>>>,
     inbound: Arc<Semaphore>,
@@ -73,12 +75,13 @@ pub(crate) struct Courier {
 }
 
 impl Courier {
-    pub(crate) fn new(me: Seat, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>) -> Arc<Self> {
+    pub(crate) fn new(me: Seat, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, metrics: Metrics) -> Arc<Self> {
         Arc::new(Self {
             me,
             transport,
             clock,
             guard: ClockGuard::default(),
+            metrics,
             calls: Calls::default(),
             lanes: Mutex::default(),
             inbound: Arc::new(Semaphore::new(RAFT_INBOUND_MAX)),
@@ -94,6 +97,11 @@ impl Courier {
 
     pub(crate) fn now_ms(&self) -> u64 {
         self.clock.now_ms()
+    }
+
+    /// How long this machine was suspended, if that can be told.
+    pub(crate) fn suspended(&self) -> Option<Duration> {
+        self.clock.suspended()
     }
 
     /// Asks a member and waits for its answer.

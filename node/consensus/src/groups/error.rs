@@ -39,6 +39,14 @@ pub enum GroupError {
         /// The group.
         group: GroupId,
     },
+    /// Most members have it, but not all: try again when those are there.
+    #[error("not all members of group {group} have it: {missing}")]
+    NotEverywhere {
+        /// The group.
+        group: GroupId,
+        /// Who does not.
+        missing: String,
+    },
     /// There was no answer in time: it may or may not be done, and a retry tells.
     #[error("group {group} did not answer within {within:?}")]
     TimedOut {
@@ -77,6 +85,10 @@ impl MemberError {
             Self::NotLeader(leader) => GroupError::NotLeader { group, leader },
             Self::Unknown(leader) => GroupError::Unknown { group, leader },
             Self::NoQuorum => GroupError::NoQuorum { group },
+            Self::NotEverywhere(missing) => {
+                let missing = missing.iter().map(|seat| seat.peer.short()).collect::<Vec<_>>().join(", ");
+                GroupError::NotEverywhere { group, missing: format!("{missing} is behind or away") }
+            }
             Self::Refused(reason) => GroupError::Refused { group, reason },
             Self::Stopped(reason) => GroupError::Stopped { group, reason },
         }

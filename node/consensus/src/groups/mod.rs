@@ -10,6 +10,7 @@
 //! what a network is ([`Transport`]) nor where time comes from ([`Clock`]).
 
 mod error;
+mod lease;
 mod proposals;
 mod read;
 mod rounds;
@@ -35,9 +36,10 @@ use tokio::time::Instant;
 
 use crate::courier::{Courier, Serve};
 use crate::machine;
+use crate::metrics::Metrics;
 #[cfg(storgo_planted)]
 use crate::planted;
-use crate::raft::{Elections, Looking, Member, MemberStatus, Snapshots};
+use crate::raft::{Elections, Looking, Member, MemberStatus, Progress, Snapshots};
 use crate::seat::Seat;
 use crate::transport::Transport;
 
@@ -45,6 +47,7 @@ pub use error::GroupError;
 pub use read::Fresh;
 pub use storgo_protocol::cluster::Level;
 
+use lease::Lease;
 use proposals::Proposals;
 use rounds::Rounds;
 use stamps::Stamps;
@@ -68,6 +71,8 @@ pub struct GroupsConfig {
     pub snapshots: Snapshots,
     /// What decides elections: drawn at random, and given by the simulator.
     pub seed: u64,
+    /// Where they count what they do.
+    pub metrics: Metrics,
 }
 
 /// The groups of a node. Clones are the same.
@@ -78,6 +83,7 @@ pub struct Groups(Arc<Inner>);
 struct Inner {
     config: GroupsConfig,
     courier: Arc<Courier>,
+    lease: Lease,
     groups: Mutex<BTreeMap<GroupId, Arc<Group>>>,
     door: RwLock<Option<Arc<dyn Door>>>,
     /// Whose Raft messages are acted on; everybody's until it is said.
@@ -137,9 +143,11 @@ impl Groups {
     pub fn new(config: GroupsConfig) -> Self {
         #[cfg(storgo_planted)]
         let config = GroupsConfig { me: planted::seat(config.me), ..config };
-        let courier = Courier::new(config.me, Arc::clone(&config.transport), Arc::clone(&config.clock));
+        let courier =
+            Courier::new(config.me, Arc::clone(&config.transport), Arc::clone(&config.clock), config.metrics.clone());
+        let lease = Lease::new(config.elections.lease(), config.clock.suspended());
         let (door, admitted) = (RwLock::default(), RwLock::default());
-        let groups = Self(Arc::new(Inner { config, courier, groups: Mutex::default(), door, admitted }));
+        let groups = Self(Arc::new(Inner { config, courier, lease, groups: Mutex::default(), door, admitted }));
         groups.0.courier.tasks.spawn(tend::clocks(groups.clone()));
         groups.0.courier.tasks.spawn(tend::expiry(groups.clone()));
         groups.0.courier.tasks.spawn(tend::changes(groups.clone()));
@@ -202,6 +210,19 @@ impl Groups {
         command: Bytes,
         within: Duration,
     ) -> Result<Reply, GroupError> {
+        let began = Instant::now();
+        let proposed = self.proposed(id, action, command, within).await;
+        self.0.config.metrics.note_proposal(began.elapsed(), &proposed);
+        proposed
+    }
+
+    async fn proposed(
+        &self,
+        id: GroupId,
+        action: Option<&Action>,
+        command: Bytes,
+        within: Duration,
+    ) -> Result<Reply, GroupError> {
         let group = self.group(id)?;
         if !group.member.is_leader() {
             return Err(GroupError::NotLeader { group: id, leader: group.member.leader().await });
@@ -227,8 +248,21 @@ impl Groups {
         within: Duration,
         look: impl FnOnce(&dyn machine::View) -> Result<T, machine::MachineError>,
     ) -> Result<Fresh<T>, GroupError> {
+        let began = Instant::now();
+        let read = self.read_at(id, level, within, look).await;
+        self.0.config.metrics.note_read(level, began.elapsed(), &read);
+        read
+    }
+
+    async fn read_at<T>(
+        &self,
+        id: GroupId,
+        level: Level,
+        within: Duration,
+        look: impl FnOnce(&dyn machine::View) -> Result<T, machine::MachineError>,
+    ) -> Result<Fresh<T>, GroupError> {
         let group = self.group(id)?;
-        let fresh = read::fresh(&self.0.courier, id, &group, level, within);
+        let fresh = read::fresh(&self.0.courier, (id, &group), &self.0.lease, level, within);
         let stale =
             tokio::time::timeout(within, fresh).await.map_err(|_| GroupError::TimedOut { group: id, within })??;
         #[cfg(storgo_planted)]
@@ -236,6 +270,16 @@ impl Groups {
         let looked = Looking::at(group.member.records()).and_then(|view| look(&view));
         let value = looked.map_err(|error| GroupError::Stopped { group: id, reason: error.to_string() })?;
         Ok(Fresh { value, stale: stale.map(|asked| asked.elapsed()) })
+    }
+
+    /// Waits until all voters of a group have on their disks what was acknowledged before. At the leader.
+    ///
+    /// # Errors
+    /// [`GroupError::NotLeader`], [`GroupError::NoQuorum`], [`GroupError::NotEverywhere`].
+    pub(crate) async fn everywhere(&self, id: GroupId, within: Duration) -> Result<(), GroupError> {
+        let group = self.group(id)?;
+        let (_, index) = read::own_round(&self.0.courier, id, &group).await?;
+        group.member.everywhere(index, within).await.map_err(|error| error.of(id))
     }
 
     /// Looks at a group's records as they are here, however old.
@@ -342,6 +386,17 @@ impl Groups {
     /// [`GroupError::NotHere`].
     pub fn status(&self, id: GroupId) -> Result<MemberStatus, GroupError> {
         Ok(self.group(id)?.member.status())
+    }
+
+    /// How far each group is here that is open.
+    pub(crate) fn progress(&self) -> Vec<(GroupId, Progress)> {
+        self.all().into_iter().map(|(id, group)| (id, group.member.progress())).collect()
+    }
+
+    /// By how many milliseconds this node's clock is ahead of the median of others'.
+    pub(crate) fn clock_ahead_ms(&self) -> Option<i64> {
+        let courier = &self.0.courier;
+        courier.guard.ahead_ms(courier.now_ms())
     }
 
     /// The groups that are open, in ascending order.

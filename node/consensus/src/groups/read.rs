@@ -1,7 +1,8 @@
 //! How fresh a read is, and how that is known.
 //!
-//! No clock is believed: a state holds all that was acknowledged before a question to the leader was asked, once it
-//! reaches the index of the answer. How long ago that was is measured here, on one clock that only goes forward.
+//! No clock is believed, but by who asks for a lease: a state holds all that was acknowledged before a question to the
+//! leader was asked, once it reaches the index of the answer. How long ago that was is measured here, on one clock that
+//! only goes forward.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 
 use super::Group;
 use super::error::GroupError;
+use super::lease::Lease;
 use super::rounds::Round;
 use crate::courier::Courier;
 use crate::planted::{Planted, is_planted};
@@ -30,8 +32,8 @@ pub struct Fresh<T> {
 /// Sees to it that the records are as fresh as is asked for; since when.
 pub(super) async fn fresh(
     courier: &Arc<Courier>,
-    id: GroupId,
-    group: &Arc<Group>,
+    (id, group): (GroupId, &Arc<Group>),
+    lease: &Lease,
     level: Level,
     within: Duration,
 ) -> Result<Option<Instant>, GroupError> {
@@ -41,6 +43,11 @@ pub(super) async fn fresh(
     if is_planted(Planted::FollowerRead) {
         return Ok(None);
     }
+    if level == Level::Lease
+        && let Some(now) = leads_alone(courier, lease, group)
+    {
+        return Ok(Some(now));
+    }
     match (level, known) {
         (Level::Eventual, known) => return Ok(known.map(|(began, _)| began)),
         (Level::Bounded(max), Some((began, _))) if began.elapsed() <= max => return Ok(Some(began)),
@@ -49,6 +56,15 @@ pub(super) async fn fresh(
     let (began, index) = round(courier, id, group, within).await?;
     group.member.applied(index, within).await.map_err(|error| error.of(id))?;
     Ok(Some(began))
+}
+
+/// This moment, if nobody but this member can lead at it: then its records hold all that was acknowledged before.
+fn leads_alone(courier: &Courier, lease: &Lease, group: &Group) -> Option<Instant> {
+    let now = Instant::now();
+    let followed = group.member.followed();
+    let holds = lease.holds(followed, now, courier.suspended()) && !courier.guard.is_off();
+    courier.metrics.note_lease(holds);
+    holds.then_some(now)
 }
 
 /// A round that begins now: of this member, if it leads, or of who does.
@@ -62,6 +78,7 @@ async fn round(courier: &Arc<Courier>, id: GroupId, group: &Arc<Group>, within: 
         async move {
             let leader = group.member.leader().await;
             let Some(to) = leader else { return Err(GroupError::NotLeader { group: id, leader }) };
+            courier.metrics.note_round("follower");
             match courier.call(to, id, Body::ReadIndex(ReadIndex {}), within).await {
                 Ok(Body::Readable(at)) => Ok(at.index),
                 Ok(_) | Err(_) => Err(GroupError::NotLeader { group: id, leader }),
@@ -73,9 +90,10 @@ async fn round(courier: &Arc<Courier>, id: GroupId, group: &Arc<Group>, within: 
 
 /// A round by which this member makes sure that it leads.
 pub(super) async fn own_round(courier: &Arc<Courier>, id: GroupId, group: &Arc<Group>) -> Result<Round, GroupError> {
-    let asking = Arc::clone(group);
+    let (asking, metrics) = (Arc::clone(group), courier.metrics.clone());
     let ask = move || {
         let group = Arc::clone(&asking);
+        metrics.note_round("leader");
         async move { group.member.read_index().await.map_err(|error: MemberError| error.of(id)) }
     };
     group.own.next(&courier.tasks, ask).await.unwrap_or(Err(GroupError::NotHere { group: id }))

@@ -44,6 +44,7 @@ pub(super) async fn clocks(groups: Groups) {
         if !is_news {
             ask_around(&groups);
         } else if is_off {
+            groups.0.config.metrics.clock_barred.inc();
             tracing::error!(
                 "this node's clock differs from most others' by more than half a second: it leads no group"
             );
@@ -90,10 +91,11 @@ async fn give_up(groups: &Groups, id: GroupId, group: &Group) {
     }
 }
 
-/// Proposes ticks while this node leads and something expires.
+/// Proposes ticks while this node leads and something expires; and notes since when it leads, being there.
 pub(super) async fn expiry(groups: Groups) {
     let stop = groups.0.courier.stop.clone();
     let command = Command { feature: TICK_FEATURE, request: None, action: Action::Tick }.encode();
+    let mut led: BTreeMap<GroupId, u64> = BTreeMap::new();
     loop {
         tokio::select! {
             biased;
@@ -102,7 +104,11 @@ pub(super) async fn expiry(groups: Groups) {
         }
         for (id, group) in groups.all() {
             let now_ms = groups.0.courier.now_ms();
-            let due = group.member.is_leader()
+            let leads = group.member.is_leader();
+            if leads && led.insert(id, group.member.term()) != Some(group.member.term()) {
+                groups.0.config.metrics.leaderships.inc();
+            }
+            let due = leads
                 && Looking::at(group.member.records()).and_then(|view| machine::is_due(&view, now_ms)).unwrap_or(false);
             if due && let Err(error) = groups.propose(id, command.clone(), EXPIRY_EVERY).await {
                 tracing::debug!(group = %id, error = &error as &dyn std::error::Error, "no tick");

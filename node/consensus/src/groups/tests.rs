@@ -1,4 +1,7 @@
-use std::sync::atomic::{AtomicI64, Ordering};
+mod everywhere;
+mod lease;
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use storgo_object::ports::{OsRandom, SystemClock};
@@ -41,9 +44,9 @@ impl Transport for End {
     }
 }
 
-/// The system's clock, wrong by so much.
+/// The system's clock, wrong by so much, on a machine that was suspended for so long.
 #[derive(Debug, Default)]
-struct Skewed(AtomicI64);
+struct Skewed(AtomicI64, AtomicU64);
 
 impl Clock for Skewed {
     fn now_seconds(&self) -> u64 {
@@ -52,6 +55,10 @@ impl Clock for Skewed {
 
     fn now_ms(&self) -> u64 {
         SystemClock.now_ms().saturating_add_signed(self.0.load(Ordering::Relaxed))
+    }
+
+    fn suspended(&self) -> Option<Duration> {
+        Some(Duration::from_millis(self.1.load(Ordering::Relaxed)))
     }
 }
 
@@ -67,12 +74,17 @@ struct Cluster {
     air: Arc<Air>,
     nodes: Vec<Node>,
     requests: u64,
+    elections: Elections,
 }
 
 impl Cluster {
     async fn new(count: u64) -> Self {
-        let mut cluster =
-            Self { dir: tempfile::tempdir().unwrap(), air: Arc::default(), nodes: Vec::new(), requests: 0 };
+        Self::with(count, Elections::default()).await
+    }
+
+    async fn with(count: u64, elections: Elections) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let mut cluster = Self { dir, air: Arc::default(), nodes: Vec::new(), requests: 0, elections };
         for number in 0..count {
             cluster.start(number).await;
         }
@@ -96,9 +108,10 @@ impl Cluster {
             records: records.clone(),
             transport: Arc::new(End(peer, Arc::clone(&self.air))),
             clock: clock.clone(),
-            elections: Elections::default(),
+            elections: self.elections,
             snapshots: Snapshots { every: 8, log_kept: 2 },
             seed: number,
+            metrics: crate::Metrics::default(),
         });
         groups.open(GROUP).await.unwrap();
         self.air.nodes.lock().insert(peer, groups.clone());

@@ -18,16 +18,21 @@ use storgo_protocol::raft::{Unable, envelope::Body};
 use storgo_store::log::GroupLog;
 use storgo_store::records::GroupRecords;
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::intake::{self, Intake, Taken};
+use super::lead::{self, Followed, HandedOver};
 use super::log::LogStore;
 use super::network::{Network, Reading};
 use super::pace::{Elections, Snapshots, config};
+use super::progress::{self, Progress};
 use super::state::StateStore;
 use super::types::{Answered, Proposed, Types};
 use super::wire;
 use crate::courier::Courier;
+use crate::metrics::Metrics;
+use crate::planted::{Planted, is_planted};
 use crate::seat::Seat;
 
 /// How long what was begun may take to end.
@@ -45,6 +50,9 @@ pub(crate) enum MemberError {
     /// Most members cannot be reached.
     #[error("most members of the group cannot be reached")]
     NoQuorum,
+    /// These voters do not have it yet.
+    #[error("not all members have it")]
+    NotEverywhere(Vec<Seat>),
     /// It cannot be done.
     #[error("refused: {0}")]
     Refused(String),
@@ -80,6 +88,10 @@ pub(crate) struct Member {
     reading: Reading,
     me: Seat,
     may_lead: AtomicBool,
+    handed_over: HandedOver,
+    metrics: Metrics,
+    /// No vote is granted before.
+    votes_from: Instant,
 }
 
 impl std::fmt::Debug for Member {
@@ -88,7 +100,7 @@ impl std::fmt::Debug for Member {
     }
 }
 
-fn stopped(error: impl Error) -> MemberError {
+pub(super) fn stopped(error: impl Error) -> MemberError {
     MemberError::Stopped(error.to_string())
 }
 
@@ -126,7 +138,11 @@ impl Member {
         seed: u64,
     ) -> Result<Self, MemberError> {
         let group = records.id();
-        let purged = log.state().map_err(stopped)?.purged.map(|purged| purged.index);
+        let (kept, voted) = (log.state().map_err(stopped)?, log.vote().map_err(stopped)?);
+        // A member without a past has acknowledged nobody.
+        let refrains = (voted.is_some() || kept.last.is_some()) && !is_planted(Planted::RestartedVoterVotes);
+        let votes_from = Instant::now() + if refrains { elections.refrain() } else { Duration::ZERO };
+        let purged = kept.purged.map(|purged| purged.index);
         if purged > records.applied().map(|applied| applied.index) {
             return Err(MemberError::Stopped("its records are missing behind what its log still has".to_owned()));
         }
@@ -144,7 +160,9 @@ impl Member {
         let start = Raft::new(courier.me(), config, network, log, state);
         let raft = DeterministicRng::<TokioRuntime>::scope(seed, start).await.map_err(stopped)?;
         let may_lead = AtomicBool::new(true);
-        Ok(Self { raft, records, uses, intake: Mutex::default(), reading, me: courier.me(), may_lead })
+        let (me, handed_over, metrics) = (courier.me(), HandedOver::default(), courier.metrics.clone());
+        let intake = Mutex::default();
+        Ok(Self { raft, records, uses, intake, reading, me, may_lead, handed_over, metrics, votes_from })
     }
 
     pub(crate) const fn records(&self) -> &GroupRecords {
@@ -190,6 +208,21 @@ impl Member {
         waited.map(drop).map_err(|_| MemberError::NoQuorum)
     }
 
+    /// Waits until all voters have an entry on their disks, as this leader knows.
+    pub(crate) async fn everywhere(&self, index: u64, within: Duration) -> Result<(), MemberError> {
+        use openraft::async_runtime::WatchReceiver as _;
+        let wait = self.raft.wait(Some(within));
+        match wait.metrics(|metrics| progress::behind(metrics, index).is_empty(), "all members").await {
+            Ok(_) => Ok(()),
+            Err(_) if !self.is_leader() => Err(MemberError::NotLeader(self.leader().await)),
+            Err(_) => {
+                let metrics = self.raft.metrics();
+                let behind = progress::behind(&metrics.borrow_watched(), index);
+                Err(MemberError::NotEverywhere(behind))
+            }
+        }
+    }
+
     /// Takes a seat in as a learner, and waits until it is almost as far as the others.
     pub(crate) async fn add_learner(&self, seat: Seat) -> Result<(), MemberError> {
         self.raft.add_learner(seat, EmptyNode::new(), true).await.map(drop).map_err(write_failed)
@@ -224,13 +257,37 @@ impl Member {
 
     /// Asks another voter to lead.
     pub(crate) async fn transfer(&self, to: Seat) -> Result<(), MemberError> {
-        self.raft.trigger().transfer_leader(to).await.map_err(stopped)
+        let asked = self.handed_over.to(&self.raft, to).await;
+        self.metrics.note_transfer(&asked);
+        asked
+    }
+
+    /// Since when this member is known to be followed, if it leads and may; to be compared with a time that was taken
+    /// before.
+    pub(crate) fn followed(&self) -> Option<Followed> {
+        use openraft::async_runtime::WatchReceiver as _;
+        let may_lead = self.may_lead.load(Ordering::Relaxed);
+        let metrics = self.raft.metrics();
+        let published = metrics.borrow_watched();
+        if may_lead { lead::followed(self.me, &published, &self.handed_over) } else { None }
     }
 
     /// Whether this member may stand for election.
     pub(crate) fn may_lead(&self, may: bool) {
         self.may_lead.store(may, Ordering::Relaxed);
         self.raft.runtime_config().elect(may);
+    }
+
+    pub(crate) fn term(&self) -> u64 {
+        use openraft::async_runtime::WatchReceiver as _;
+        self.raft.metrics().borrow_watched().current_term
+    }
+
+    /// How far it is.
+    pub(crate) fn progress(&self) -> Progress {
+        use openraft::async_runtime::WatchReceiver as _;
+        let metrics = self.raft.metrics();
+        Progress::of(self.me, &metrics.borrow_watched())
     }
 
     pub(crate) fn status(&self) -> MemberStatus {
@@ -249,6 +306,11 @@ impl Member {
 
     /// Acts on a request of another member; the answer.
     pub(crate) async fn serve(&self, from: Seat, request: Body) -> Body {
+        let wanted = match request {
+            Body::Vote(_) => Some("vote"),
+            Body::PreVote(_) => Some("pre_vote"),
+            _ => None,
+        };
         let served = match request {
             Body::Append(append) => self.append(append).await,
             Body::Vote(ballot) => self.vote(ballot).await,
@@ -257,7 +319,11 @@ impl Member {
             Body::SnapshotPage(page) => self.take_page(from, page).await,
             _ => Err("no such request".into()),
         };
-        served.unwrap_or_else(|error| Body::Unable(Unable { reason: error.to_string() }))
+        let answer = served.unwrap_or_else(|error| Body::Unable(Unable { reason: error.to_string() }));
+        if let Some(wanted) = wanted {
+            self.metrics.note_vote(wanted, &answer);
+        }
+        answer
     }
 
     async fn append(&self, append: storgo_protocol::raft::Append) -> Served {
@@ -266,13 +332,23 @@ impl Member {
     }
 
     async fn vote(&self, ballot: storgo_protocol::raft::Ballot) -> Served {
+        // Whom a leader asked to follow it has its leave.
+        if !ballot.transfer {
+            self.may_vote()?;
+        }
         let answer = self.raft.vote(wire::read_ballot(ballot)?).await?;
         Ok(Body::Voted(wire::ballot_answer(&answer)))
     }
 
     async fn pre_vote(&self, ballot: storgo_protocol::raft::Ballot) -> Served {
+        self.may_vote()?;
         let answer = self.raft.pre_vote(wire::read_ballot(ballot)?).await?;
         Ok(Body::Voted(wire::ballot_answer(&answer)))
+    }
+
+    /// A leader may still count on what this member acknowledged before it started again.
+    fn may_vote(&self) -> Result<(), Box<dyn Error + Send + Sync>> {
+        if Instant::now() < self.votes_from { Err("this member has just started".into()) } else { Ok(()) }
     }
 
     async fn take_lead(&self, transfer: storgo_protocol::raft::Transfer) -> Served {
@@ -299,6 +375,7 @@ impl Member {
             Taken::Whole(whole) => {
                 let (vote, snapshot) = *whole;
                 let answer = self.raft.install_full_snapshot(vote, snapshot).await?;
+                self.metrics.note_snapshot("received");
                 Ok(Body::SnapshotTaken(intake::answer(&answer.vote, 0, true)))
             }
         }

@@ -4,19 +4,24 @@
 //!   types     what openraft is told of us        wire      its messages as bytes, and back
 //!   log       its log, on the node's log         state     its state machine, on the node's records
 //!   network   its requests to other members      intake    snapshots that come in
-//!   member    one group on this node: what the rest of the crate asks of it; pace is how fast it goes
+//!   lead      what a leader knows of its lead without asking
+//!   member    one group on this node: what the rest of the crate asks of it; pace is how fast it goes, progress how far
 //! ```
 
 mod intake;
+mod lead;
 mod log;
 mod member;
 mod network;
 mod pace;
+mod progress;
 mod state;
 mod types;
 mod wire;
 
+pub(crate) use lead::Followed;
 pub use member::MemberStatus;
 pub(crate) use member::{Member, MemberError};
 pub use pace::{Elections, Snapshots};
+pub(crate) use progress::Progress;
 pub(crate) use state::Looking;

@@ -21,6 +21,7 @@ use super::types::{Types, Vote};
 use super::wire;
 use crate::courier::{CallError, Courier};
 use crate::seat::Seat;
+use tokio::time::Instant;
 
 /// Makes the links of one group.
 #[derive(Debug, Clone)]
@@ -138,6 +139,9 @@ impl Link {
                 return Err(another_answer());
             };
             let theirs = wire::read_vote(answer.vote)?;
+            if answer.installed {
+                self.network.courier.metrics.note_snapshot("sent");
+            }
             if answer.installed || theirs > *vote {
                 return Ok(theirs);
             }
@@ -154,18 +158,18 @@ impl RaftNetworkV2<Types> for Link {
         rpc: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
-        let request = Body::Append(wire::append(&rpc));
+        let (request, began) = (Body::Append(wire::append(&rpc)), Instant::now());
         self.replicates |= !rpc.entries.is_empty();
         // A sign of life can wait, unless somebody waits for it to be answered. Signs of life have a link of their own: on
         // one that carries entries, the next of them would wait behind it.
         let answer = if !self.replicates && !self.network.reading.is_any() {
             let Network { courier, group, .. } = &self.network;
-            let called = courier.call_patiently(self.to, *group, request, option.soft_ttl()).await;
-            called.map_err(Missed::Call)?
+            courier.call_patiently(self.to, *group, request, option.soft_ttl()).await.map_err(Missed::Call)
         } else {
-            self.ask(request, option.soft_ttl()).await?
+            self.ask(request, option.soft_ttl()).await
         };
-        match answer {
+        self.network.courier.metrics.note_append(began.elapsed(), answer.is_ok());
+        match answer? {
             Body::Appended(answer) => Ok(wire::read_append_answer(answer).map_err(Missed::from)?),
             _ => Err(another_answer().into()),
         }
@@ -176,6 +180,7 @@ impl RaftNetworkV2<Types> for Link {
         rpc: VoteRequest<Types>,
         option: RPCOption,
     ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        self.network.courier.metrics.note_vote_asked("vote");
         Ok(self.ballot(Body::Vote(wire::ballot(&rpc)), &option).await?)
     }
 
@@ -184,6 +189,7 @@ impl RaftNetworkV2<Types> for Link {
         rpc: VoteRequest<Types>,
         option: RPCOption,
     ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        self.network.courier.metrics.note_vote_asked("pre_vote");
         Ok(self.ballot(Body::PreVote(wire::ballot(&rpc)), &option).await?)
     }
 

@@ -25,6 +25,23 @@ impl Default for Elections {
     }
 }
 
+impl Elections {
+    /// For how long a leader that most members acknowledged may take it that nobody else leads, from the moment at which it
+    /// asked them. Whoever acknowledged grants no vote for `timeout_max`, and for [`Elections::refrain`] after it starts
+    /// again; this is a quarter shorter than the shorter of the two, so that clocks may run apart by that much.
+    #[must_use]
+    pub fn lease(&self) -> Duration {
+        self.refrain() * 3 / 4
+    }
+
+    /// For how long a voter that starts on what is kept of it grants no vote: it does not know whom it acknowledged just
+    /// before, and nobody that started with it stands for election sooner.
+    #[must_use]
+    pub fn refrain(&self) -> Duration {
+        self.timeout_min
+    }
+}
+
 /// When the log is let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshots {

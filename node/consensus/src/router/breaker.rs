@@ -25,17 +25,20 @@ impl Failing {
 }
 
 impl Breakers {
-    pub(super) fn note(&self, peer: PeerId, answered: bool) {
+    /// Notes whether a peer answered; says whether it is passed over from now on.
+    pub(super) fn note(&self, peer: PeerId, answered: bool) -> bool {
         let mut failing = self.0.lock();
         if answered {
             failing.remove(&peer);
-            return;
+            return false;
         }
         if failing.len() >= ROUTER_PEERS_MAX && !failing.contains_key(&peer) {
             failing.pop_first();
         }
         let known = failing.entry(peer).or_insert(Failing { in_a_row: 0, last: Instant::now() });
+        let was_open = known.is_open();
         *known = Failing { in_a_row: known.in_a_row.saturating_add(1), last: Instant::now() };
+        !was_open && known.is_open()
     }
 
     /// How many peers are known to fail.

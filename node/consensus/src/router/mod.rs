@@ -22,6 +22,8 @@ use storgo_protocol::limits::{ROUTER_PAUSE_MS_MAX, ROUTER_PAUSE_MS_MIN};
 use storgo_protocol::{GroupId, PeerId};
 use tokio::time::Instant;
 
+use crate::metrics::Metrics;
+
 use breaker::Breakers;
 
 /// One question to one member.
@@ -106,14 +108,15 @@ pub struct Router<A> {
     members: Mutex<BTreeMap<GroupId, Vec<PeerId>>>,
     leaders: Mutex<BTreeMap<GroupId, PeerId>>,
     breakers: Breakers,
+    metrics: Metrics,
 }
 
 impl<A: Ask> Router<A> {
     /// Knows nobody yet.
     #[must_use]
-    pub fn new(ask: Arc<A>, random: Arc<dyn Random>) -> Self {
+    pub fn new(ask: Arc<A>, random: Arc<dyn Random>, metrics: Metrics) -> Self {
         let (members, leaders) = (Mutex::default(), Mutex::default());
-        Self { ask, random, members, leaders, breakers: Breakers::default() }
+        Self { ask, random, members, leaders, breakers: Breakers::default(), metrics }
     }
 
     /// Says who sits in a group: one that lives is enough.
@@ -171,7 +174,10 @@ impl<A: Ask> Router<A> {
     async fn one(&self, peer: PeerId, group: GroupId, request: Bytes, within: Duration) -> Result<A::Answer, AskError> {
         let asked = tokio::time::timeout(within, self.ask.ask(peer, group, request, within)).await;
         let answer = asked.unwrap_or_else(|_| Err(AskError::Silent { peer, reason: format!("nothing in {within:?}") }));
-        self.breakers.note(peer, !matches!(answer, Err(AskError::Silent { .. })));
+        self.metrics.note_ask(&answer);
+        if self.breakers.note(peer, !matches!(answer, Err(AskError::Silent { .. }))) {
+            self.metrics.breaker_opens.inc();
+        }
         let mut leaders = self.leaders.lock();
         match &answer {
             Ok(_) => drop(leaders.insert(group, peer)),

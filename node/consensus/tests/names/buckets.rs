@@ -1,7 +1,9 @@
 //! Buckets are made, listed and removed, and nothing of it loses a write.
 
-use storgo_object::{BucketOptions, ErrorKind, RemoveOptions};
-use storgo_protocol::cluster::{ReadPreference, Replication};
+use std::time::Duration;
+
+use storgo_object::{BucketOptions, ErrorKind, ListOptions, RemoveOptions};
+use storgo_protocol::cluster::{Level, ReadPreference, Replication};
 use storgo_protocol::limits::BUCKETS_LISTED_MAX;
 use storgo_protocol::meta::{Condition, KeyRule};
 
@@ -35,12 +37,56 @@ async fn a_bucket_is_as_it_was_asked_for_and_its_name_is_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promise_that_is_not_kept_is_not_made() {
     let names = World::new(3).names(1);
-    for replication in [Replication::Local, Replication::Durable] {
-        let refused = names.create_bucket("photos", &BucketOptions { replication, ..BucketOptions::default() }).await;
-        assert_eq!(kind(refused), ErrorKind::Invalid, "{replication:?}");
-    }
+    let local = BucketOptions { replication: Replication::Local, ..BucketOptions::default() };
+    assert_eq!(kind(names.create_bucket("photos", &local).await), ErrorKind::Invalid);
     let large = BucketOptions { inline_bytes_max: 16_385, ..BucketOptions::default() };
     assert_eq!(kind(names.create_bucket("photos", &large).await), ErrorKind::Invalid);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_durable_bucket_acknowledges_what_all_members_have() {
+    for replication in [Replication::Replicated, Replication::Durable] {
+        let (world, photos) = bucket(&BucketOptions { replication, ..BucketOptions::default() }).await;
+        put(&photos, "k", b"1").await;
+        world.set_short_of_one(true);
+        let wrote = put_if(&photos, "k", b"2", Condition::Always).await;
+        let removed = photos.remove(b"k", RemoveOptions::default()).await;
+        if replication == Replication::Replicated {
+            assert!(wrote.is_ok() && removed.is_ok());
+            continue;
+        }
+        assert_eq!((kind(wrote), kind(removed)), (ErrorKind::Unavailable, ErrorKind::Unavailable));
+        world.set_short_of_one(false);
+        // It stood all the same, as whoever is not answered has to expect.
+        assert_eq!(kind(read(&photos, "k").await), ErrorKind::NotFound);
+        put(&photos, "k", b"3").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bucket_is_read_as_it_says_unless_a_reader_says_otherwise() {
+    let bounded = Level::Bounded(Duration::from_millis(250));
+    let options = BucketOptions { read_preference: ReadPreference::Bounded(250), ..BucketOptions::default() };
+    let (world, photos) = bucket(&options).await;
+    // What is read in order to write is read at the strongest.
+    put(&photos, "k", b"1").await;
+    assert_eq!(world.level(), Level::Linearizable);
+    for (asked, level) in
+        [(None, bounded), (Some(Level::Lease), Level::Lease), (Some(Level::Eventual), Level::Eventual)]
+    {
+        let photos = photos.clone().reading_at(asked);
+        read(&photos, "k").await.unwrap();
+        assert_eq!(world.level(), level);
+        put(&photos, "k", b"2").await;
+        assert_eq!(world.level(), Level::Linearizable);
+        photos.list(&ListOptions::default()).await.unwrap();
+        assert_eq!(world.level(), level);
+    }
+    let lease = BucketOptions { read_preference: ReadPreference::Lease, ..BucketOptions::default() };
+    let (world, photos) = bucket(&lease).await;
+    put(&photos, "k", b"1").await;
+    read(&photos, "k").await.unwrap();
+    assert_eq!(world.level(), Level::Lease);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,6 +64,10 @@ pub(crate) struct World {
     /// Whether the doors let everybody in.
     broken: AtomicBool,
     deaf_listings: AtomicBool,
+    /// Whether a member of each group is away.
+    short_of_one: AtomicBool,
+    /// The level that was last read at.
+    level: Mutex<Level>,
     clients: AtomicU64,
 }
 
@@ -114,6 +118,8 @@ impl World {
             stale_rows: Mutex::default(),
             broken: AtomicBool::new(false),
             deaf_listings: AtomicBool::new(false),
+            short_of_one: AtomicBool::new(false),
+            level: Mutex::default(),
             clients: AtomicU64::new(1),
         })
     }
@@ -222,6 +228,15 @@ impl World {
         records.cloned().chain(on_disks).any(|kept| kept.windows(bytes.len()).any(|window| window == bytes))
     }
 
+    pub(crate) fn set_short_of_one(&self, short: bool) {
+        self.short_of_one.store(short, Ordering::Relaxed);
+    }
+
+    /// The level that was last read at.
+    pub(crate) fn level(&self) -> Level {
+        *self.level.lock()
+    }
+
     /// Shards and nodes of all peers.
     pub(crate) fn stored(&self) -> (usize, u32) {
         let counts = self.network.peers().into_iter().filter_map(|peer| Some(self.network.store(peer)?.counts()));
@@ -311,13 +326,21 @@ impl Metadata for Door {
         Ok(self.world.apply(config, key, command))
     }
 
+    async fn everywhere(&self, _: &BucketConfig, _: &[u8]) -> Result<(), MetadataError> {
+        if self.world.short_of_one.load(Ordering::Relaxed) {
+            return Err(MetadataError::Unavailable("one of three is away".into()));
+        }
+        Ok(())
+    }
+
     async fn get(
         &self,
         config: &BucketConfig,
         key: &[u8],
         version: Option<VersionId>,
-        _: Level,
+        level: Level,
     ) -> Result<Found, MetadataError> {
+        *self.world.level.lock() = level;
         self.lets_in(&self.config(config)?, false)?;
         let groups = self.world.groups.lock();
         let records = &groups[&self.world.table.group(config.slot(key))].records;
@@ -326,7 +349,8 @@ impl Metadata for Door {
         Ok(Found { version, stale: Some(Duration::ZERO) })
     }
 
-    async fn list(&self, config: &BucketConfig, listing: &Listing, _: Level) -> Result<Listed, MetadataError> {
+    async fn list(&self, config: &BucketConfig, listing: &Listing, level: Level) -> Result<Listed, MetadataError> {
+        *self.world.level.lock() = level;
         self.lets_in(&self.config(config)?, false)?;
         if self.world.deaf_listings.load(Ordering::Relaxed) {
             return Err(MetadataError::Unavailable("nobody answers".into()));

@@ -16,7 +16,7 @@ use storgo_protocol::meta::{
 use crate::caller::{Answer, Caller, now, pass};
 use crate::cluster::{Cluster, GROUPS, KEYS, START_MS, bucket, key};
 use crate::history::{Did, History, Operation, Told, Value};
-use crate::serve::{PROPOSE, READ};
+use crate::serve::{LEASE, PROPOSE, READ};
 
 /// How long a client asks for one answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -115,7 +115,8 @@ impl Client {
     async fn get(&mut self, number: u8, patience: Duration) -> Told {
         let key = key(number);
         let slot = bucket().slot(&key);
-        let Some(answer) = self.call(slot, READ, &key, now() + patience).await else { return Told::Nothing };
+        let what = if self.caller.rng.random_bool(0.5) { LEASE } else { READ };
+        let Some(answer) = self.call(slot, what, &key, now() + patience).await else { return Told::Nothing };
         let held = answer.split_at_checked(16).map(|(id, content)| {
             let value = u64::from_le_bytes(content.try_into().unwrap());
             (VersionId::from_bytes(id.try_into().unwrap()), value)

@@ -182,6 +182,10 @@ impl Clock for Skewed {
         let elapsed = self.0.load(Ordering::Relaxed);
         (START_MS + elapsed).saturating_add_signed(self.1.load(Ordering::Relaxed))
     }
+
+    fn suspended(&self) -> Option<Duration> {
+        Some(Duration::ZERO)
+    }
 }
 
 #[derive(Debug)]

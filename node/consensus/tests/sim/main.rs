@@ -112,7 +112,7 @@ mod planted {
 
     use super::{range, run};
 
-    const FAULTS: [Planted; 10] = [
+    const FAULTS: [Planted; 13] = [
         Planted::AcknowledgedBeforeSync,
         Planted::VoteNotPersisted,
         Planted::FollowerRead,
@@ -123,6 +123,9 @@ mod planted {
         Planted::ExpiryByLocalClock,
         Planted::SlotAnsweredTwice,
         Planted::WrongClockStamps,
+        Planted::LeaseOutlivesElections,
+        Planted::RestartedVoterVotes,
+        Planted::LeaseOutlivesTransfer,
     ];
 
     /// Runs seeds with one fault until it is caught. In a process of its own: some faults make openraft abort.

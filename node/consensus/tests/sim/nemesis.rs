@@ -63,6 +63,8 @@ pub struct Nemesis {
     mends: Vec<(Duration, Mend)>,
     /// Nodes that are down, and what of their disks goes before they start.
     down: BTreeMap<u64, Option<Decay>>,
+    /// How often each node stands still at this moment.
+    held: BTreeMap<u64, u32>,
     /// A disk was lost: one only, since a second one could be a majority.
     lost: bool,
 }
@@ -71,13 +73,14 @@ pub struct Nemesis {
 enum Mend {
     Start(u64),
     Links,
+    Wake(u64),
     Clock(u64),
     Conductor,
 }
 
 impl Nemesis {
     pub fn new(rng: StdRng) -> Self {
-        Self { rng, next: Duration::ZERO, mends: Vec::new(), down: BTreeMap::new(), lost: false }
+        Self { rng, next: Duration::ZERO, mends: Vec::new(), down: BTreeMap::new(), held: BTreeMap::new(), lost: false }
     }
 
     /// Does what is due at this moment; what went wrong that nobody did.
@@ -174,12 +177,14 @@ impl Nemesis {
         }
     }
 
-    /// A host stands still while time goes on: nothing comes or goes, and then all of its time is over at once.
+    /// A host stands still while time goes on: nothing comes or goes, and all of its time is over at once. Were it heard of
+    /// before the others' time is over too, its clock would have gone faster than theirs.
     fn stall(&mut self, node: u64, sim: &mut Sim<'_>, cluster: &Cluster) {
         let time = self.random_ms(100..2500);
         (0..NODES).filter(|other| *other != node).for_each(|other| sim.hold(name(node), name(other)));
         cluster.order(node, Order::Stall(time));
-        self.mends.push((sim.elapsed() + time, Mend::Links));
+        *self.held.entry(node).or_default() += 1;
+        self.mends.push((sim.elapsed() + time, Mend::Wake(node)));
     }
 
     /// A node dies, unless another one is down already.
@@ -233,17 +238,24 @@ impl Nemesis {
                 sim.bounce(name(node));
             }
             Mend::Clock(node) => cluster.machine(node).skew_ms.store(0, Ordering::Relaxed),
-            Mend::Links => links(sim),
+            Mend::Links => self.links(sim),
+            Mend::Wake(node) => {
+                self.held.entry(node).and_modify(|times| *times = times.saturating_sub(1));
+                self.links(sim);
+            }
             Mend::Conductor => sim.bounce(conductor::NAME),
         }
     }
 
     /// Mends everything, for good; but in some runs one clock stays far off.
     pub fn heal(&mut self, sim: &mut Sim<'_>, cluster: &Cluster) {
-        for (_, mend) in std::mem::take(&mut self.mends) {
+        let (wakes, mends): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.mends).into_iter().partition(|(_, mend)| matches!(mend, Mend::Wake(_)));
+        self.mends = wakes;
+        for (_, mend) in mends {
             self.mend(mend, sim, cluster);
         }
-        links(sim);
+        self.links(sim);
         for machine in &cluster.machines {
             machine.skew_ms.store(0, Ordering::Relaxed);
             let disk = machine.disk.lock().unwrap().clone();
@@ -257,13 +269,17 @@ impl Nemesis {
         }
         self.next = Duration::MAX;
     }
-}
 
-fn links(sim: &mut Sim<'_>) {
-    for (node, other) in (0..NODES).flat_map(|node| (0..node).map(move |other| (node, other))) {
-        sim.release(name(node), name(other));
-        sim.repair(name(node), name(other));
+    /// Mends the links of all that do not stand still.
+    fn links(&self, sim: &mut Sim<'_>) {
+        let awake = |node: &u64| self.held.get(node).is_none_or(|times| *times == 0);
+        for (node, other) in (0..NODES).flat_map(|node| (0..node).map(move |other| (node, other))) {
+            if awake(&node) && awake(&other) {
+                sim.release(name(node), name(other));
+                sim.repair(name(node), name(other));
+            }
+        }
+        sim.set_fail_rate(0.0);
+        sim.set_max_message_latency(Duration::from_millis(20));
     }
-    sim.set_fail_rate(0.0);
-    sim.set_max_message_latency(Duration::from_millis(20));
 }

@@ -25,6 +25,8 @@ pub const PROPOSE: u8 = 0;
 pub const READ: u8 = 1;
 pub const TARGET: u8 = 2;
 pub const SOURCE: u8 = 3;
+/// As [`READ`], by the lease of a leader.
+pub const LEASE: u8 = 4;
 
 pub const OK: u8 = 0;
 pub const FAILED: u8 = 1;
@@ -46,7 +48,8 @@ pub async fn serve(groups: Groups) -> turmoil::Result {
             let (call, what, group) = (request.get_u64_le(), request.get_u8(), GroupId::new(request.get_u64_le()));
             let answer = match what {
                 PROPOSE => propose(&groups, group, request).await,
-                READ => read(&groups, group, &request).await,
+                READ => read(&groups, group, &request, Level::Linearizable).await,
+                LEASE => read(&groups, group, &request, Level::Lease).await,
                 TARGET => target(&groups, group, request).await,
                 _ => source(&groups, group, request).await,
             };
@@ -63,9 +66,9 @@ async fn propose(groups: &Groups, group: GroupId, command: Bytes) -> Option<Byte
 }
 
 /// The version id and the content of a key: nothing if it is absent.
-async fn read(groups: &Groups, group: GroupId, key: &[u8]) -> Option<Bytes> {
+async fn read(groups: &Groups, group: GroupId, key: &[u8], level: Level) -> Option<Bytes> {
     let look = |view: &dyn machine::View| machine::get(view, bucket().bucket, key, None);
-    match groups.read(group, Level::Linearizable, WITHIN, look).await.ok()?.value {
+    match groups.read(group, level, WITHIN, look).await.ok()?.value {
         Ok(None) => Some(Bytes::from_static(&[OK])),
         Ok(Some(version)) => {
             let Body::Inline(body) = &version.body else { return None };

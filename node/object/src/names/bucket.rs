@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use storgo_protocol::cluster::Bucket as Row;
+use storgo_protocol::cluster::{Bucket as Row, Level};
 use storgo_protocol::meta::Version;
 
 use super::Names;
@@ -18,6 +18,8 @@ pub struct Bucket {
     name: Arc<str>,
     // Held only to take or replace the pointer, never across an await.
     known: Arc<Mutex<Arc<Known>>>,
+    /// How reads are answered through this handle, if not as the bucket has it.
+    level: Option<Level>,
 }
 
 impl Names {
@@ -27,7 +29,7 @@ impl Names {
     /// [`NameError::NoBucket`] if there is none, or none that the user may see.
     pub async fn bucket(&self, name: &str) -> Result<Bucket, ObjectError> {
         let known = self.read_bucket(name).await?;
-        Ok(Bucket { names: self.clone(), name: name.into(), known: Arc::new(Mutex::new(Arc::new(known))) })
+        Ok(Bucket { names: self.clone(), name: name.into(), known: Arc::new(Mutex::new(Arc::new(known))), level: None })
     }
 
     pub(super) async fn read_bucket(&self, name: &str) -> Result<Known, ObjectError> {
@@ -42,6 +44,18 @@ impl Bucket {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The same bucket, read at this level rather than as its policy has it; `None` takes that back. What is read in order
+    /// to write is read at the strongest all the same.
+    #[must_use]
+    pub fn reading_at(self, level: Option<Level>) -> Self {
+        Self { level, ..self }
+    }
+
+    /// How reads are answered unless somebody needs better.
+    pub(super) fn level(&self) -> Level {
+        self.level.unwrap_or_else(|| self.known().level())
     }
 
     /// What was last read of it.

@@ -63,20 +63,9 @@ impl Names {
         if options.inline_bytes_max as usize > INLINE_BYTES_MAX {
             return Err(invalid("bodies of more than 16 KiB cannot stand in records").into());
         }
-        match options.replication {
-            Replication::Replicated => {}
-            Replication::Local => {
-                return Err(invalid(
-                    "replication `local` is not possible yet: nothing would carry on what was not waited for",
-                )
-                .into());
-            }
-            Replication::Durable => {
-                return Err(invalid(
-                    "replication `durable` is not possible yet: groups say when most members have a write, not when all",
-                )
-                .into());
-            }
+        if options.replication == Replication::Local {
+            let reason = "replication `local` is not possible yet: nothing would carry on what was not waited for";
+            return Err(invalid(reason).into());
         }
         let row = self.new_row(name, options)?;
         match self.metadata.set_bucket(name, Some(row), None).await {

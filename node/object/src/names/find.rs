@@ -31,7 +31,7 @@ impl Bucket {
     /// # Errors
     /// [`NameError::NoKey`] if it is not there or is a marker, [`ObjectError::Corrupt`] if it is not to be believed.
     pub async fn find(&self, key: &[u8], version: Option<VersionId>) -> Result<Entry, ObjectError> {
-        self.find_at(key, version, self.known().level()).await
+        self.find_at(key, version, self.level()).await
     }
 
     pub(super) async fn find_at(

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use std::time::Duration;
 use storgo_pipeline::MemberSecret;
-use storgo_protocol::cluster::{Bucket as Row, BucketRow, Level, ReadPreference};
+use storgo_protocol::cluster::{Bucket as Row, BucketRow, Level};
 use storgo_protocol::meta::{BucketId, Stamp, Version};
 use storgo_protocol::{BucketKey, DecodeError, PeerId};
 
@@ -85,10 +84,6 @@ impl Known {
 
     /// How reads are answered unless somebody needs better.
     pub(super) fn level(&self) -> Level {
-        match self.row.read_preference {
-            ReadPreference::Linearizable => Level::Linearizable,
-            ReadPreference::Bounded(ms) => Level::Bounded(Duration::from_millis(ms.into())),
-            ReadPreference::Eventual => Level::Eventual,
-        }
+        self.row.read_preference.into()
     }
 }

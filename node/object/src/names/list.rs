@@ -61,7 +61,7 @@ impl Bucket {
         let known = self.known();
         let ListOptions { prefix, after, limit, versions } = options.clone();
         let listing = Listing { bucket: known.id(), prefix, after, limit: limit.min(LISTED_MAX), versions };
-        let listed = self.names.metadata.list(&known.row.config, &listing, known.level()).await?;
+        let listed = self.names.metadata.list(&known.row.config, &listing, self.level()).await?;
         let strange = |version: &Version| matches!(known.judge(version), Err(Distrust::Writer(_)));
         // Perhaps somebody was let in a moment ago.
         let known =

@@ -1,6 +1,7 @@
 //! One command of one request, on the bucket as it is.
 
 use bytes::Bytes;
+use storgo_protocol::cluster::Replication;
 use storgo_protocol::limits::STALE_BUCKET_TRIES;
 use storgo_protocol::meta::{Action, Command, FEATURE_LEVEL, Refused, RefusedKind, Reply, RequestId};
 
@@ -12,7 +13,7 @@ use crate::ports::MetadataError;
 
 impl Bucket {
     /// Has the group of a key agree on what `action` makes of the bucket as it is known; once more whenever the bucket was
-    /// changed meanwhile. What comes back is no refusal.
+    /// changed meanwhile. What comes back is no refusal; in a bucket that is durable, all members of the group have it then.
     pub(super) async fn agree(
         &self,
         key: &Bytes,
@@ -28,7 +29,12 @@ impl Bucket {
                     known = self.refresh().await?;
                 }
                 Reply::Refused(refused) => return Err(self.refused(key, refused)),
-                reply => return Ok(reply),
+                reply => {
+                    if known.row.replication == Replication::Durable {
+                        self.names.metadata.everywhere(&known.row.config, key).await?;
+                    }
+                    return Ok(reply);
+                }
             }
         }
         let reason = "the bucket was changed each time that it was tried".to_owned();

@@ -45,6 +45,12 @@ pub trait Metadata: Send + Sync + fmt::Debug {
     /// [`MetadataError::Unavailable`]: it may or may not be done.
     async fn write(&self, config: &BucketConfig, key: &[u8], command: &Command) -> Result<Reply, MetadataError>;
 
+    /// Returns when all members of the key's group have on their disks what was acknowledged before.
+    ///
+    /// # Errors
+    /// [`MetadataError::Unavailable`] if that did not come about in time: most have it.
+    async fn everywhere(&self, config: &BucketConfig, key: &[u8]) -> Result<(), MetadataError>;
+
     /// A version of a key, the newest if none is named; a marker too.
     ///
     /// # Errors

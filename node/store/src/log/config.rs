@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use storgo_protocol::limits::{LOG_CACHE_BYTES, LOG_SEGMENT_BYTES};
 
+use super::metrics::LogMetrics;
 use crate::NodeKey;
 
 /// How a log is kept.
@@ -18,13 +19,21 @@ pub struct LogConfig {
     pub cache_bytes: usize,
     /// What the keys of segments are sealed with.
     pub key: NodeKey,
+    /// Where it counts what it does.
+    pub metrics: LogMetrics,
 }
 
 impl LogConfig {
     /// The defaults, under this key.
     #[must_use]
-    pub const fn new(key: NodeKey) -> Self {
-        Self { segment_bytes: LOG_SEGMENT_BYTES, sync: SyncPolicy::EveryBatch, cache_bytes: LOG_CACHE_BYTES, key }
+    pub fn new(key: NodeKey) -> Self {
+        Self {
+            segment_bytes: LOG_SEGMENT_BYTES,
+            sync: SyncPolicy::EveryBatch,
+            cache_bytes: LOG_CACHE_BYTES,
+            key,
+            metrics: LogMetrics::default(),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod config;
 mod error;
 mod group;
 mod handle;
+mod metrics;
 
 mod index;
 mod queue;
@@ -41,4 +42,5 @@ pub use config::{LogConfig, SyncPolicy};
 pub use error::LogError;
 pub use group::{GroupLog, LogEntry, LogPosition, LogState, Purged};
 pub use handle::{Log, LogStatus};
+pub use metrics::LogMetrics;
 pub use open::{LogCut, LogOpening, LogSetAside};

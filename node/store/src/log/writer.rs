@@ -149,6 +149,10 @@ impl Writer {
             self.unsynced_since.get_or_insert_with(Instant::now);
         }
         self.end += self.buffer.len() as u64;
+        #[expect(clippy::cast_precision_loss, reason = "frames are far smaller than 2^53")]
+        let (count, length) = (chunk.len() as f64, self.buffer.len() as f64);
+        self.config.metrics.frame_records.observe(count);
+        self.config.metrics.frame_bytes.observe(length);
         self.shared.lock().index.wrote(self.segment.number, self.buffer.len() as u64);
         Ok(places)
     }
@@ -169,7 +173,9 @@ impl Writer {
 
     /// Makes what was written durable.
     pub(super) fn sync(&mut self) -> Result<(), Failure> {
+        let began = Instant::now();
         self.segment.file.sync().map_err(Failure::during("syncing the log"))?;
+        self.config.metrics.sync_seconds.observe(began.elapsed().as_secs_f64());
         self.unsynced_since = None;
         self.shared.lock().syncs += 1;
         Ok(())

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use storgo_protocol::cluster::{Ask, Failed, FailedKind, MemberRow, MemberState, RowKey, SlotMove, Steer, Told};
-use storgo_protocol::limits::MEMBERS_MAX;
+use storgo_protocol::limits::{MEMBERS_MAX, ROWS_CHANGED_MAX};
 use storgo_protocol::{GroupId, PeerId};
 
 use super::{Answer, Door, WITHIN, denied, failed, refused};
-use crate::cluster::{GROUP_0, change, state};
+use crate::cluster::{GROUP_0, change, conductor, plan, state};
 use crate::machine;
 
 impl Door {
@@ -62,6 +62,8 @@ impl Door {
                 self.groups.transfer(id, seat).await.map_err(failed)?;
                 Ok(Told::Done)
             }
+            Steer::PlanSeats => self.seat(0).await,
+            Steer::Rebalance => self.seat(ROWS_CHANGED_MAX).await,
             Steer::Transfer(..) => Err(refused("a transfer is asked of its group")),
             Steer::MoveSlot(slot, to) => {
                 let key = RowKey::Move(slot);
@@ -83,6 +85,25 @@ impl Door {
                 Ok(Told::Done)
             }
         }
+    }
+
+    /// Which seats are to change to spread them evenly; with `rows`, the first of them are changed.
+    async fn seat(&self, rows: usize) -> Answer {
+        let map = self.read_0(state::read_map).await?;
+        let map = map.ok_or_else(|| Failed::new(FailedKind::Busy, "the network is just beginning"))?;
+        if map.groups.values().any(|group| !group.founded) {
+            return Err(Failed::new(FailedKind::Busy, "some groups have not begun yet"));
+        }
+        let leads = || Failed::new(FailedKind::NotLeader(None), "who leads group 0 does not know yet who is there");
+        let present = self.present.known().ok_or_else(leads)?;
+        let changes = plan::seats(&map, &present, usize::MAX);
+        if rows == 0 || changes.is_empty() {
+            return Ok(Told::Seating(changes));
+        }
+        let first: BTreeMap<_, _> = changes.into_iter().take(rows).collect();
+        let rows = conductor::seating(&self.groups, &map, first.clone().into_iter().collect()).map_err(failed)?;
+        self.set_rows(rows).await?;
+        Ok(Told::Seating(first))
     }
 
     async fn set_member(&self, peer: PeerId, state: MemberState) -> Answer {

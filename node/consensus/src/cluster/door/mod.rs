@@ -17,6 +17,7 @@ use storgo_protocol::meta::{Action, BucketId, Command, RefusedKind, Reply, Slot,
 use storgo_protocol::{GroupId, InviteRole, NetworkId, PeerId};
 
 use super::client::MetadataClient;
+use super::present::Present;
 use super::sessions::Sessions;
 use super::{GROUP_0, change};
 use crate::groups::{Door as GroupsDoor, GroupError, Groups};
@@ -26,6 +27,9 @@ use crate::{machine, moves};
 /// How long one question is worked on.
 const WITHIN: Duration = Duration::from_secs(ASK_SECONDS_MAX);
 
+/// How long all members are waited for, before it is said which are behind: less than askers wait for one answer.
+const EVERYWHERE_WITHIN: Duration = Duration::from_secs(1);
+
 /// Answers at one node.
 #[derive(Debug)]
 pub(super) struct Door {
@@ -33,6 +37,7 @@ pub(super) struct Door {
     client: MetadataClient,
     network: NetworkId,
     sessions: Sessions,
+    present: Present,
 }
 
 type Answer = Result<Told, Failed>;
@@ -72,8 +77,8 @@ fn refused(reason: impl Into<String>) -> Failed {
 }
 
 impl Door {
-    pub(super) fn new(groups: Groups, client: MetadataClient, network: NetworkId) -> Self {
-        Self { groups, client, network, sessions: Sessions::default() }
+    pub(super) fn new(groups: Groups, client: MetadataClient, network: NetworkId, present: Present) -> Self {
+        Self { groups, client, network, sessions: Sessions::default(), present }
     }
 
     async fn work_on(&self, from: PeerId, group: GroupId, ask: Ask) -> Answer {
@@ -97,6 +102,7 @@ impl Door {
             Ask::Steer(steer) => self.steer(from, group, steer).await,
             Ask::SlotLook { slot, side } => self.slot_look(from, group, slot, side).await,
             Ask::Status => self.status(from, group),
+            Ask::Everywhere { bucket, key } => self.everywhere(from, group, bucket, &key).await,
         }
     }
 
@@ -158,7 +164,7 @@ impl Door {
             let expires = found.as_ref().ok().and_then(Option::as_ref).map_or(0, |version| version.expires_ms);
             (1..=self.groups.courier().now_ms()).contains(&expires)
         };
-        if level == Level::Linearizable && over(&fresh.value) {
+        if level.is_strong() && over(&fresh.value) {
             // It is told only once it is logged.
             self.propose(group, &Action::Tick, change::command(Action::Tick)).await?;
             fresh = self.groups.read(group, level, WITHIN, look).await.map_err(failed)?;
@@ -171,6 +177,19 @@ impl Door {
             Ok(version) => Told::Found(Found { version, stale: fresh.stale }),
             Err(refusal) => Told::Reply(Reply::Refused(refusal)),
         })
+    }
+
+    async fn everywhere(&self, from: PeerId, group: GroupId, bucket: BucketId, key: &[u8]) -> Answer {
+        if !self.may(from, group, bucket, true)? {
+            return Ok(Told::Reply(no_bucket()));
+        }
+        self.groups.everywhere(group, EVERYWHERE_WITHIN).await.map_err(failed)?;
+        // Behind that, so that a slot which went elsewhere is asked for there.
+        let look = |view: &dyn machine::View| machine::get(view, bucket, key, None);
+        match self.groups.read(group, Level::Linearizable, WITHIN, look).await.map_err(failed)?.value {
+            Ok(_) => Ok(Told::Done),
+            Err(refusal) => Ok(Told::Reply(Reply::Refused(refusal))),
+        }
     }
 
     async fn list(&self, from: PeerId, group: GroupId, listing: Listing, level: Level) -> Answer {

@@ -186,6 +186,7 @@ impl Rig {
             sync: SyncPolicy::EveryBatch,
             cache_bytes: 1024,
             key: NodeKey::from_bytes([3; 32]),
+            metrics: crate::log::LogMetrics::default(),
         }
     }
 
