@@ -1,5 +1,6 @@
 //! Metadata groups as real processes: they grow, lose members, move seats and slots, and forget nothing that they said.
 
+mod counting;
 mod members;
 mod steering;
 

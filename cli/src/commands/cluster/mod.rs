@@ -1,5 +1,7 @@
 //! `storgo cluster`: who keeps the names of a network, and how that stands.
 
+mod rebalance;
+
 use std::collections::BTreeMap;
 
 use clap::{Args, Subcommand};
@@ -53,6 +55,7 @@ pub(crate) enum ClusterCommand {
     Remove(MemberArgs),
     TransferLeader(TransferArgs),
     MoveSlot(MoveSlotArgs),
+    Rebalance(rebalance::RebalanceArgs),
 }
 
 /// Whom to ask.
@@ -126,6 +129,7 @@ pub(crate) async fn run(context: &Context, command: ClusterCommand) -> Result<()
         ClusterCommand::Activate(args) => steer_member(context, &args, Steer::Activate, "takes seats").await,
         ClusterCommand::Remove(args) => steer_member(context, &args, Steer::Remove, "was removed").await,
         ClusterCommand::TransferLeader(args) => transfer(context, &args).await,
+        ClusterCommand::Rebalance(args) => rebalance::run(context, &args).await,
         ClusterCommand::MoveSlot(args) => {
             let mut asked = Asked::connect(&args.node).await?;
             asked.steer(GroupId::new(0), Steer::MoveSlot(args.slot, GroupId::new(args.group))).await?;
@@ -138,17 +142,29 @@ pub(crate) async fn run(context: &Context, command: ClusterCommand) -> Result<()
 /// A node that is asked, and the map that it knows.
 struct Asked {
     node: storgo_rpc::Client,
+    me: PeerId,
     map: ClusterMap,
+}
+
+async fn map_of(node: &mut storgo_rpc::Client, me: PeerId) -> Result<ClusterMap, CliError> {
+    match node.ask(Some(me), GroupId::new(0), &Ask::Map { known: Stamp::ZERO }).await? {
+        Told::Map(Some(map)) => Ok(*map),
+        _ => Err(CliError::new(Exit::Unavailable, "this node does not know its network yet")),
+    }
 }
 
 impl Asked {
     async fn connect(node: &NodeArg) -> Result<Self, CliError> {
         let mut node = node.connect().await?;
         let me = node.status().await?.peer;
-        match node.ask(Some(me), GroupId::new(0), &Ask::Map { known: Stamp::ZERO }).await? {
-            Told::Map(Some(map)) => Ok(Self { node, map: *map }),
-            _ => Err(CliError::new(Exit::Unavailable, "this node does not know its network yet")),
-        }
+        let map = map_of(&mut node, me).await?;
+        Ok(Self { node, me, map })
+    }
+
+    /// Takes the map as the node knows it now.
+    async fn refresh(&mut self) -> Result<(), CliError> {
+        self.map = map_of(&mut self.node, self.me).await?;
+        Ok(())
     }
 
     async fn steer(&mut self, group: GroupId, steer: Steer) -> Result<(), CliError> {
