@@ -422,8 +422,9 @@ pub const RECORDS_BLOB_BYTES_MAX: usize = MIB;
 /// Requests that wait for the records' writer, whose senders wait; all that wait are committed together.
 pub const RECORDS_QUEUE_MAX: usize = 1024;
 
-/// Values of records that are kept open for each group, until the records are written again.
-pub const RECORDS_HOT_MAX: usize = 256;
+/// Values of records that are kept open for each group, until the records are written again: a group answers for a thousand
+/// slots, and each command looks at one.
+pub const RECORDS_HOT_MAX: usize = 2048;
 
 /// Bytes of such a value: longer ones are opened each time.
 pub const RECORDS_HOT_BYTES_MAX: usize = 4 * KIB;
