@@ -112,7 +112,9 @@ impl Writer {
                     Ok(()) => answers.into_iter().for_each(Answer::give),
                     Err(error) => {
                         self.shared.memory().fail(&error);
-                        answers.into_iter().for_each(|answer| answer.refuse(&error));
+                        for answer in answers {
+                            answer.refuse(&error);
+                        }
                     }
                 }
             }
