@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures::AsyncReadExt as _;
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, Stream, StreamProtocol};
-use storgo_protocol::message::{Answer, Frame, HelloAnswer, Request, SHARD_PROTOCOL};
+use storgo_protocol::message::{Answer, Frame, HelloAnswer, RAFT_PROTOCOL, Request, SHARD_PROTOCOL};
 use storgo_protocol::{Identity, NetworkId, PeerId};
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -29,8 +29,13 @@ pub struct Flooder {
 impl Flooder {
     /// Connects with the node at this address and is welcomed there.
     pub fn connect(network: &str, to: &str) -> Self {
+        Self::visit(NetworkId::from_name(network), to)
+    }
+
+    /// As [`Flooder::connect`], in a network without a name.
+    pub fn visit(network: NetworkId, to: &str) -> Self {
         let identity = Identity::from_seed(&rand::random());
-        let (me, network) = (identity.id(), NetworkId::from_name(network));
+        let me = identity.id();
         let address: Multiaddr = to.parse().expect("an address");
         let target = address.iter().find_map(|part| match part {
             Protocol::P2p(peer) => Some(peer),
@@ -63,9 +68,23 @@ impl Flooder {
         start.elapsed()
     }
 
+    /// Who it is.
+    pub fn id(&self) -> PeerId {
+        self.me
+    }
+
     /// A stream for requests.
     pub fn stream(&mut self) -> io::Result<Stream> {
-        let opened = self.swarm.control.open_stream(self.target, StreamProtocol::new(SHARD_PROTOCOL));
+        self.stream_of(SHARD_PROTOCOL)
+    }
+
+    /// A stream for frames as members of groups send them.
+    pub fn frames(&mut self) -> io::Result<Stream> {
+        self.stream_of(RAFT_PROTOCOL)
+    }
+
+    fn stream_of(&mut self, protocol: &'static str) -> io::Result<Stream> {
+        let opened = self.swarm.control.open_stream(self.target, StreamProtocol::new(protocol));
         self.runtime.block_on(async { timeout(PATIENCE, opened).await })?.map_err(io::Error::other)
     }
 

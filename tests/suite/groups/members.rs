@@ -154,16 +154,26 @@ impl Keys {
 
     /// Writes a value.
     pub async fn put(&self, key: &str, value: u64, condition: Condition) -> Wrote {
+        let command = self.command_to_put(key.as_bytes(), value, condition);
+        self.write(key, &command).await
+    }
+
+    /// What [`Keys::put`] sends.
+    pub fn command_to_put(&self, key: &[u8], value: u64, condition: Condition) -> Command {
         let sealed = [value.to_be_bytes().as_slice(), &[0; TAG_BYTES]].concat();
-        let command = command(|request| {
+        command(|request| {
             let body = InlineBody { generation: 1, salt: [7; 32], sealed: sealed.into(), unknown: bytes::Bytes::new() };
             let version = Version::new(ObjectId::from_bytes([1; 16]), request, Body::Inline(body));
             let previous = if let Condition::Version(id) = condition { Some(id) } else { None };
             let version = Version { size: 8, previous, ..version }.signed(self.config.bucket, &self.user.identity);
-            let (bucket, generation, key) = (self.config.bucket, self.config.generation, key.to_owned().into());
+            let (bucket, generation, key) = (self.config.bucket, self.config.generation, key.to_vec().into());
             Action::Put(Box::new(Put { bucket, generation, key, version, condition }))
-        });
-        self.write(key, &command).await
+        })
+    }
+
+    /// Sends a command as it is, where the key has its slot by that configuration.
+    pub async fn send(&self, config: &BucketConfig, key: &[u8], command: &Command) -> Result<Reply, MetadataError> {
+        self.metadata.write(config, key, command).await
     }
 
     pub async fn delete(&self, key: &str) -> Wrote {

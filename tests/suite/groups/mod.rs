@@ -2,6 +2,7 @@
 
 mod counting;
 mod members;
+mod nonsense;
 mod steering;
 
 mod bad;

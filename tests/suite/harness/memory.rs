@@ -25,6 +25,12 @@ pub fn peak_bytes(running: Running) -> (Output, u64) {
     (output, watch.join().expect("it only reads"))
 }
 
+/// The greatest resident size so far of a process that runs; 0 where the system does not tell.
+pub fn peak_bytes_of(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status"));
+    status.ok().and_then(|text| high_water(&text)).unwrap_or_default()
+}
+
 fn high_water(status: &str) -> Option<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.split_whitespace().next()?.parse::<u64>().ok()? * 1024)

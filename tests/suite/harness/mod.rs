@@ -17,7 +17,7 @@ pub use bytes::{KIB, MIB, assert_same};
 pub use field::Field;
 pub use home::Home;
 pub use lab::{Lab, Put};
-pub use memory::peak_bytes;
+pub use memory::{peak_bytes, peak_bytes_of};
 pub use net::{Corruption, Net, Segment, Space, Weather};
 pub use node::{Node, NodeOptions, Site};
 pub use process::{Output, Signal};
