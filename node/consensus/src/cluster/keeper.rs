@@ -340,9 +340,8 @@ impl Inner {
             return self.found(map, id, group).await;
         }
         let Some(status) = self.status(id).filter(|status| status.leader == Some(self.me())) else { return };
-        let seat = |peer: &PeerId| Some(Seat { peer: *peer, incarnation: map.member(*peer)?.incarnation });
-        let Some(wanted) = group.seats.iter().map(seat).collect::<Option<BTreeSet<Seat>>>() else { return };
-        if wanted == status.voters {
+        let Some(wanted) = wanted(map, group) else { return };
+        if wanted == status.voters && status.learners.is_empty() {
             if round.is_multiple_of(ROUNDS_A_TRANSFER) {
                 self.give_lead(map, id, &wanted).await;
             }
@@ -374,20 +373,41 @@ impl Inner {
         }
     }
 
-    /// Changes who votes: newcomers are filled first, then all change at once, by joint consensus.
+    /// Changes who votes: who followed in order to vote and is not to any more goes, newcomers are filled, then all change
+    /// at once, by joint consensus. It ends early if others are wanted meanwhile: who is to be filled may be gone.
     async fn reseat(&self, id: GroupId, status: &MemberStatus, wanted: BTreeSet<Seat>) -> Result<(), GroupError> {
         let groups = &self.config.groups;
+        for seat in status.learners.difference(&wanted) {
+            groups.drop_learner(id, *seat, STEP).await?;
+            tracing::info!(group = %id, %seat, "it is not to vote any more, and follows no longer");
+        }
+        if wanted == status.voters {
+            return Ok(());
+        }
         for seat in wanted.difference(&status.voters) {
-            groups.add_learner(id, *seat, FILL).await?;
+            tokio::select! {
+                added = groups.add_learner(id, *seat, FILL) => added?,
+                () = self.others_wanted(id, &wanted) => return Ok(()),
+            }
         }
-        if wanted.is_disjoint(&status.voters) {
-            // Somebody who stays has to take the lead over.
-            let both = wanted.iter().copied().chain([self.me()]).collect();
-            groups.set_voters(id, both, STEP).await?;
-        }
-        groups.set_voters(id, wanted.clone(), STEP).await?;
-        tracing::info!(group = %id, voters = wanted.len(), "its seats have changed");
+        // Where nobody stays who could take over, those that are to go vote once more beside those that come.
+        let all_go = wanted.is_disjoint(&status.voters);
+        let voters = if all_go { wanted.union(&status.voters).copied().collect() } else { wanted };
+        let count = voters.len();
+        groups.set_voters(id, voters, STEP).await?;
+        tracing::info!(group = %id, voters = count, "its seats have changed");
         Ok(())
+    }
+
+    /// Returns when the map wants others in a group than these.
+    async fn others_wanted(&self, id: GroupId, those: &BTreeSet<Seat>) {
+        let is_so = || {
+            let map = self.client.map()?;
+            wanted(&map, map.groups.get(&id)?).map(|now| now == *those)
+        };
+        while is_so() != Some(false) {
+            tokio::time::sleep(ROUND).await;
+        }
     }
 
     /// Begins a group with this member alone, if it is this member with this very log that is to.
@@ -473,6 +493,12 @@ impl Inner {
         }
         false
     }
+}
+
+/// Who is to vote in a group, each with the log that it has now; `None` while one of them is not known.
+fn wanted(map: &ClusterMap, group: &GroupRow) -> Option<BTreeSet<Seat>> {
+    let seat = |peer: &PeerId| Some(Seat { peer: *peer, incarnation: map.member(*peer)?.incarnation });
+    group.seats.iter().map(seat).collect()
 }
 
 /// Whose Raft messages are acted on.

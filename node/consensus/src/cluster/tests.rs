@@ -301,3 +301,31 @@ async fn a_network_has_no_more_members_and_buckets_than_it_has_room_for() {
     assert!(matches!(full, Err(MetadataError::Refused(_))), "{full:?}");
     rig.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_follows_in_order_to_vote_goes_when_it_is_not_to_vote_any_more() {
+    let rig = Rig::new().await;
+    let invite = invite(1, InviteRole::Metadata, 0);
+    let learners = || (0..=3).map(GroupId::new).map(|id| rig.cluster.groups().status(id).unwrap().learners);
+    let deadline = tokio::time::Instant::now() + LONG;
+    // Two that never answer are let in, and are to vote once they are filled.
+    for seed in [30, 31] {
+        let newcomer = rig.client(10, seed);
+        assert_eq!(rig.asks(&newcomer, &Ask::Join(Box::new(member(seed, &invite)))).await, Told::Done);
+        rig.air.clients.lock().remove(&identity(seed).id());
+    }
+    while learners().any(|learners| learners.is_empty()) {
+        assert!(tokio::time::Instant::now() < deadline, "nobody is filled");
+        tokio::task::yield_now().await;
+    }
+    // Who fills them hears at once that they are not wanted, and does not wait for them.
+    for seed in [30, 31] {
+        let drained = rig.cluster.ask(None, GROUP_0, &Ask::Steer(Steer::Drain(identity(seed).id()))).await;
+        assert_eq!(drained, Ok(Told::Done));
+    }
+    while learners().any(|learners| !learners.is_empty()) {
+        assert!(tokio::time::Instant::now() < deadline, "who is not wanted follows still");
+        tokio::task::yield_now().await;
+    }
+    rig.end().await;
+}

@@ -223,9 +223,17 @@ impl Member {
         }
     }
 
-    /// Takes a seat in as a learner, and waits until it is almost as far as the others.
+    /// Takes a seat in as a learner, and waits until it has all that is older than its seat.
     pub(crate) async fn add_learner(&self, seat: Seat) -> Result<(), MemberError> {
-        self.raft.add_learner(seat, EmptyNode::new(), true).await.map(drop).map_err(write_failed)
+        let added = self.raft.add_learner(seat, EmptyNode::new(), false).await.map_err(write_failed)?.log_id;
+        // openraft itself would wait only for those that are thousands of entries behind: in a young group not even for
+        // one that never answered, and as a voter that one could bring the group to a halt.
+        let is_over = move |metrics: &openraft::RaftMetrics<Types>| match &metrics.replication {
+            Some(replication) => replication.get(&seat).is_some_and(|matched| *matched >= Some(added)),
+            None => true,
+        };
+        let metrics = self.raft.wait(None).metrics(is_over, "a learner is filled").await.map_err(stopped)?;
+        if metrics.replication.is_some() { Ok(()) } else { Err(MemberError::NotLeader(metrics.current_leader)) }
     }
 
     /// Lets a learner go.
@@ -270,6 +278,14 @@ impl Member {
         let metrics = self.raft.metrics();
         let published = metrics.borrow_watched();
         if may_lead { lead::followed(self.me, &published, &self.handed_over) } else { None }
+    }
+
+    /// Waits until another voter leads, as far as this one knows; whether it came about within the time.
+    pub(crate) async fn is_led_by_another(&self, within: Duration) -> bool {
+        let me = self.me;
+        let another =
+            move |metrics: &openraft::RaftMetrics<Types>| metrics.current_leader.is_some_and(|leader| leader != me);
+        self.raft.wait(Some(within)).metrics(another, "another one leads").await.is_ok()
     }
 
     /// Whether this member may stand for election.
