@@ -27,6 +27,7 @@ mod error;
 mod node;
 mod supervise;
 
+mod clock;
 mod membership;
 mod metadata;
 mod metrics;

@@ -24,6 +24,7 @@ use storgo_store::log::{Log, LogConfig, LogMetrics};
 use storgo_store::records::{Records, RecordsConfig, RecordsError};
 use storgo_store::{Disk, NodeKey, OsDisk};
 
+use crate::clock;
 use crate::error::{NodeError, io_error};
 use crate::membership::Membership;
 use crate::metrics::Metrics;
@@ -56,7 +57,7 @@ impl Metadata {
         let (counts, log_counts) = (storgo_consensus::Metrics::default(), LogMetrics::default());
         let (log, records) = open(around.data, &log_counts).await?;
         let transport: Arc<dyn Transport> = Arc::new(Frames(around.mesh.clone()));
-        let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (Arc::new(SystemClock), Arc::new(OsRandom));
+        let (clock, random): (Arc<dyn Clock>, Arc<dyn Random>) = (clock::of_groups(), Arc::new(OsRandom));
         let groups = Groups::new(GroupsConfig {
             me: Seat { peer: around.peer, incarnation: log.incarnation() },
             log: log.clone(),
@@ -96,8 +97,9 @@ impl Metadata {
         &self.cluster
     }
 
-    /// Stops the groups, then what they are kept in.
+    /// Leaves the lead to others, stops the groups, then what they are kept in.
     pub(crate) async fn stop(self) -> Result<(), NodeError> {
+        self.cluster.groups().hand_over().await;
         self.cluster.stop().await;
         self.cluster.groups().stop().await;
         let records = self.records.close().await.map_err(|error| part(error.into()));
@@ -231,6 +233,10 @@ impl FrameInbox for ToGroups {
     fn receive(&self, from: PeerId, frame: Bytes) {
         self.0.receive(from, frame);
     }
+
+    fn lost(&self, from: PeerId) {
+        self.0.lost(from);
+    }
 }
 
 /// Frames to who only asks.
@@ -240,5 +246,9 @@ pub(crate) struct ToClient(pub(crate) MetadataClient);
 impl FrameInbox for ToClient {
     fn receive(&self, from: PeerId, frame: Bytes) {
         self.0.receive(from, frame);
+    }
+
+    fn lost(&self, from: PeerId) {
+        self.0.lost(from);
     }
 }

@@ -676,6 +676,9 @@ pub const PROPOSED_AT_ONCE_MAX: usize = APPLIED_AT_ONCE_MAX;
 /// Entries that are applied and committed together: few enough that those who wait for the first do not wait long.
 pub const APPLIED_AT_ONCE_MAX: usize = 256;
 
+/// Milliseconds that a node which stops waits for others to lead what it leads: some times what an election takes.
+pub const HAND_OVER_MS_MAX: u64 = 2000;
+
 /// Milliseconds before members are asked for their leader a second time: doubled with each round.
 pub const ROUTER_PAUSE_MS_MIN: u64 = 20;
 

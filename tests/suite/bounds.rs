@@ -484,6 +484,7 @@ const ROWS: &[Row] = &[
     Own("RAFT_LOG_KEPT", "how much log this side keeps"),
     Own("APPLIED_AT_ONCE_MAX", "how much this side applies at once"),
     Own("PROPOSED_AT_ONCE_MAX", "how much this side proposes at once; `a_batch_is_bounded_in_order_and_of_those_who_still_wait`"),
+    Own("HAND_OVER_MS_MAX", "how long this side waits for others before it stops"),
     Own("ROUTER_PAUSE_MS_MIN", "when this side asks again"),
     Own("ROUTER_PAUSE_MS_MAX", "when this side asks again"),
     Bound("ROUTER_FAILURES_MAX", ROUTER, PASSED_OVER, "one silence more"),

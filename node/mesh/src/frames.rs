@@ -36,6 +36,10 @@ pub trait FrameInbox: Send + Sync + fmt::Debug {
     /// Takes a frame of at most [`RAFT_FRAME_BYTES_MAX`] bytes from a peer, whose identity the connection proved. It is
     /// called for one frame of a peer after the other, and must not block.
     fn receive(&self, from: PeerId, frame: Bytes);
+
+    /// Hears that the stream on which a peer's frames came has ended, as it does with its connection: who waits for one of
+    /// them waits in vain, as a rule. It must not block.
+    fn lost(&self, from: PeerId);
 }
 
 /// The streams to those to whom frames were sent.

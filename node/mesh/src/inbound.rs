@@ -58,7 +58,11 @@ fn start(core: &Arc<Core>, peer: &Libp2pPeerId, stream: Stream, inbound: &Inboun
             match inbound {
                 Inbound::Hello => hello::answer(&core, peer, stream).await,
                 Inbound::Shard(serve) => answer_stream(&core, peer, stream, serve.as_ref()).await,
-                Inbound::Raft(inbox) => frames::receive(&core, peer, stream, inbox.as_ref()).await,
+                Inbound::Raft(inbox) => {
+                    let ended = frames::receive(&core, peer, stream, inbox.as_ref()).await;
+                    inbox.lost(peer);
+                    ended
+                }
             }
         };
         if let Some(Err(error)) = core.cancel.run_until_cancelled(serving).await {

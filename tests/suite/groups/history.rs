@@ -43,6 +43,8 @@ pub struct Counts {
     pub explained: u64,
     /// The longest time between two writes that were done.
     pub worst_gap: Duration,
+    /// The longest time that an answer took.
+    pub slowest: Duration,
     last_written: Duration,
 }
 
@@ -102,6 +104,9 @@ impl History {
         let ended = self.now();
         register.operations.lock().push(Operation { key: register.slot, did, told, began, ended });
         let mut counts = self.counts.lock();
+        if told != Told::Nothing {
+            counts.slowest = counts.slowest.max(ended.saturating_sub(began));
+        }
         match told {
             Told::Nothing => counts.unanswered += 1,
             Told::Done => {

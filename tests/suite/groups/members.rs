@@ -1,5 +1,6 @@
 //! A network of members, and users of it in this process.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -25,9 +26,7 @@ pub struct Members {
 impl Members {
     /// A network of this many members and groups, all seats taken.
     pub fn new(members: usize, groups: u32) -> Self {
-        let lab = Lab::empty();
-        let operator = lab.home("operator");
-        let mut network = Self { lab, operator };
+        let mut network = Self::empty();
         for _ in 0..members {
             network.add(groups, &[]);
         }
@@ -35,11 +34,23 @@ impl Members {
         network
     }
 
+    /// No members yet.
+    pub fn empty() -> Self {
+        let lab = Lab::empty();
+        let operator = lab.home("operator");
+        Self { lab, operator }
+    }
+
     /// Adds a member: the first one begins the network.
     pub fn add(&mut self, groups: u32, flags: &[&str]) -> usize {
+        let flags = flags.iter().map(|flag| (*flag).to_owned()).collect();
+        self.add_with(groups, NodeOptions { flags, ..NodeOptions::default() })
+    }
+
+    /// Adds a member that differs from others.
+    pub fn add_with(&mut self, groups: u32, mut options: NodeOptions) -> usize {
         // Without a name: a member's network is that of its trust root.
-        let mut options = NodeOptions { network: Some("storgo".into()), ..NodeOptions::default() };
-        options.flags.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        options.network = Some("storgo".into());
         if self.lab.nodes.is_empty() {
             let data = self.lab.path().join("n0").display().to_string();
             self.operator.run(&["network", "init", "--data", &data, "--groups", &groups.to_string()]).ok();
@@ -134,8 +145,14 @@ pub enum Wrote {
 impl Keys {
     /// A user whose home is `home`, in a bucket that is made unless it is there.
     pub async fn new(lab: &Lab, home: &str, bucket: &str) -> Self {
-        let home = UserHome::open(&lab.path().join("homes").join(home)).unwrap();
-        let via = lab.running().map(|node| node.address().parse().unwrap()).collect();
+        let via = lab.running().map(|node| node.address().to_owned()).collect();
+        Self::open(lab.path().join("homes").join(home), via, bucket.to_owned()).await
+    }
+
+    /// The same, from wherever this runs, for the user with this home.
+    pub async fn open(home: PathBuf, via: Vec<String>, bucket: String) -> Self {
+        let (home, bucket) = (UserHome::open(&home).unwrap(), bucket.as_str());
+        let via = via.iter().map(|address| address.parse().unwrap()).collect();
         let options = ClientOptions { via, ..ClientOptions::default() };
         let client = Client::connect(&home, options).await.unwrap();
         let (metadata, names, user) =
@@ -146,6 +163,11 @@ impl Keys {
         }
         let config = metadata.bucket(bucket).await.unwrap().unwrap().bucket.config;
         Self { client, metadata, user, config }
+    }
+
+    /// The group that has a key.
+    pub fn group_of(&self, key: &str) -> GroupId {
+        self.metadata.map().expect("it has asked before").group_of(self.config.slot(key.as_bytes()))
     }
 
     pub async fn close(self) {

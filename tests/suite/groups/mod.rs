@@ -10,6 +10,9 @@ mod blows;
 mod clients;
 mod damage;
 mod history;
+
+mod available;
+mod cuts;
 mod war;
 
 #[path = "../../../node/consensus/tests/sim/check.rs"]

@@ -18,7 +18,7 @@ pub use field::Field;
 pub use home::Home;
 pub use lab::{Lab, Put};
 pub use memory::{peak_bytes, peak_bytes_of};
-pub use net::{Corruption, Net, Segment, Space, Weather};
+pub use net::{Corruption, Net, Port, Segment, Space, Weather};
 pub use node::{Node, NodeOptions, Site};
 pub use process::{Output, Signal};
 pub use shards::{files_below, shard_files};

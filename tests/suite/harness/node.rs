@@ -31,6 +31,9 @@ pub struct NodeOptions {
     pub site: Option<Site>,
     /// Further flags of `node run`.
     pub flags: Vec<String>,
+    /// By how many milliseconds its clock is wrong, in a file that is read whenever it is asked: only programs with debug
+    /// assertions look.
+    pub clock: Option<PathBuf>,
 }
 
 /// A place in a network of namespaces.
@@ -55,6 +58,7 @@ pub struct Node {
     outside: PathBuf,
     args: Vec<String>,
     filter: Option<&'static str>,
+    clock: Option<PathBuf>,
     /// What the program is started by, such as a tracer that becomes it; empty for nothing.
     pub started_by: Vec<String>,
     running: Option<(Child, ChildStdin)>,
@@ -95,6 +99,7 @@ impl Node {
             outside: outside.to_owned(),
             args,
             filter: options.log,
+            clock: options.clock,
             started_by: options.site.map(|site| Space::starter(&site.space)).unwrap_or_default(),
             running: None,
         }
@@ -118,6 +123,9 @@ impl Node {
         }
         if let Some(filter) = self.filter {
             command.env("STORGO_LOG", filter);
+        }
+        if let Some(clock) = &self.clock {
+            command.env("STORGO_TEST_CLOCK", clock);
         }
         let mut child = command.spawn().expect("the program starts");
         // The node ends with this pipe, should this process be killed.

@@ -114,6 +114,11 @@ impl MetadataClient {
         self.0.courier.receive(from, frame, &Arc::new(Deaf));
     }
 
+    /// Hears that a peer's frames have come to an end: for a client that has no groups of its own.
+    pub fn lost(&self, peer: PeerId) {
+        self.0.courier.lost(peer);
+    }
+
     /// Says who may know the map: peers that are connected, say.
     pub fn start_with(&self, peers: Vec<PeerId>) {
         *self.0.start.write() = peers;

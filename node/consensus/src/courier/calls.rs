@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use storgo_protocol::GroupId;
 use storgo_protocol::raft::envelope::Body;
+use storgo_protocol::{GroupId, PeerId};
 use tokio::sync::oneshot;
 
 use super::CallError;
@@ -70,6 +70,13 @@ impl Calls {
     pub(super) fn fail(&self, call: u64, error: CallError) {
         if let Some(call) = self.0.lock().calls.remove(&call) {
             drop(call.tell.send(Err(error)));
+        }
+    }
+
+    /// Tells all who wait for this peer that it went away.
+    pub(super) fn lose(&self, peer: PeerId) {
+        for (_, call) in self.0.lock().calls.extract_if(.., |_, call| call.to.peer == peer) {
+            drop(call.tell.send(Err(CallError::Lost { peer })));
         }
     }
 }

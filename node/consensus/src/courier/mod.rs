@@ -44,6 +44,9 @@ pub(crate) enum CallError {
     /// The request did not leave, or is known not to have arrived.
     #[error("{peer} cannot be reached: {reason}")]
     Unreachable { peer: PeerId, reason: String },
+    /// It went away before it answered: it may or may not have acted.
+    #[error("{peer} went away before it answered")]
+    Lost { peer: PeerId },
     /// No answer came in time.
     #[error("{peer} did not answer within {within:?}")]
     TimedOut { peer: PeerId, within: Duration },
@@ -203,6 +206,12 @@ impl Courier {
                 self.calls.answer(envelope.call, from, group, body, envelope.clock_ms);
             }
         }
+    }
+
+    /// Hears that a peer's frames have come to an end: nobody waits for its answers any more, since who asks again asks
+    /// others.
+    pub(crate) fn lost(&self, peer: PeerId) {
+        self.calls.lose(peer);
     }
 
     fn work_on<S: Serve>(

@@ -111,6 +111,23 @@ async fn who_cannot_be_reached_is_said_so_at_once_and_who_is_silent_in_time() {
 }
 
 #[tokio::test]
+async fn who_goes_away_is_waited_for_no_longer() {
+    let (_wire, left, _right) = pair(Some(&Arc::new(Notify::new())));
+    let asked = {
+        let left = Arc::clone(&left);
+        tokio::spawn(async move { ask(&left, 2, 1, LONG).await })
+    };
+    let other = left.calls.begin(Seat::from(3), GroupId::new(1));
+    while left.calls.waiting() < 2 {
+        tokio::task::yield_now().await;
+    }
+    left.lost(Seat::from(2).peer);
+    assert!(matches!(asked.await.unwrap(), Err(CallError::Lost { .. })));
+    assert_eq!(left.calls.waiting(), 1, "of others it says nothing");
+    drop(other);
+}
+
+#[tokio::test]
 async fn who_lost_its_log_is_not_who_was_asked() {
     let (_wire, left, _right) = pair(None);
     let before = Seat { incarnation: LogIncarnation::new(77), ..Seat::from(2) };

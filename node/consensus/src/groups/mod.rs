@@ -331,7 +331,7 @@ impl Groups {
         matches!(asked, Ok(Body::Readable(_)))
     }
 
-    /// Takes a seat in as a learner; answers when it is almost as far as the others. At the leader.
+    /// Takes a seat in as a learner; answers when it has all that is older than its seat. At the leader.
     ///
     /// # Errors
     /// [`GroupError::NotLeader`], [`GroupError::Refused`], [`GroupError::TimedOut`].
@@ -420,6 +420,17 @@ impl Groups {
     /// Takes a frame from a peer, whose identity the connection proved.
     pub fn receive(&self, from: PeerId, frame: Bytes) {
         self.0.courier.receive(from, frame, &self.0);
+    }
+
+    /// Hears that a peer's frames have come to an end.
+    pub fn lost(&self, peer: PeerId) {
+        self.0.courier.lost(peer);
+    }
+
+    /// Has other voters lead whatever this node leads, and stands for no election any more: before it stops. Takes at most
+    /// [`HAND_OVER_MS_MAX`](storgo_protocol::limits::HAND_OVER_MS_MAX).
+    pub async fn hand_over(&self) {
+        tend::hand_over(self, Duration::from_millis(storgo_protocol::limits::HAND_OVER_MS_MAX)).await;
     }
 
     /// Stops all groups. Log and records stay open.

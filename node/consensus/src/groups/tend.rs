@@ -18,6 +18,9 @@ use crate::seat::Seat;
 /// How often a node whose clock is off looks whether it leads still: who was asked to take over may not have heard of it.
 const GIVE_UP_EVERY: Duration = Duration::from_millis(500);
 
+/// After what time a node that stops asks another voter to lead: the one before may not have been as far as it was.
+const HAND_OVER_AGAIN: Duration = Duration::from_millis(100);
+
 /// How often a leader looks for what expired.
 const EXPIRY_EVERY: Duration = Duration::from_secs(1);
 
@@ -88,6 +91,22 @@ async fn give_up(groups: &Groups, id: GroupId, group: &Group) {
     let Some(to) = turn.checked_rem(others.len()).and_then(|at| others.get(at)) else { return };
     if let Err(error) = group.member.transfer(*to).await {
         tracing::warn!(group = %id, %to, error = &error as &dyn std::error::Error, "no transfer");
+    }
+}
+
+/// Has others lead what this node leads, before it stops: who waits for a leader to be missed waits far longer. Returns
+/// when that is so, or after `within`.
+pub(super) async fn hand_over(groups: &Groups, within: Duration) {
+    let led = groups.all().into_iter().map(|(id, group)| async move {
+        group.member.may_lead(false);
+        let is_alone = group.member.voters().len() < 2;
+        while group.member.is_leader() && !is_alone {
+            give_up(groups, id, &group).await;
+            group.member.is_led_by_another(HAND_OVER_AGAIN).await;
+        }
+    });
+    if tokio::time::timeout(within, futures::future::join_all(led)).await.is_err() {
+        tracing::warn!(?within, "nobody takes over some of the groups that this node leads");
     }
 }
 

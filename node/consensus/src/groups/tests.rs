@@ -16,6 +16,9 @@ use storgo_store::{NodeKey, OsDisk};
 use super::*;
 use crate::TransportError;
 
+mod isolated;
+mod leaving;
+
 const GROUP: GroupId = GroupId::new(5);
 const LONG: Duration = Duration::from_secs(30);
 
@@ -24,6 +27,10 @@ const LONG: Duration = Duration::from_secs(30);
 struct Air {
     nodes: Mutex<BTreeMap<PeerId, Groups>>,
     cut: Mutex<BTreeSet<PeerId>>,
+    /// Ways that are cut, each from a peer to another one.
+    cut_ways: Mutex<BTreeSet<(PeerId, PeerId)>>,
+    /// What was to go on those.
+    lost: Mutex<Vec<Body>>,
 }
 
 #[derive(Debug)]
@@ -33,6 +40,11 @@ struct End(PeerId, Arc<Air>);
 impl Transport for End {
     async fn send(&self, to: PeerId, frame: Bytes) -> Result<(), TransportError> {
         let cut = self.1.cut.lock().iter().any(|peer| *peer == to || *peer == self.0);
+        if self.1.cut_ways.lock().contains(&(self.0, to)) {
+            let envelopes = storgo_protocol::raft::Frame::read(frame).unwrap().envelopes;
+            self.1.lost.lock().extend(envelopes.into_iter().filter_map(|envelope| envelope.body));
+            return Ok(());
+        }
         let node = self.1.nodes.lock().get(&to).cloned();
         match node {
             Some(node) if !cut => {

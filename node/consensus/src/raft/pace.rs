@@ -19,7 +19,8 @@ pub struct Elections {
 
 impl Default for Elections {
     fn default() -> Self {
-        // Another one leads some 0.7 s after a leader died; three signs of life may be lost.
+        // Nobody stands for election before the longest of these and one of its own are over: somewhat more than two thirds
+        // of a second, so that writes go on within one.
         let [heartbeat, timeout_min, timeout_max] = [200, 250, 450].map(Duration::from_millis);
         Self { heartbeat, timeout_min, timeout_max }
     }

@@ -1,9 +1,13 @@
 //! A network namespace, and commands inside it.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use tokio::runtime::{Builder, Runtime};
 
 use super::super::wait::until;
 
@@ -56,6 +60,21 @@ impl Space {
     /// The words before a command that is to run inside the namespace at `path`.
     pub fn starter(path: &Path) -> Vec<String> {
         ["nsenter".to_owned(), format!("--net={}", path.display()), "--".to_owned()].into()
+    }
+
+    /// A runtime whose threads are inside: what its tasks ask is asked from here. What is run by `block_on` is not.
+    ///
+    /// # Panics
+    /// If the machine refuses.
+    pub fn runtime(&self) -> Runtime {
+        let path = self.path.clone();
+        let enter = move || {
+            let space = File::open(&path).expect("the namespace is there");
+            let moved = move_into_link_name_space(space.as_fd(), Some(LinkNameSpaceType::Network));
+            moved.expect("a thread may enter it");
+        };
+        let mut threads = Builder::new_multi_thread();
+        threads.worker_threads(1).on_thread_start(enter).enable_all().build().expect("a runtime")
     }
 
     /// Runs a command inside; it must succeed.

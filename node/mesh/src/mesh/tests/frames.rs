@@ -8,20 +8,32 @@ use super::*;
 use crate::frame_io::write_frame;
 use crate::{FrameInbox, pool};
 
-/// Hands frames on.
+/// Hands frames on, and says whose stream has ended.
 #[derive(Debug)]
-struct Inbox(mpsc::Sender<(PeerId, Bytes)>);
+struct Inbox {
+    frames: mpsc::Sender<(PeerId, Bytes)>,
+    ended: mpsc::Sender<PeerId>,
+}
 
 impl FrameInbox for Inbox {
     fn receive(&self, from: PeerId, frame: Bytes) {
-        self.0.try_send((from, frame)).unwrap();
+        self.frames.try_send((from, frame)).unwrap();
+    }
+
+    fn lost(&self, from: PeerId) {
+        // Most tests do not listen.
+        drop(self.ended.try_send(from));
     }
 }
 
 fn inbox(mesh: &Mesh) -> mpsc::Receiver<(PeerId, Bytes)> {
-    let (sender, frames) = mpsc::channel(2000);
-    mesh.take_frames(Arc::new(Inbox(sender))).unwrap();
-    frames
+    inbox_and_ends(mesh).0
+}
+
+fn inbox_and_ends(mesh: &Mesh) -> (mpsc::Receiver<(PeerId, Bytes)>, mpsc::Receiver<PeerId>) {
+    let ((sender, frames), (ended, ends)) = (mpsc::channel(2000), mpsc::channel(1));
+    mesh.take_frames(Arc::new(Inbox { frames: sender, ended })).unwrap();
+    (frames, ends)
 }
 
 async fn next(frames: &mut mpsc::Receiver<(PeerId, Bytes)>) -> (PeerId, Bytes) {
@@ -66,6 +78,21 @@ async fn a_stream_that_was_closed_meanwhile_costs_no_frame() {
     client.core.sweep_pools(far);
     client.send_frame(node.me(), Bytes::from_static(b"two")).await.unwrap();
     assert_eq!(next(&mut frames).await.1, b"two".as_slice());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_the_frames_of_a_peer_hears_that_it_is_gone() {
+    let network = network();
+    let node = node(network, &[]).await;
+    let client = client(Some(network), &node.listen_addresses()).await;
+    let (mut frames, mut ends) = inbox_and_ends(&node);
+    assert_eq!(client.answering(1).await.len(), 1);
+    client.send_frame(node.me(), Bytes::from_static(b"one")).await.unwrap();
+    assert_eq!(next(&mut frames).await.1, b"one".as_slice());
+    assert!(ends.try_recv().is_err(), "it is there still");
+    let me = client.me();
+    client.shutdown().await;
+    assert_eq!(timeout(DEADLINE, ends.recv()).await.unwrap(), Some(me));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
