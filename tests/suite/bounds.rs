@@ -483,7 +483,10 @@ const ROWS: &[Row] = &[
     Own("RAFT_SNAPSHOT_EVERY", "how often this side makes a snapshot"),
     Own("RAFT_LOG_KEPT", "how much log this side keeps"),
     Own("APPLIED_AT_ONCE_MAX", "how much this side applies at once"),
-    Own("PROPOSED_AT_ONCE_MAX", "how much this side proposes at once; `a_batch_is_bounded_in_order_and_of_those_who_still_wait`"),
+    Own(
+        "PROPOSED_AT_ONCE_MAX",
+        "how much this side proposes at once; `a_batch_is_bounded_in_order_and_of_those_who_still_wait`",
+    ),
     Own("HAND_OVER_MS_MAX", "how long this side waits for others before it stops"),
     Own("ROUTER_PAUSE_MS_MIN", "when this side asks again"),
     Own("ROUTER_PAUSE_MS_MAX", "when this side asks again"),

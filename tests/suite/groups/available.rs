@@ -47,7 +47,8 @@ fn leader(network: &Members, group: u64) -> usize {
 
 /// Kills the leader of a group while clients write to it: how long it takes until a write that began afterwards is done.
 fn fail_over(network: &mut Members, runtime: &Runtime, keys: &Arc<Keys>, group: u64) -> Duration {
-    let key = (0..).map(|n| format!("key-{n}")).find(|key| keys.group_of(key).as_u64() == group).expect("a key");
+    let key =
+        (0..u16::MAX).map(|n| format!("key-{n}")).find(|key| keys.group_of(key).as_u64() == group).expect("a key");
     let (over, written) = (Arc::new(AtomicBool::new(false)), Arc::new(Mutex::new(0_u64)));
     let load: Vec<_> = (0..CLIENTS)
         .map(|number| {

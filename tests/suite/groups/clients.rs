@@ -108,7 +108,7 @@ impl Clients {
 }
 
 async fn act(history: &History, keys: &Keys, rng: &mut StdRng) {
-    let register = history.register(rng.random_range(0..history.slots()));
+    let register = history.register(rng.random_range(0..History::SLOTS));
     let (name, began) = (register.name.as_str(), history.now());
     let (did, told) = match rng.random_range(0..10) {
         0..4 => match keys.get(name, Level::Linearizable).await {

@@ -103,15 +103,21 @@ fn strike(sides: &Sides, rng: &mut StdRng, kind: usize) -> &'static str {
     let others = [(one + 1) % SIDES, (one + 2) % SIDES];
     match kind {
         0 => {
-            others.iter().for_each(|other| sides.part(one, *other));
+            for other in &others {
+                sides.part(one, *other);
+            }
             "one side was cut off"
         }
         1 => {
-            others.iter().for_each(|other| sides.cut(*other, one));
+            for other in &others {
+                sides.cut(*other, one);
+            }
             "one side heard nothing"
         }
         2 => {
-            others.iter().for_each(|other| sides.cut(one, *other));
+            for other in &others {
+                sides.cut(one, *other);
+            }
             "one side was not heard"
         }
         3 => {
@@ -140,7 +146,9 @@ fn strike(sides: &Sides, rng: &mut StdRng, kind: usize) -> &'static str {
         }
         _ => {
             sides.set_clock(one, rng.random_range(-450..450));
-            others.iter().for_each(|other| sides.part(one, *other));
+            for other in &others {
+                sides.part(one, *other);
+            }
             "one side was cut off, and its clock a little wrong"
         }
     }

@@ -47,7 +47,7 @@ fn frames(bytes: &[u8]) -> Vec<Range<usize>> {
     let (mut frames, mut at) = (Vec::new(), LogSegmentHead::BYTES);
     while let Some(head) = bytes.get(at..at + LogFrameHead::BYTES).and_then(|head| LogFrameHead::decode(head).ok()) {
         let end = at + usize::try_from(head.frame_bytes()).unwrap();
-        if !bytes.get(at..end).is_some_and(|frame| LogFrame::decode(frame).is_ok()) {
+        if bytes.get(at..end).is_none_or(|frame| LogFrame::decode(frame).is_err()) {
             break;
         }
         frames.push(at..end);

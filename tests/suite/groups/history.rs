@@ -61,6 +61,9 @@ pub struct History {
 }
 
 impl History {
+    /// How many keys there are at a time.
+    pub const SLOTS: u8 = SLOTS;
+
     pub fn new() -> Self {
         let names = AtomicU64::new(u64::from(SLOTS));
         let register = |slot| Mutex::new(Arc::new(Register::new(slot, slot.into())));
@@ -72,11 +75,6 @@ impl History {
             values: AtomicU64::default(),
             names,
         }
-    }
-
-    /// How many keys there are at a time.
-    pub const fn slots(&self) -> u8 {
-        SLOTS
     }
 
     /// The time since the beginning.

@@ -15,7 +15,7 @@ use crate::planted::{Planted, is_planted};
 const FORGETS_EVERY: u64 = 16;
 
 /// So many of them it removes: twice as many as were added meanwhile, so that they go away.
-const FORGOTTEN_AT_ONCE: usize = 2 * FORGETS_EVERY as usize;
+const FORGOTTEN_AT_ONCE: usize = 32;
 
 impl Step<'_> {
     /// The answer that this request got before, if it did.

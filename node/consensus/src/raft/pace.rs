@@ -21,22 +21,23 @@ impl Default for Elections {
     fn default() -> Self {
         // Nobody stands for election before the longest of these and one of its own are over: somewhat more than two thirds
         // of a second, so that writes go on within one.
-        let [heartbeat, timeout_min, timeout_max] = [200, 250, 450].map(Duration::from_millis);
-        Self { heartbeat, timeout_min, timeout_max }
+        let [heartbeat, timeout_max, timeout_min] = [150, 450, 300].map(Duration::from_millis);
+        Self { heartbeat, timeout_max, timeout_min }
     }
 }
 
 impl Elections {
     /// For how long a leader that most members acknowledged may take it that nobody else leads, from the moment at which it
     /// asked them. Whoever acknowledged grants no vote for `timeout_max`, and for [`Elections::refrain`] after it starts
-    /// again; this is a quarter shorter than the shorter of the two, so that clocks may run apart by that much.
+    /// again; this is a quarter shorter than the shorter of the two, so that clocks may run apart by that much. It is longer
+    /// than the time between two signs of life, so that who is followed has one.
     #[must_use]
     pub fn lease(&self) -> Duration {
         self.refrain() * 3 / 4
     }
 
     /// For how long a voter that starts on what is kept of it grants no vote: it does not know whom it acknowledged just
-    /// before, and nobody that started with it stands for election sooner.
+    /// before, and nobody that started with it stands for election sooner: not even itself.
     #[must_use]
     pub fn refrain(&self) -> Duration {
         self.timeout_min
