@@ -158,7 +158,8 @@ impl Keys {
         let (metadata, names, user) =
             (client.metadata().await.unwrap(), client.names().await.unwrap(), home.user().unwrap());
         if metadata.bucket(bucket).await.unwrap().is_none() {
-            let rule = KeyRule::Flat { spread: 64 };
+            // In all groups.
+            let rule = KeyRule::Flat { spread: 16_384 };
             names.create_bucket(bucket, &BucketOptions { rule, ..BucketOptions::default() }).await.unwrap();
         }
         let config = metadata.bucket(bucket).await.unwrap().unwrap().bucket.config;
