@@ -56,7 +56,11 @@ pub(super) async fn run(context: &Context, args: &RebalanceArgs) -> Result<(), C
             state.asked = Some(Instant::now());
             let moves = Moves::found(&mut asked, Steer::Rebalance).await?;
             for (group, (_, to)) in &moves.leads {
-                asked.steer(*group, Steer::Transfer(*group, *to)).await?;
+                if let Err(error) = asked.steer(*group, Steer::Transfer(*group, *to)).await {
+                    // It is asked again.
+                    let why = error.lines().join(": ");
+                    context.output.say(&format!("group {group} keeps its leader for now: {why}"))?;
+                }
             }
         }
         asked.refresh().await?;
