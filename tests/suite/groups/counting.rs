@@ -53,14 +53,13 @@ fn reads_are_counted_by_level_and_whatever_else_goes_on_in_groups() {
     (0..4).for_each(|_| get(Level::Bounded(Duration::from_mins(1))));
     (0..2).for_each(|value| put("other", value));
     let [linearizable, lease, bounded] = [0, 1, 2].map(|at: usize| served(levels[at]) - before[at]);
-    // Members read group 0 themselves, but at no weaker level.
-    assert!(linearizable >= 3, "{linearizable}");
-    assert_eq!((lease, bounded), (5, 4));
+    // Members read group 0 themselves, but at no weaker level; whoever is slow to answer is asked beside another one.
+    assert!(linearizable >= 3 && lease >= 5 && bounded >= 4, "{linearizable} {lease} {bounded}");
     assert!(leases(&network) > l, "no lease held, though nothing was in its way");
     assert!(proposals(&network) >= p + 2);
     assert!(syncs(&network) >= s + 2 && appends(&network) > a);
-    assert_eq!(counted(&network, "storgo_groups_led "), 3);
-    assert_eq!(counted(&network, "storgo_clock_off "), 0);
+    assert_eq!(counted(&network, "storgo_groups_led"), 3);
+    assert_eq!(counted(&network, "storgo_clock_off"), 0);
     assert_eq!(counted(&network, "storgo_group_read_seconds_count{level=\"lease\"}"), served("lease"));
     runtime.block_on(keys.close());
 
@@ -96,10 +95,12 @@ fn rebalancing_by_hand_says_what_it_moves_and_leaves_nothing_to_move() {
     // A newcomer takes its share, and then nothing is left to do.
     network.add(3, &[]);
     until("the newcomer is known", || (network.ask(&["cluster", "nodes"]).as_array()?.len() == 4).then_some(()));
-    network.ask(&["cluster", "rebalance"]);
-    let seats = network.ask(&["cluster", "nodes"]);
-    let seats: Vec<u64> = seats.as_array().unwrap().iter().map(|row| row["seats"].as_u64().unwrap()).collect();
-    assert_eq!(seats, [3, 3, 3, 3]);
+    until("the newcomer has its share", || {
+        // It counts from when it answered who conducts.
+        network.ask(&["cluster", "rebalance"]);
+        let seats = network.ask(&["cluster", "nodes"]);
+        seats.as_array()?.iter().all(|row| row["seats"] == 3).then_some(())
+    });
     network.settled();
 }
 

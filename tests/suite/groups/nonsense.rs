@@ -46,8 +46,10 @@ fn a_command_that_makes_no_sense_gets_its_reason_and_nothing_is_lost() {
     let send = |config: &BucketConfig, how: &dyn Fn(&mut Command)| {
         let mut command = keys.command_to_put(b"x", 2, Condition::Always);
         how(&mut command);
-        let began = Instant::now();
-        let reply = runtime.block_on(keys.send(config, b"x", &command));
+        let Action::Put(put) = &command.action else { panic!("{command:?}") };
+        // To the group of the key that it has now.
+        let (key, began) = (put.key.clone(), Instant::now());
+        let reply = runtime.block_on(keys.send(config, &key, &command));
         assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
         reply
     };

@@ -225,10 +225,11 @@ impl MetadataClient {
                 Level::Bounded(_) | Level::Eventual => self.ask_any(&map, group, ask, turn).await,
             };
             if let Err(error @ MetadataError::Unavailable(_)) = told {
-                // Members may have moved, or others have come in their place.
-                if left <= TURN {
+                // A short turn would only hide what this one met.
+                if deadline.saturating_duration_since(Instant::now()) <= TURN / 2 {
                     return Err(error);
                 }
+                // Members may have moved, or others have come in their place.
                 map = self.refresh().await.unwrap_or(map);
                 continue;
             }

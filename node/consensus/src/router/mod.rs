@@ -159,7 +159,10 @@ impl<A: Ask> Router<A> {
                         {
                             hint = Some(*leader);
                         }
-                        last = Some(error);
+                        // Who says why it cannot says more than others.
+                        if !matches!(last, Some(AskError::Busy { .. })) || matches!(error, AskError::Busy { .. }) {
+                            last = Some(error);
+                        }
                     }
                 }
             }
