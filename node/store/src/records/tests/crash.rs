@@ -90,7 +90,7 @@ fn a_failing_or_full_disk_is_told_and_loses_nothing() {
     run(async {
         let (mut faults, mut told) = (0, 0);
         for fault in [Fault::InputOutput, Fault::Full] {
-            for call in (1..).step_by(3) {
+            for call in (1..).step_by(2) {
                 let mut rig = Rig::new(call);
                 rig.disk.plan(call, fault);
                 let mut rng = StdRng::seed_from_u64(1);

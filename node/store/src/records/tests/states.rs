@@ -12,7 +12,7 @@ use storgo_protocol::limits::{
 };
 use storgo_protocol::{GroupId, SnapshotPage};
 
-use super::rig::{FILE, Rig, run};
+use super::rig::{FILE, Op, Rig, ask, run};
 use crate::NodeKey;
 use crate::disk::sim::Fault;
 use crate::records::{Applied, Export, GroupRecords, RecordsConfig, RecordsError, View, WriteBatch};
@@ -321,7 +321,9 @@ fn memory_is_what_it_was_told_and_values_are_sealed() {
         let (records, _) = rig.open().unwrap();
         let group = records.group(GroupId::new(1));
         let secret = "a secret that nobody should find on the disk";
-        group.commit(puts([("k".to_owned(), secret.as_bytes().to_vec())]), at(1)).await.unwrap();
+        let first = Op::Commit(group.id(), puts([("k".to_owned(), secret.as_bytes().to_vec())]), at(1));
+        rig.history.push(first.clone());
+        ask(&records, first).await.unwrap();
         rig.play(&records, 10, &mut StdRng::seed_from_u64(1)).await.unwrap_or_default();
         records.close().await.unwrap();
         let content = rig.disk.contents(Path::new(FILE)).unwrap();
