@@ -149,8 +149,11 @@ impl Moves {
             return "seats and leads are even: nothing moves".to_owned();
         }
         let short = |peers: &[PeerId]| {
-            let short = |peer: &PeerId| last(&peer.to_string());
-            if peers.is_empty() { "-".to_owned() } else { peers.iter().map(short).collect::<Vec<_>>().join(" ") }
+            if peers.is_empty() {
+                "-".to_owned()
+            } else {
+                peers.iter().map(PeerId::short).collect::<Vec<_>>().join(" ")
+            }
         };
         let line = |[group, what, from, to]: [&str; 4]| format!("{group:>5}  {what:<5}  {from:<17}  {to}");
         let mut lines = vec![line(["GROUP", "WHAT", "FROM", "TO"])];
@@ -160,11 +163,6 @@ impl Moves {
         lines.extend(leads.map(|(id, (from, to))| line([&id.to_string(), "lead", &short(&[*from]), &short(&[*to])])));
         lines.join("\n")
     }
-}
-
-/// As much of a peer's id as people compare.
-fn last(peer: &str) -> String {
-    peer.get(peer.len().saturating_sub(8)..).unwrap_or_default().to_owned()
 }
 
 #[derive(Debug, Serialize)]

@@ -219,11 +219,7 @@ impl MetadataClient {
         loop {
             let group = map.group_of(config.slot(key));
             let left = deadline.saturating_duration_since(Instant::now());
-            let turn = left.min(TURN);
-            let told = match level {
-                Level::Linearizable | Level::Lease => self.ask(group, ask, turn).await.map_err(unavailable),
-                Level::Bounded(_) | Level::Eventual => self.ask_any(&map, group, ask, turn).await,
-            };
+            let told = self.ask_at(level, &map, group, ask, left.min(TURN)).await;
             if let Err(error @ MetadataError::Unavailable(_)) = told {
                 // A short turn would only hide what this one met.
                 if deadline.saturating_duration_since(Instant::now()) <= TURN / 2 {
@@ -251,6 +247,22 @@ impl MetadataClient {
             }
             tokio::time::sleep(self.jittered(pause_ms)).await;
             pause_ms = (pause_ms * 2).min(ROUTER_PAUSE_MS_MAX);
+        }
+    }
+
+    /// Who may answer at this level: the leader of a group, or any member of it.
+    async fn ask_at(
+        &self,
+        level: Level,
+        map: &ClusterMap,
+        group: GroupId,
+        ask: &Ask,
+        within: Duration,
+    ) -> Result<Told, MetadataError> {
+        if level.is_strong() {
+            self.ask(group, ask, within).await.map_err(unavailable)
+        } else {
+            self.ask_any(map, group, ask, within).await
         }
     }
 
@@ -300,11 +312,7 @@ impl MetadataClient {
         let groups: BTreeSet<GroupId> = slots.iter().map(|slot| map.group_of(*slot)).collect();
         let ask = Ask::List { listing: listing.clone(), level };
         let pages = groups.iter().map(|group| async {
-            let told = match level {
-                Level::Linearizable | Level::Lease => self.ask(*group, &ask, WITHIN).await.map_err(unavailable),
-                Level::Bounded(_) | Level::Eventual => self.ask_any(&map, *group, &ask, WITHIN).await,
-            };
-            match told? {
+            match self.ask_at(level, &map, *group, &ask, WITHIN).await? {
                 Told::Listed(page) => Ok(Some(page)),
                 Told::Reply(Reply::Refused(refusal)) if refusal.kind == RefusedKind::NoBucket => {
                     self.spread(config).await.map(|()| None)

@@ -98,11 +98,11 @@ async fn seat(inner: &Inner, map: &ClusterMap, present: &BTreeSet<PeerId>) -> Re
         return Ok(());
     }
     let changes = plan::seats(map, present, plan::MOVES_FOR_BALANCE);
-    let changes: Vec<_> = changes.into_iter().take(ROWS_CHANGED_MAX).collect();
+    let changes: BTreeMap<_, _> = changes.into_iter().take(ROWS_CHANGED_MAX).collect();
     if changes.is_empty() {
         return Ok(());
     }
-    let rows = seating(&inner.config.groups, map, changes).map_err(|error| error.to_string())?;
+    let rows = seating(&inner.config.groups, map, &changes).map_err(|error| error.to_string())?;
     set_rows(inner, rows).await
 }
 
@@ -110,14 +110,14 @@ async fn seat(inner: &Inner, map: &ClusterMap, present: &BTreeSet<PeerId>) -> Re
 pub(super) fn seating(
     groups: &Groups,
     map: &ClusterMap,
-    changes: Vec<(GroupId, Vec<PeerId>)>,
+    changes: &BTreeMap<GroupId, Vec<PeerId>>,
 ) -> Result<Vec<RowChange>, GroupError> {
     let mut rows = Vec::new();
     for (id, seats) in changes {
-        let key = RowKey::Group(id);
+        let key = RowKey::Group(*id);
         let revision = groups.look(GROUP_0, |view| state::revision(view, &key))?;
-        let Some(group) = map.groups.get(&id) else { continue };
-        let row = GroupRow { seats, ..group.clone() };
+        let Some(group) = map.groups.get(id) else { continue };
+        let row = GroupRow { seats: seats.clone(), ..group.clone() };
         rows.push(change::row(&key, revision, Some(row.encode())));
     }
     Ok(rows)

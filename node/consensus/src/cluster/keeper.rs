@@ -27,19 +27,13 @@ use crate::seat::Seat;
 use crate::transport::Transport;
 
 /// How often a member looks at the map.
-const ROUND: Duration = Duration::from_millis(500);
+pub(super) const ROUND: Duration = Duration::from_millis(500);
 
 /// How often a member that has no seat in group 0 asks for the map.
 const ROUNDS_A_REFRESH: u64 = 4;
 
-/// How often who leads out of its turn gives the lead to others.
-const ROUNDS_A_TRANSFER: u64 = 20;
-
 /// How long one step of a round may take.
-const STEP: Duration = Duration::from_secs(5);
-
-/// How long it may take until a new seat has the state of its group.
-const FILL: Duration = Duration::from_mins(10);
+pub(super) const STEP: Duration = Duration::from_secs(5);
 
 /// What a member of a network is made of.
 pub struct ClusterConfig {
@@ -91,7 +85,7 @@ pub(super) struct Inner {
     pub(super) config: ClusterConfig,
     pub(super) client: MetadataClient,
     /// Groups whose seats are being changed.
-    changing: Mutex<BTreeSet<GroupId>>,
+    pub(super) changing: Mutex<BTreeSet<GroupId>>,
     /// Group 0's last stamp when its rows were read here.
     own_read: Mutex<Stamp>,
     pub(super) present: Present,
@@ -170,7 +164,7 @@ impl Cluster {
 }
 
 impl Inner {
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+    pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
         self.tasks.spawn(async move { stop.run_until_cancelled_owned(task).await });
     }
@@ -331,83 +325,13 @@ impl Inner {
         }
     }
 
-    /// Opens a group in which this member is to sit, begins it if that is its part, and sees to its seats if it leads.
+    /// Opens a group in which this member sits or is to sit, and begins it if that is its part; if it leads, sees to the
+    /// seats.
     async fn attend(self: &Arc<Self>, map: &Arc<ClusterMap>, id: GroupId, group: &GroupRow, round: u64) {
         if let Err(error) = self.config.groups.open(id).await {
             return tracing::error!(group = %id, error = &error as &dyn std::error::Error, "a group cannot be opened");
         }
-        if !group.founded {
-            return self.found(map, id, group).await;
-        }
-        let Some(status) = self.status(id).filter(|status| status.leader == Some(self.me())) else { return };
-        let Some(wanted) = wanted(map, group) else { return };
-        if wanted == status.voters && status.learners.is_empty() {
-            if round.is_multiple_of(ROUNDS_A_TRANSFER) {
-                self.give_lead(map, id, &wanted).await;
-            }
-            return;
-        }
-        if !self.changing.lock().insert(id) {
-            return;
-        }
-        let inner = Arc::clone(self);
-        self.spawn(async move {
-            if let Err(error) = inner.reseat(id, &status, wanted).await {
-                tracing::info!(group = %id, error = &error as &dyn std::error::Error, "its seats do not change yet");
-            }
-            inner.changing.lock().remove(&id);
-        });
-    }
-
-    /// Gives the lead to the one among the voters whose turn it is in this group, if it answers: leaders do the most.
-    async fn give_lead(&self, map: &ClusterMap, id: GroupId, voters: &BTreeSet<Seat>) {
-        let preferred = map.leader_in_turn(id).filter(|peer| *peer != self.me().peer);
-        let Some(seat) = preferred.and_then(|peer| voters.iter().find(|seat| seat.peer == peer)) else { return };
-        match self.client.ask_one(seat.peer, id, &Ask::Status, STEP / 5).await {
-            // Who starts only now has to catch up first.
-            Ok(Told::Status(theirs)) if theirs.leader == Some(self.me().peer) => {}
-            _ => return,
-        }
-        if let Err(error) = self.config.groups.transfer(id, *seat).await {
-            tracing::debug!(group = %id, error = &error as &dyn std::error::Error, "the lead stays here");
-        }
-    }
-
-    /// Changes who votes: who followed in order to vote and is not to any more goes, newcomers are filled, then all change
-    /// at once, by joint consensus. It ends early if others are wanted meanwhile: who is to be filled may be gone.
-    async fn reseat(&self, id: GroupId, status: &MemberStatus, wanted: BTreeSet<Seat>) -> Result<(), GroupError> {
-        let groups = &self.config.groups;
-        for seat in status.learners.difference(&wanted) {
-            groups.drop_learner(id, *seat, STEP).await?;
-            tracing::info!(group = %id, %seat, "it is not to vote any more, and follows no longer");
-        }
-        if wanted == status.voters {
-            return Ok(());
-        }
-        for seat in wanted.difference(&status.voters) {
-            tokio::select! {
-                added = groups.add_learner(id, *seat, FILL) => added?,
-                () = self.others_wanted(id, &wanted) => return Ok(()),
-            }
-        }
-        // Where nobody stays who could take over, those that are to go vote once more beside those that come.
-        let all_go = wanted.is_disjoint(&status.voters);
-        let voters = if all_go { wanted.union(&status.voters).copied().collect() } else { wanted };
-        let count = voters.len();
-        groups.set_voters(id, voters, STEP).await?;
-        tracing::info!(group = %id, voters = count, "its seats have changed");
-        Ok(())
-    }
-
-    /// Returns when the map wants others in a group than these.
-    async fn others_wanted(&self, id: GroupId, those: &BTreeSet<Seat>) {
-        let is_so = || {
-            let map = self.client.map()?;
-            wanted(&map, map.groups.get(&id)?).map(|now| now == *those)
-        };
-        while is_so() != Some(false) {
-            tokio::time::sleep(ROUND).await;
-        }
+        if group.founded { self.see_to_seats(map, id, group, round).await } else { self.found(map, id, group).await }
     }
 
     /// Begins a group with this member alone, if it is this member with this very log that is to.
@@ -446,59 +370,6 @@ impl Inner {
             tracing::warn!(group = %id, error = &error as &dyn std::error::Error, "that a group has begun was not noted");
         }
     }
-
-    /// Forgets a group, once its leader says that this member has no seat there any more.
-    ///
-    /// What a member promised in the name of its seat must not be forgotten while somebody counts on it. So this one stops
-    /// first, and then asks: whoever takes it in again afterwards begins with nothing. And who answers has to lead while it
-    /// does: a leader that was deposed knows of old seats only.
-    async fn leave(&self, map: &ClusterMap, id: GroupId) {
-        let groups = &self.config.groups;
-        if !self.is_left(map, id).await {
-            return;
-        }
-        groups.close(id).await;
-        let left = if self.is_left(map, id).await { groups.forget(id).await.map(|()| true) } else { Ok(false) };
-        match left {
-            Ok(true) => tracing::info!(group = %id, "this member has left the group"),
-            Ok(false) => {
-                if let Err(error) = groups.open(id).await {
-                    tracing::error!(group = %id, error = &error as &dyn std::error::Error, "a group cannot be opened");
-                }
-            }
-            Err(error) => {
-                tracing::warn!(group = %id, error = &error as &dyn std::error::Error, "a group is not forgotten");
-            }
-        }
-    }
-
-    /// Whether the leader of a group says that this member has no seat in it, and leads while it says so.
-    async fn is_left(&self, map: &ClusterMap, id: GroupId) -> bool {
-        let me = self.me().peer;
-        let says = async |seat: Seat| match self.client.ask_one(seat.peer, id, &Ask::Status, STEP).await {
-            Ok(Told::Status(status)) if status.leader == Some(seat.peer) => Some(status),
-            _ => None,
-        };
-        for peer in map.seats(id) {
-            let Some(incarnation) = map.member(*peer).map(|member| member.incarnation) else { continue };
-            let seat = Seat { peer: *peer, incarnation };
-            let Some(before) = says(seat).await else { continue };
-            if before.voters.contains(&me) || before.learners.contains(&me) {
-                return false;
-            }
-            return self.config.groups.is_led_by(id, seat, STEP).await
-                && says(seat).await.is_some_and(|after| {
-                    after.term == before.term && after.voters == before.voters && after.learners == before.learners
-                });
-        }
-        false
-    }
-}
-
-/// Who is to vote in a group, each with the log that it has now; `None` while one of them is not known.
-fn wanted(map: &ClusterMap, group: &GroupRow) -> Option<BTreeSet<Seat>> {
-    let seat = |peer: &PeerId| Some(Seat { peer: *peer, incarnation: map.member(*peer)?.incarnation });
-    group.seats.iter().map(seat).collect()
 }
 
 /// Whose Raft messages are acted on.

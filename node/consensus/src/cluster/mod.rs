@@ -18,6 +18,7 @@ mod door;
 mod keeper;
 mod plan;
 mod present;
+mod seats;
 mod sessions;
 mod state;
 

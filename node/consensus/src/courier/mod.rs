@@ -244,12 +244,17 @@ impl Courier {
                 tracing::debug!(error = &error as &dyn std::error::Error, "an answer was not sent");
             }
         };
+        self.spawn(work);
+    }
+
+    /// Runs a task until this node stops, which waits for it to end.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stop = self.stop.clone();
         self.tasks.spawn(async move {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
-                () = work => {}
+                () = task => {}
             }
         });
     }

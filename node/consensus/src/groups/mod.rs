@@ -10,6 +10,7 @@
 //! what a network is ([`Transport`]) nor where time comes from ([`Clock`]).
 
 mod error;
+mod gather;
 mod lease;
 mod proposals;
 mod read;
@@ -112,6 +113,18 @@ struct Group {
     handed_over: AtomicUsize,
 }
 
+impl Group {
+    /// Looks at the records as they are here.
+    fn look<T>(
+        &self,
+        id: GroupId,
+        look: impl FnOnce(&dyn machine::View) -> Result<T, machine::MachineError>,
+    ) -> Result<T, GroupError> {
+        let looked = Looking::at(self.member.records()).and_then(|view| look(&view));
+        looked.map_err(|error| GroupError::Stopped { group: id, reason: error.to_string() })
+    }
+}
+
 impl Serve for Inner {
     async fn serve(&self, from: Seat, group: GroupId, request: Body) -> Body {
         if let Body::Ask(ask) = request {
@@ -211,30 +224,24 @@ impl Groups {
         within: Duration,
     ) -> Result<Reply, GroupError> {
         let began = Instant::now();
-        let proposed = self.proposed(id, action, command, within).await;
+        let proposed = async {
+            let group = self.group(id)?;
+            if !group.member.is_leader() {
+                return Err(GroupError::NotLeader { group: id, leader: group.member.leader().await });
+            }
+            // Members that do not have it would stop.
+            if let Some(Action::RaiseFeature(level)) = action
+                && *level > FEATURE_LEVEL
+            {
+                let reason = format!("feature level {level} is not known here");
+                return Err(GroupError::Refused { group: id, reason });
+            }
+            let proposed = self.propose_with_others(id, &group, command, began + within).await;
+            proposed.unwrap_or(Err(GroupError::TimedOut { group: id, within }))
+        };
+        let proposed = proposed.await;
         self.0.config.metrics.note_proposal(began.elapsed(), &proposed);
         proposed
-    }
-
-    async fn proposed(
-        &self,
-        id: GroupId,
-        action: Option<&Action>,
-        command: Bytes,
-        within: Duration,
-    ) -> Result<Reply, GroupError> {
-        let group = self.group(id)?;
-        if !group.member.is_leader() {
-            return Err(GroupError::NotLeader { group: id, leader: group.member.leader().await });
-        }
-        // Members that do not have it would stop.
-        if let Some(Action::RaiseFeature(level)) = action
-            && *level > FEATURE_LEVEL
-        {
-            return Err(GroupError::Refused { group: id, reason: format!("feature level {level} is not known here") });
-        }
-        let proposed = self.propose_with_others(id, &group, command, Instant::now() + within).await;
-        proposed.unwrap_or(Err(GroupError::TimedOut { group: id, within }))
     }
 
     /// Looks at a group's records, as fresh as `level` says.
@@ -249,27 +256,19 @@ impl Groups {
         look: impl FnOnce(&dyn machine::View) -> Result<T, machine::MachineError>,
     ) -> Result<Fresh<T>, GroupError> {
         let began = Instant::now();
-        let read = self.read_at(id, level, within, look).await;
+        let read = async {
+            let group = self.group(id)?;
+            let fresh = read::fresh(&self.0.courier, (id, &group), &self.0.lease, level, within);
+            let stale =
+                tokio::time::timeout(within, fresh).await.map_err(|_| GroupError::TimedOut { group: id, within })??;
+            #[cfg(storgo_planted)]
+            planted::set_clock(self.0.courier.now_ms());
+            let value = group.look(id, look)?;
+            Ok(Fresh { value, stale: stale.map(|asked| asked.elapsed()) })
+        };
+        let read = read.await;
         self.0.config.metrics.note_read(level, began.elapsed(), &read);
         read
-    }
-
-    async fn read_at<T>(
-        &self,
-        id: GroupId,
-        level: Level,
-        within: Duration,
-        look: impl FnOnce(&dyn machine::View) -> Result<T, machine::MachineError>,
-    ) -> Result<Fresh<T>, GroupError> {
-        let group = self.group(id)?;
-        let fresh = read::fresh(&self.0.courier, (id, &group), &self.0.lease, level, within);
-        let stale =
-            tokio::time::timeout(within, fresh).await.map_err(|_| GroupError::TimedOut { group: id, within })??;
-        #[cfg(storgo_planted)]
-        planted::set_clock(self.0.courier.now_ms());
-        let looked = Looking::at(group.member.records()).and_then(|view| look(&view));
-        let value = looked.map_err(|error| GroupError::Stopped { group: id, reason: error.to_string() })?;
-        Ok(Fresh { value, stale: stale.map(|asked| asked.elapsed()) })
     }
 
     /// Waits until all voters of a group have on their disks what was acknowledged before. At the leader.
@@ -288,9 +287,7 @@ impl Groups {
         id: GroupId,
         look: impl FnOnce(&dyn machine::View) -> Result<T, machine::MachineError>,
     ) -> Result<T, GroupError> {
-        let group = self.group(id)?;
-        let looked = Looking::at(group.member.records()).and_then(|view| look(&view));
-        looked.map_err(|error| GroupError::Stopped { group: id, reason: error.to_string() })
+        self.group(id)?.look(id, look)
     }
 
     /// From here on, questions are answered by `door`.

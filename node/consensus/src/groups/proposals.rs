@@ -3,12 +3,10 @@
 //! One batch costs openraft, the log, the wire and the records little more than one proposal, and who is alone waits for
 //! nobody. Stamps are given in the order in which commands are logged.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
-use parking_lot::Mutex;
 use storgo_protocol::GroupId;
 use storgo_protocol::limits::{PROPOSED_AT_ONCE_MAX, RAFT_APPEND_BYTES_MAX};
 use storgo_protocol::meta::{Proposal, Reply};
@@ -16,19 +14,14 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::error::GroupError;
+use super::gather::Gather;
 use super::{Group, Groups};
 
 type Told = Result<Reply, GroupError>;
 
 /// What waits to be proposed in one group.
 #[derive(Debug, Default)]
-pub(super) struct Proposals(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    waiting: VecDeque<Waiting>,
-    is_running: bool,
-}
+pub(super) struct Proposals(Gather<Waiting>);
 
 #[derive(Debug)]
 struct Waiting {
@@ -41,26 +34,25 @@ impl Proposals {
     /// Lets a command wait for the next batch: where its answer will come, and whether somebody has to run the batches.
     fn push(&self, command: Bytes, until: Instant) -> (oneshot::Receiver<Told>, bool) {
         let (tell, told) = oneshot::channel();
-        let mut state = self.0.lock();
-        state.waiting.push_back(Waiting { command, until, tell });
-        (told, !std::mem::replace(&mut state.is_running, true))
+        let runs = self.0.add(Waiting { command, until, tell });
+        (told, runs)
     }
 
-    /// The next batch; `None` if nobody waits, and then nobody runs batches any more.
+    /// The next batch; `None` if nobody waits.
     fn take(&self) -> Option<Vec<Waiting>> {
-        let mut state = self.0.lock();
-        let (mut batch, mut room) = (Vec::new(), RAFT_APPEND_BYTES_MAX);
-        while let Some(next) = state.waiting.front() {
-            let bytes = next.command.len();
-            if batch.len() == PROPOSED_AT_ONCE_MAX || (bytes > room && !batch.is_empty()) {
-                break;
+        self.0.take(|waiting| {
+            let (mut batch, mut room) = (Vec::new(), RAFT_APPEND_BYTES_MAX);
+            while let Some(next) = waiting.front() {
+                let bytes = next.command.len();
+                if batch.len() == PROPOSED_AT_ONCE_MAX || (bytes > room && !batch.is_empty()) {
+                    break;
+                }
+                room = room.saturating_sub(bytes);
+                // Whoever waits no more is not to find it done.
+                batch.extend(waiting.pop_front().filter(|waiting| !waiting.tell.is_closed()));
             }
-            room = room.saturating_sub(bytes);
-            // Whoever waits no more is not to find it done.
-            batch.extend(state.waiting.pop_front().filter(|waiting| !waiting.tell.is_closed()));
-        }
-        state.is_running = !batch.is_empty();
-        state.is_running.then_some(batch)
+            batch
+        })
     }
 }
 
@@ -75,14 +67,7 @@ impl Groups {
     ) -> Option<Told> {
         let (told, runs) = group.proposals.push(command, until);
         if runs {
-            let (stop, run) = (self.0.courier.stop.clone(), self.clone().run_batches(id, Arc::clone(group)));
-            self.0.courier.tasks.spawn(async move {
-                tokio::select! {
-                    biased;
-                    () = stop.cancelled() => {}
-                    () = run => {}
-                }
-            });
+            self.0.courier.spawn(self.clone().run_batches(id, Arc::clone(group)));
         }
         tokio::time::timeout_at(until, told)
             .await

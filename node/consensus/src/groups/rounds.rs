@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::error::GroupError;
+use super::gather::Gather;
 
 /// When a round began, and the index that it gave.
 pub(super) type Round = (Instant, u64);
@@ -18,19 +19,18 @@ type Told = Result<Round, GroupError>;
 
 /// Rounds of one kind of question. Clones are the same.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Rounds(Arc<Mutex<State>>);
+pub(super) struct Rounds(Arc<Inner>);
 
 #[derive(Debug, Default)]
-struct State {
-    waiting: Vec<oneshot::Sender<Told>>,
-    is_running: bool,
-    last: Option<Round>,
+struct Inner {
+    waiting: Gather<oneshot::Sender<Told>>,
+    last: Mutex<Option<Round>>,
 }
 
 impl Rounds {
     /// The last round that succeeded.
     pub(super) fn last(&self) -> Option<Round> {
-        self.0.lock().last
+        *self.0.last.lock()
     }
 
     /// Waits for a round that begins from now on; `ask` asks. `None` if this node is stopping.
@@ -39,12 +39,7 @@ impl Rounds {
         F: Future<Output = Result<u64, GroupError>> + Send + 'static,
     {
         let (tell, told) = oneshot::channel();
-        let begins = {
-            let mut state = self.0.lock();
-            state.waiting.push(tell);
-            !std::mem::replace(&mut state.is_running, true)
-        };
-        if begins {
+        if self.0.waiting.add(tell) {
             tasks.spawn(self.clone().run(ask));
         }
         told.await.ok()
@@ -55,23 +50,17 @@ impl Rounds {
     where
         F: Future<Output = Result<u64, GroupError>> + Send,
     {
-        while let Some(waiting) = self.take() {
+        while let Some(waiting) = self.0.waiting.take(|all| all.drain(..).collect()) {
             let began = Instant::now();
             let round = ask().await.map(|index| (began, index));
             if let Ok(round) = round {
-                self.0.lock().last = Some(round);
+                *self.0.last.lock() = Some(round);
             }
             for tell in waiting {
                 // Who no longer waits needs no answer.
                 drop(tell.send(round.clone()));
             }
         }
-    }
-
-    fn take(&self) -> Option<Vec<oneshot::Sender<Told>>> {
-        let mut state = self.0.lock();
-        state.is_running = !state.waiting.is_empty();
-        state.is_running.then(|| std::mem::take(&mut state.waiting))
     }
 }
 
@@ -106,7 +95,7 @@ mod tests {
         }
         // These come while the first round is under way.
         let later: Vec<_> = (0..20).map(wait).collect();
-        while rounds.0.lock().waiting.len() < 20 {
+        while rounds.0.waiting.waiting() < 20 {
             tokio::task::yield_now().await;
         }
         go.add_permits(2);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
+use openraft::async_runtime::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, LinearizableReadError, RaftError};
 use openraft::raft::{WriteResponse, WriteResult};
 use openraft::{ChangeMembers, EmptyNode, Raft, ReadPolicy};
@@ -210,7 +211,6 @@ impl Member {
 
     /// Waits until all voters have an entry on their disks, as this leader knows.
     pub(crate) async fn everywhere(&self, index: u64, within: Duration) -> Result<(), MemberError> {
-        use openraft::async_runtime::WatchReceiver as _;
         let wait = self.raft.wait(Some(within));
         match wait.metrics(|metrics| progress::behind(metrics, index).is_empty(), "all members").await {
             Ok(_) => Ok(()),
@@ -249,13 +249,11 @@ impl Member {
 
     /// Those that vote; while they change, of both configurations.
     pub(crate) fn voters(&self) -> BTreeSet<Seat> {
-        use openraft::async_runtime::WatchReceiver as _;
         self.raft.metrics().borrow_watched().membership_config.membership().voter_ids().collect()
     }
 
     /// Those that are to vote, while a change of them is under way.
     pub(crate) fn changing_to(&self) -> Option<BTreeSet<Seat>> {
-        use openraft::async_runtime::WatchReceiver as _;
         let metrics = self.raft.metrics().borrow_watched().clone();
         match metrics.membership_config.membership().get_joint_config().as_slice() {
             [_, to] => Some(to.clone()),
@@ -273,7 +271,6 @@ impl Member {
     /// Since when this member is known to be followed, if it leads and may; to be compared with a time that was taken
     /// before.
     pub(crate) fn followed(&self) -> Option<Followed> {
-        use openraft::async_runtime::WatchReceiver as _;
         let may_lead = self.may_lead.load(Ordering::Relaxed);
         let metrics = self.raft.metrics();
         let published = metrics.borrow_watched();
@@ -295,19 +292,16 @@ impl Member {
     }
 
     pub(crate) fn term(&self) -> u64 {
-        use openraft::async_runtime::WatchReceiver as _;
         self.raft.metrics().borrow_watched().current_term
     }
 
     /// How far it is.
     pub(crate) fn progress(&self) -> Progress {
-        use openraft::async_runtime::WatchReceiver as _;
         let metrics = self.raft.metrics();
         Progress::of(self.me, &metrics.borrow_watched())
     }
 
     pub(crate) fn status(&self) -> MemberStatus {
-        use openraft::async_runtime::WatchReceiver as _;
         let metrics = self.raft.metrics().borrow_watched().clone();
         let members = metrics.membership_config.membership().clone();
         MemberStatus {
@@ -378,7 +372,6 @@ impl Member {
     }
 
     async fn take_page(&self, from: Seat, page: storgo_protocol::raft::SnapshotPage) -> Served {
-        use openraft::async_runtime::WatchReceiver as _;
         let theirs = wire::read_vote(page.vote.clone())?;
         // Pages come one after the other.
         let mut intake = self.intake.lock().await;

@@ -2,13 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use storgo_protocol::cluster::{Ask, Failed, FailedKind, MemberRow, MemberState, RowKey, SlotMove, Steer, Told};
+use storgo_protocol::cluster::{
+    Ask, ClusterMap, Failed, FailedKind, MemberRow, MemberState, RowKey, SlotMove, Steer, Told,
+};
 use storgo_protocol::limits::{MEMBERS_MAX, ROWS_CHANGED_MAX};
+use storgo_protocol::meta::Stamp;
 use storgo_protocol::{GroupId, PeerId};
 
 use super::{Answer, Door, WITHIN, denied, failed, refused};
 use crate::cluster::{GROUP_0, change, conductor, plan, state};
-use crate::machine;
+
+fn beginning() -> Failed {
+    Failed::new(FailedKind::Busy, "the network is just beginning")
+}
 
 impl Door {
     pub(super) async fn join(&self, from: PeerId, member: MemberRow) -> Answer {
@@ -17,9 +23,8 @@ impl Door {
             return Err(denied());
         }
         let key = RowKey::Member(from);
-        let look = |view: &dyn machine::View| Ok((state::read_map(view)?, state::revision(view, &key)?));
-        let (map, revision) = self.read_0(look).await?;
-        let map = map.ok_or_else(|| Failed::new(FailedKind::Busy, "the network is just beginning"))?;
+        let (map, revision) = self.map_and_revision(&key).await?;
+        let map = map.ok_or_else(beginning)?;
         let known = map.members.get(&from);
         match known {
             Some(row) if row.state == MemberState::Removed => return Err(denied()),
@@ -62,14 +67,13 @@ impl Door {
                 self.groups.transfer(id, seat).await.map_err(failed)?;
                 Ok(Told::Done)
             }
-            Steer::PlanSeats => self.seat(0).await,
-            Steer::Rebalance => self.seat(ROWS_CHANGED_MAX).await,
+            Steer::PlanSeats => Ok(Told::Seating(self.plan_seats().await?.1)),
+            Steer::Rebalance => self.rebalance().await,
             Steer::Transfer(..) => Err(refused("a transfer is asked of its group")),
             Steer::MoveSlot(slot, to) => {
                 let key = RowKey::Move(slot);
-                let look = |view: &dyn machine::View| Ok((state::read_map(view)?, state::revision(view, &key)?));
-                let (map, revision) = self.read_0(look).await?;
-                let map = map.ok_or_else(|| Failed::new(FailedKind::Busy, "the network is just beginning"))?;
+                let (map, revision) = self.map_and_revision(&key).await?;
+                let map = map.ok_or_else(beginning)?;
                 let from = map.group_of(slot);
                 if revision.is_some() {
                     return Err(Failed::new(FailedKind::Conflict, format!("slot {slot} is on its way already")));
@@ -87,29 +91,37 @@ impl Door {
         }
     }
 
-    /// Which seats are to change to spread them evenly; with `rows`, the first of them are changed.
-    async fn seat(&self, rows: usize) -> Answer {
-        let map = self.read_0(state::read_map).await?;
-        let map = map.ok_or_else(|| Failed::new(FailedKind::Busy, "the network is just beginning"))?;
+    /// The map, and which seats are to change to spread them evenly.
+    async fn plan_seats(&self) -> Result<(ClusterMap, BTreeMap<GroupId, Vec<PeerId>>), Failed> {
+        let map = self.read_0(state::read_map).await?.ok_or_else(beginning)?;
         if map.groups.values().any(|group| !group.founded) {
             return Err(Failed::new(FailedKind::Busy, "some groups have not begun yet"));
         }
         let leads = || Failed::new(FailedKind::NotLeader(None), "who leads group 0 does not know yet who is there");
         let present = self.present.known().ok_or_else(leads)?;
         let changes = plan::seats(&map, &present, usize::MAX);
-        if rows == 0 || changes.is_empty() {
-            return Ok(Told::Seating(changes));
+        Ok((map, changes))
+    }
+
+    /// Changes as many seats as go at once; which.
+    async fn rebalance(&self) -> Answer {
+        let (map, changes) = self.plan_seats().await?;
+        let first: BTreeMap<_, _> = changes.into_iter().take(ROWS_CHANGED_MAX).collect();
+        if !first.is_empty() {
+            let rows = conductor::seating(&self.groups, &map, &first).map_err(failed)?;
+            self.set_rows(rows).await?;
         }
-        let first: BTreeMap<_, _> = changes.into_iter().take(rows).collect();
-        let rows = conductor::seating(&self.groups, &map, first.clone().into_iter().collect()).map_err(failed)?;
-        self.set_rows(rows).await?;
         Ok(Told::Seating(first))
+    }
+
+    /// The map, if the network has begun, and which revision of a row it is of.
+    async fn map_and_revision(&self, key: &RowKey) -> Result<(Option<ClusterMap>, Option<Stamp>), Failed> {
+        self.read_0(|view| Ok((state::read_map(view)?, state::revision(view, key)?))).await
     }
 
     async fn set_member(&self, peer: PeerId, state: MemberState) -> Answer {
         let key = RowKey::Member(peer);
-        let look = |view: &dyn machine::View| Ok((state::read_map(view)?, state::revision(view, &key)?));
-        let (map, revision) = self.read_0(look).await?;
+        let (map, revision) = self.map_and_revision(&key).await?;
         let row = map.as_ref().and_then(|map| map.members.get(&peer));
         let row = row.ok_or_else(|| Failed::new(FailedKind::NotFound, format!("no member {}", peer.short())))?;
         if row.state == MemberState::Removed {
@@ -122,7 +134,7 @@ impl Door {
 
     /// A member may go for good only if every group of its has a majority without it.
     async fn may_be_removed(&self, peer: PeerId) -> Result<(), Failed> {
-        let map = self.client.map().ok_or_else(|| Failed::new(FailedKind::Busy, "the network is just beginning"))?;
+        let map = self.client.map().ok_or_else(beginning)?;
         let mut answers: BTreeMap<PeerId, bool> = BTreeMap::new();
         for (id, group) in map.groups.iter().filter(|(_, group)| group.seats.contains(&peer)) {
             let mut living = BTreeSet::new();
