@@ -26,8 +26,8 @@ pub(crate) type Shape = &'static [Field];
 
 /// A message that is decoded by itself.
 pub(crate) trait Shaped: Message + Default {
-    /// What repeats in it.
-    const SHAPE: Shape;
+    /// What repeats in it; nothing, unless it says so.
+    const SHAPE: Shape = &[];
 }
 
 impl Field {

@@ -17,9 +17,7 @@ const MAP: Shape = &[
     Field::once(6, TABLE),
 ];
 
-impl Shaped for wire::Network {
-    const SHAPE: Shape = &[];
-}
+impl Shaped for wire::Network {}
 
 impl Shaped for wire::Member {
     const SHAPE: Shape = MEMBER;
@@ -33,9 +31,7 @@ impl Shaped for wire::Slots {
     const SHAPE: Shape = TABLE;
 }
 
-impl Shaped for wire::SlotMove {
-    const SHAPE: Shape = &[];
-}
+impl Shaped for wire::SlotMove {}
 
 impl Shaped for wire::Bucket {
     const SHAPE: Shape =

@@ -9,7 +9,7 @@ use super::{
     BucketConfig, BucketId, RequestId, RowChange, Slot, Stamp, Version, VersionId, at_most, decode, fixed_or_none, ids,
     wire,
 };
-use crate::fields::{Shape, Shaped};
+use crate::fields::Shaped;
 use crate::limits::{COMMAND_BYTES_MAX, REDIS_KEY_BYTES_MAX};
 use crate::{DecodeError, GroupId};
 
@@ -146,9 +146,7 @@ struct Feature {
     level: u32,
 }
 
-impl Shaped for Feature {
-    const SHAPE: Shape = &[];
-}
+impl Shaped for Feature {}
 
 /// What stands in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

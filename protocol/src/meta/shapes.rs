@@ -17,41 +17,15 @@ impl Shaped for wire::BucketConfig {
     const SHAPE: Shape = &[Field::many(8, BUCKET_MEMBERS_MAX)];
 }
 
-impl Shaped for wire::Proposal {
-    const SHAPE: Shape = &[];
-}
-
-impl Shaped for wire::Reply {
-    const SHAPE: Shape = &[];
-}
-
-impl Shaped for wire::Remembered {
-    const SHAPE: Shape = &[];
-}
-
-impl Shaped for wire::Row {
-    const SHAPE: Shape = &[];
-}
-
-impl Shaped for wire::SlotState {
-    const SHAPE: Shape = &[];
-}
-
-impl Shaped for wire::Event {
-    const SHAPE: Shape = &[];
-}
-
-impl Shaped for wire::Lock {
-    const SHAPE: Shape = &[];
-}
-
-impl Shaped for wire::InlineBody {
-    const SHAPE: Shape = &[];
-}
-
-impl Shaped for wire::ObjectBody {
-    const SHAPE: Shape = &[];
-}
+impl Shaped for wire::Proposal {}
+impl Shaped for wire::Reply {}
+impl Shaped for wire::Remembered {}
+impl Shaped for wire::Row {}
+impl Shaped for wire::SlotState {}
+impl Shaped for wire::Event {}
+impl Shaped for wire::Lock {}
+impl Shaped for wire::InlineBody {}
+impl Shaped for wire::ObjectBody {}
 
 #[cfg(test)]
 mod tests {

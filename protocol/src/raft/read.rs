@@ -33,13 +33,8 @@ impl Shaped for StateId {
     const SHAPE: Shape = STATE;
 }
 
-impl Shaped for Vote {
-    const SHAPE: Shape = &[];
-}
-
-impl Shaped for LogId {
-    const SHAPE: Shape = &[];
-}
+impl Shaped for Vote {}
+impl Shaped for LogId {}
 
 impl Frame {
     /// Reads a frame of a peer.

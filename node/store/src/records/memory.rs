@@ -10,6 +10,7 @@
 //! transaction is.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -129,14 +130,14 @@ impl Memory {
     /// Makes changes, and with them the group's place.
     pub(super) fn commit(&mut self, group: GroupId, batch: WriteBatch, applied: Applied) -> Result<(), RecordsError> {
         let known = match self.groups.entry(group) {
-            std::collections::btree_map::Entry::Occupied(known) => {
+            Entry::Occupied(known) => {
                 let last = known.get().standing.applied.index;
                 if last >= applied.index {
                     return Err(RecordsError::Order { group, applied: last, found: applied.index });
                 }
                 known.into_mut()
             }
-            std::collections::btree_map::Entry::Vacant(new) => {
+            Entry::Vacant(new) => {
                 let standing = Standing { section: self.next_section, applied: applied.clone() };
                 self.next_section += 1;
                 new.insert(GroupMemory::at(standing, false))
@@ -145,10 +146,10 @@ impl Memory {
         known.standing.applied = applied;
         let fresh = Arc::make_mut(&mut known.fresh);
         for (key, value) in batch.changes {
-            self.fresh_bytes += bytes_of(&key, value.as_ref());
             let length = key.len();
+            self.fresh_bytes += bytes_of(length, value.as_ref());
             if let Some(old) = fresh.insert(key, value) {
-                self.fresh_bytes -= CHANGE_BYTES + length + old.map_or(0, |value| value.len());
+                self.fresh_bytes -= bytes_of(length, old.as_ref());
             }
         }
         Ok(())
@@ -190,7 +191,7 @@ impl Memory {
     }
 
     fn forget_fresh(&mut self, fresh: &Changes) {
-        let bytes: usize = fresh.iter().map(|(key, value)| bytes_of(key, value.as_ref())).sum();
+        let bytes: usize = fresh.iter().map(|(key, value)| bytes_of(key.len(), value.as_ref())).sum();
         self.fresh_bytes = self.fresh_bytes.saturating_sub(bytes);
     }
 
@@ -222,6 +223,7 @@ impl Memory {
     }
 }
 
-fn bytes_of(key: &Bytes, value: Option<&Bytes>) -> usize {
-    CHANGE_BYTES + key.len() + value.map_or(0, Bytes::len)
+/// Bytes that a change takes, about, by the length of its key.
+fn bytes_of(key: usize, value: Option<&Bytes>) -> usize {
+    CHANGE_BYTES + key + value.map_or(0, Bytes::len)
 }
