@@ -47,14 +47,7 @@ class Members(lab.Lab):
         else:
             invite = lab.Done([self.storgo, "network", "invite", "--node", self.path("node0"), "--json"], self.env)
             command += ["--join", invite.json()["invite"]]
-        with open(self.path(f"node{number}.log"), "ab") as log:
-            node = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=self.env)
-        self.nodes[number] = node
-        line = node.stdout.readline()
-        if not line:
-            with open(self.path(f"node{number}.log"), encoding="utf-8", errors="replace") as log:
-                raise lab.Failed(f"member {number} did not start:\n{log.read()[-2000:]}")
-        self.addresses[number] = json.loads(line)["addresses"][0]
+        self.run_node(number, command)
 
     def wait_until_grown(self):
         """Waits until every group has its voters and a leader."""

@@ -172,6 +172,10 @@ class Lab:
         command += ["--listen", "/ip4/127.0.0.1/tcp/0", "--data", self.path(f"node{number}")]
         others = [address for n, address in enumerate(self.addresses) if address and n != number and self.nodes[n]]
         command += ["--bootstrap", others[0]] if others else []
+        self.run_node(number, command)
+
+    def run_node(self, number, command):
+        """Runs a node and waits until it is ready."""
         with open(self.path(f"node{number}.log"), "ab") as log:
             node = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, env=self.env)
         self.nodes[number] = node

@@ -179,7 +179,11 @@ impl Node {
     pub fn tail(&self) -> String {
         let log = std::fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(40)..].join("\n")
+        let tail = lines.len().saturating_sub(40);
+        // What a thread said as it panicked is soon followed by much that comes of it.
+        let panics = lines.iter().take(tail).enumerate().filter(|(_, line)| line.contains("panicked at"));
+        let panics = panics.flat_map(|(at, _)| &lines[at..(at + 3).min(tail)]);
+        panics.chain(&lines[tail..]).copied().collect::<Vec<_>>().join("\n")
     }
 }
 
