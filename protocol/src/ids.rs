@@ -284,9 +284,32 @@ id64!(
     LogIncarnation
 );
 
+impl LogIncarnation {
+    /// The life of what a log keeps of one group. Whoever leaves a group forgets what it promised there, and so comes back
+    /// as somebody else.
+    #[must_use]
+    pub fn after_leaving(self, group: GroupId, times: u64) -> Self {
+        if times == 0 {
+            return self;
+        }
+        let numbers = [self.0, group.0, times].map(u64::to_le_bytes);
+        let hash = blake3::derive_key("storgo v1 seat", numbers.as_flattened());
+        let first = hash.first_chunk().copied().unwrap_or_default();
+        Self(u64::from_le_bytes(first))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_left_a_group_is_another_one_there_and_only_there() {
+        let (log, groups) = (LogIncarnation::new(7), [GroupId::new(0), GroupId::new(1)]);
+        assert_eq!(log.after_leaving(groups[0], 0), log);
+        let lives = groups.into_iter().flat_map(|group| (1..4).map(move |times| log.after_leaving(group, times)));
+        assert_eq!(lives.chain([log]).collect::<std::collections::BTreeSet<_>>().len(), 7);
+    }
 
     #[test]
     fn a_content_id_prints_as_the_cid_other_tools_print() {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{GroupRow, MemberRow, MemberState, NetworkRow, SlotTable, wire};
 use crate::meta::{Slot, Stamp};
-use crate::{DecodeError, GroupId, NetworkId, PeerId};
+use crate::{DecodeError, GroupId, LogIncarnation, NetworkId, PeerId};
 
 /// The network as group 0 has it, but for buckets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +32,12 @@ impl ClusterMap {
     #[must_use]
     pub fn member(&self, peer: PeerId) -> Option<&MemberRow> {
         self.members.get(&peer).filter(|member| member.state != MemberState::Removed)
+    }
+
+    /// The life of what a member keeps of a group; `None` for who is none.
+    #[must_use]
+    pub fn incarnation_in(&self, peer: PeerId, group: GroupId) -> Option<LogIncarnation> {
+        self.member(peer).map(|member| member.incarnation_in(group))
     }
 
     /// The peers that are to vote in a group.

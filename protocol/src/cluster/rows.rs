@@ -1,5 +1,7 @@
 //! The rows of group 0, but for buckets: the network itself, its members, its groups, and whose the slots are.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use prost::Message as _;
 
@@ -124,6 +126,8 @@ pub struct MemberRow {
     pub state: MemberState,
     /// Program and version.
     pub agent: String,
+    /// How often it has left groups, of those that it has left.
+    pub left: BTreeMap<GroupId, u64>,
 }
 
 /// A metadata group, as it is to be.
@@ -201,6 +205,12 @@ impl MemberRow {
         self.admission.peer
     }
 
+    /// The life of what it keeps of a group: with its id, who it is there.
+    #[must_use]
+    pub fn incarnation_in(&self, group: GroupId) -> LogIncarnation {
+        self.incarnation.after_leaving(group, self.left.get(&group).copied().unwrap_or_default())
+    }
+
     pub(super) fn to_wire(&self) -> wire::Member {
         wire::Member {
             admission: self.admission.encode().into(),
@@ -213,6 +223,7 @@ impl MemberRow {
                 MemberState::Removed => 2,
             },
             agent: self.agent.clone(),
+            left: self.left.iter().map(|(group, times)| wire::Left { group: group.as_u64(), times: *times }).collect(),
         }
     }
 
@@ -220,6 +231,10 @@ impl MemberRow {
         let is_fit = |text: &str| text.chars().count() <= ZONE_CHARS_MAX && !text.chars().any(char::is_control);
         if !is_fit(&row.zone) || !is_fit(&row.agent) {
             return Err(DecodeError::field("zone or agent"));
+        }
+        let is_left = |left: &wire::Left| left.times > 0;
+        if !row.left.is_sorted_by(|before, after| before.group < after.group) || !row.left.iter().all(is_left) {
+            return Err(DecodeError::field("left"));
         }
         Ok(Self {
             admission: Admission::decode(&row.admission)?,
@@ -233,6 +248,7 @@ impl MemberRow {
                 _ => return Err(DecodeError::field("member state")),
             },
             agent: row.agent,
+            left: row.left.iter().map(|left| (GroupId::new(left.group), left.times)).collect(),
         })
     }
 

@@ -7,7 +7,7 @@ use crate::limits::{
     LISTED_MAX, MEMBER_ADDRESSES_MAX, MEMBERS_MAX, SHIPPED_PAIRS_MAX, SLOTS,
 };
 
-const MEMBER: Shape = &[Field::many(4, MEMBER_ADDRESSES_MAX)];
+const MEMBER: Shape = &[Field::many(4, MEMBER_ADDRESSES_MAX), Field::many(7, GROUPS_MAX + 1)];
 const GROUP: Shape = &[Field::many(1, GROUP_SEATS_MAX)];
 const TABLE: Shape = &[Field::many(1, SLOTS as usize)];
 

@@ -25,6 +25,7 @@ fn member(seed: u8) -> MemberRow {
         addresses: vec!["/ip4/127.0.0.1/tcp/4820".parse().unwrap()],
         state: MemberState::Draining,
         agent: "storgo/0".into(),
+        left: [(GroupId::new(0), 1), (GroupId::new(7), 300)].into(),
     }
 }
 
@@ -115,6 +116,12 @@ fn a_row_beyond_its_bounds_is_refused() {
     assert!(MemberRow::decode(at(MEMBER_ADDRESSES_MAX).encode()).is_ok());
     assert!(MemberRow::decode(at(MEMBER_ADDRESSES_MAX + 1).encode()).is_err());
     assert!(MemberRow::decode(MemberRow { zone: "z\u{7}".into(), ..member(3) }.encode()).is_err());
+    let left =
+        |count: usize| MemberRow { left: (0..count as u64).map(|n| (GroupId::new(n), 1)).collect(), ..member(3) };
+    assert!(MemberRow::decode(left(crate::limits::GROUPS_MAX + 1).encode()).is_ok());
+    assert!(MemberRow::decode(left(crate::limits::GROUPS_MAX + 2).encode()).is_err());
+    let never = MemberRow { left: [(GroupId::new(1), 0)].into(), ..member(3) };
+    assert!(MemberRow::decode(never.encode()).is_err());
     let mut keyless = bucket("photos");
     keyless.keys.pop();
     assert!(Bucket::decode(&keyless.encode()).is_err());

@@ -12,12 +12,13 @@ const COMMITTED: u8 = 3;
 const TRUNCATE: u8 = 4;
 const PURGE: u8 = 5;
 const GONE: u8 = 6;
+const LEFT: u8 = 7;
 
 /// One record of a group.
 ///
 /// # Shape
 /// Kind (u8), group (u64), then by kind: entry: term (u64), index (u64), payload to the end; vote, committed: bytes to
-/// the end; truncate: index (u64); purge: index (u64), marker to the end; gone: nothing.
+/// the end; truncate: index (u64); purge: index (u64), marker to the end; gone, left: times (u64).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRecord {
     /// Whose record it is.
@@ -54,8 +55,10 @@ pub enum LogBody {
         /// What the group wants to know of the last entry that went.
         marker: Bytes,
     },
-    /// The group is no longer kept here, and all before of it is void.
-    Gone,
+    /// This node has left the group for this many times now: all before of it is void.
+    Gone(u64),
+    /// This node has left the group so often.
+    Left(u64),
 }
 
 impl LogRecord {
@@ -71,9 +74,8 @@ impl LogRecord {
             + match &self.body {
                 LogBody::Entry { payload, .. } => 16 + payload.len(),
                 LogBody::Vote(bytes) | LogBody::Committed(bytes) => bytes.len(),
-                LogBody::Truncate { .. } => 8,
+                LogBody::Truncate { .. } | LogBody::Gone(_) | LogBody::Left(_) => 8,
                 LogBody::Purge { marker, .. } => 8 + marker.len(),
-                LogBody::Gone => 0,
             }
     }
 
@@ -107,7 +109,14 @@ impl LogRecord {
                 out.extend_from_slice(&index.to_le_bytes());
                 out.extend_from_slice(marker);
             }
-            LogBody::Gone => head(GONE),
+            LogBody::Gone(times) => {
+                head(GONE);
+                out.extend_from_slice(&times.to_le_bytes());
+            }
+            LogBody::Left(times) => {
+                head(LEFT);
+                out.extend_from_slice(&times.to_le_bytes());
+            }
         }
     }
 
@@ -137,9 +146,10 @@ impl LogRecord {
                 LogBody::Truncate { index }
             }
             PURGE => LogBody::Purge { index: reader.u64()?, marker: rest(Self::HEAD_BYTES + 8, LOG_MARK_BYTES_MAX)? },
-            GONE => {
+            GONE | LEFT => {
+                let times = reader.u64()?;
                 reader.finish()?;
-                LogBody::Gone
+                if kind == GONE { LogBody::Gone(times) } else { LogBody::Left(times) }
             }
             _ => return Err(DecodeError::field("record kind")),
         };

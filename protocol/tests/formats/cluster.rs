@@ -27,6 +27,7 @@ fn member() -> MemberRow {
         addresses: samples::addresses(),
         state: MemberState::Draining,
         agent: "storgo/0.1.0".to_owned(),
+        left: [(GroupId::new(0), 2), (GroupId::new(300), 1)].into(),
     }
 }
 
@@ -122,10 +123,13 @@ fn asks() -> Vec<(&'static str, Ask)> {
         ("remove", Ask::Steer(Steer::Remove(peer))),
         ("transfer", Ask::Steer(Steer::Transfer(samples::group(), peer))),
         ("move_slot", Ask::Steer(Steer::MoveSlot(slot, samples::group()))),
+        ("plan_seats", Ask::Steer(Steer::PlanSeats)),
+        ("rebalance", Ask::Steer(Steer::Rebalance)),
         ("slot_at_target", look(MoveSide::Target)),
         ("slot_at_source", look(MoveSide::Source(None))),
         ("slot_at_source_behind", look(MoveSide::Source(Some(key())))),
         ("status", Ask::Status),
+        ("everywhere", Ask::Everywhere { bucket: meta::bucket(), key: key() }),
     ]);
     list
 }
@@ -178,6 +182,7 @@ fn tolds() -> Vec<(&'static str, Told)> {
         ("slot", Told::SlotSide { state: Some(receiving), holds: true, last: Some(key()), rest }),
         ("slot_unknown", Told::SlotSide { state: None, holds: false, last: None, rest: Vec::new() }),
         ("status", Told::Status(status)),
+        ("seating", Told::Seating([(GroupId::new(0), seats()), (GroupId::new(300), vec![samples::peer()])].into())),
     ];
     list.extend(failures());
     list

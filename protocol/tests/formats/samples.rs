@@ -269,7 +269,8 @@ pub fn log_records() -> Vec<(&'static str, LogRecord)> {
         ("log_committed", LogBody::Committed(bytes(0x30, 16))),
         ("log_truncate", LogBody::Truncate { index: 12 }),
         ("log_purge", LogBody::Purge { index: 11, marker: bytes(0x40, 5) }),
-        ("log_gone", LogBody::Gone),
+        ("log_gone", LogBody::Gone(2)),
+        ("log_left", LogBody::Left(3)),
     ];
     bodies.map(|(name, body)| (name, LogRecord { group: group(), body })).into()
 }

@@ -201,7 +201,8 @@ pub fn log_record() -> impl Strategy<Value = LogRecord> {
         1 => bytes().prop_map(LogBody::Committed),
         1 => any::<u64>().prop_map(|index| LogBody::Truncate { index }),
         1 => (any::<u64>(), bytes()).prop_map(|(index, marker)| LogBody::Purge { index, marker }),
-        1 => Just(LogBody::Gone),
+        1 => any::<u64>().prop_map(LogBody::Gone),
+        1 => any::<u64>().prop_map(LogBody::Left),
     ];
     (any::<u64>(), body).prop_map(|(group, body)| LogRecord { group: GroupId::new(group), body })
 }

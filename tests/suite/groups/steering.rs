@@ -53,6 +53,14 @@ fn a_network_grows_from_one_to_three_voters_and_seats_move_when_one_drains() {
         let read = runtime.block_on(keys.get(key, Level::Linearizable)).unwrap();
         assert_eq!(read.map(|(_, value)| value), Some(value), "{key}");
     }
+    // Wanted again, it takes its share, as somebody who was never there.
+    network.lab.restart(1);
+    network.ask(&["cluster", "activate", &drained]);
+    until("who is wanted again has its share", || (seats(&network, 1) >= 3).then_some(()));
+    network.settled();
+    let founder = network.lab.nodes[0].peer().to_owned();
+    network.lab.kill(&founder);
+    put("with it again", 4);
     runtime.block_on(keys.close());
 }
 

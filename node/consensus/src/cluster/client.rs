@@ -4,8 +4,9 @@
 //! One living member is enough to begin with. Who holds an old map is told so by whoever it asks wrongly, and asks again
 //! with a new one, under one deadline.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -27,7 +28,7 @@ use crate::courier::{Courier, Serve};
 use crate::groups::{Door, Groups};
 use crate::metrics::Metrics;
 use crate::router::{AskError, RouteError, Router};
-use crate::seat::Seat;
+use crate::seat::{Seat, Seats};
 use crate::transport::Transport;
 
 /// How long a client waits for an answer.
@@ -50,6 +51,8 @@ struct Inner {
     map: RwLock<Option<Arc<ClusterMap>>>,
     /// Who may know the map, before there is one.
     start: RwLock<Vec<PeerId>>,
+    /// How often a newer map was asked for.
+    refreshed: AtomicUsize,
 }
 
 /// Answers that there is nothing to ask: for who only asks, or keeps shards only.
@@ -78,7 +81,8 @@ impl MetadataClient {
         random: Arc<dyn Random>,
     ) -> Self {
         let incarnation = LogIncarnation::new(u64::from_le_bytes(random.array()));
-        let courier = Courier::new(Seat { peer: me, incarnation }, Arc::clone(&transport), clock, Metrics::default());
+        let seats = Seats::new(Seat { peer: me, incarnation }, BTreeMap::new());
+        let courier = Courier::new(seats, Arc::clone(&transport), clock, Metrics::default());
         Self::over(courier, Some(user), network, transport, random)
     }
 
@@ -102,7 +106,8 @@ impl MetadataClient {
         let asker = Arc::new(Asker::new(Arc::clone(&courier), user, network));
         let router = Router::new(Arc::clone(&asker), Arc::clone(&random), courier.metrics.clone());
         let (map, start) = (RwLock::default(), RwLock::default());
-        Self(Arc::new(Inner { asker, router, courier, transport, random, map, start }))
+        let refreshed = AtomicUsize::new(0);
+        Self(Arc::new(Inner { asker, router, courier, transport, random, map, start, refreshed }))
     }
 
     pub(super) fn set_door(&self, door: &Arc<dyn Door>) {
@@ -149,7 +154,7 @@ impl MetadataClient {
         *known = Some(Arc::new(map));
     }
 
-    /// Asks members for a newer map until one answers.
+    /// Asks members for a newer map until one has it, or is one of those that would have it; each time, another one first.
     ///
     /// # Errors
     /// [`MetadataError::NoNetwork`] if nobody knows of one, [`MetadataError::Unavailable`] if nobody answers.
@@ -157,10 +162,13 @@ impl MetadataClient {
         let map = self.map();
         let known = map.as_ref().map_or(Stamp::ZERO, |map| map.revision);
         let mut peers: Vec<PeerId> = map.iter().flat_map(|map| map.seats(GROUP_0).iter().copied()).collect();
+        let turn = self.0.refreshed.fetch_add(1, Ordering::Relaxed).checked_rem(peers.len());
+        peers.rotate_left(turn.unwrap_or_default());
         peers.extend(map.iter().flat_map(|map| map.members.keys().copied()));
         peers.extend(self.0.start.read().iter().copied());
-        let mut asked = BTreeSet::new();
-        let mut met: Option<MetadataError> = None;
+        // What this node has itself, it knows.
+        let mut asked = BTreeSet::from([self.0.courier.seats().log().peer]);
+        let (mut heard, mut met) = (false, None);
         for peer in peers.into_iter().filter(|peer| asked.insert(*peer)) {
             let ask = Ask::Map { known }.encode();
             match self.0.asker.told(peer, GROUP_0, ask, WITHIN / 4).await {
@@ -172,12 +180,17 @@ impl MetadataClient {
                         return Ok(map);
                     }
                 }
+                Ok(Told::Failed(Failed { kind: FailedKind::NotLeader(_), .. })) => heard = true,
                 Ok(Told::Failed(failed)) => met = Some(refused(failed)),
                 Ok(_) => {}
                 Err(error) => met = met.or(Some(MetadataError::Unavailable(error.into()))),
             }
         }
-        Err(met.unwrap_or_else(|| MetadataError::NoNetwork("nobody is known to ask".to_owned())))
+        match self.map() {
+            // Others have none that is newer either, or there are no others.
+            Some(map) if heard || asked.len() == 1 => Ok(map),
+            _ => Err(met.unwrap_or_else(|| MetadataError::NoNetwork("nobody is known to ask".to_owned()))),
+        }
     }
 
     async fn known_map(&self) -> Result<Arc<ClusterMap>, MetadataError> {

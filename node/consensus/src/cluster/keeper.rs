@@ -23,7 +23,6 @@ use super::{GROUP_0, change, conductor, state};
 use crate::groups::{Door as GroupsDoor, GroupError, Groups};
 use crate::machine;
 use crate::raft::MemberStatus;
-use crate::seat::Seat;
 use crate::transport::Transport;
 
 /// How often a member looks at the map.
@@ -31,6 +30,9 @@ pub(super) const ROUND: Duration = Duration::from_millis(500);
 
 /// How often a member that has no seat in group 0 asks for the map.
 const ROUNDS_A_REFRESH: u64 = 4;
+
+/// How often one that has a seat there asks others all the same.
+const ROUNDS_A_DOUBT: u64 = 20;
 
 /// How long one step of a round may take.
 pub(super) const STEP: Duration = Duration::from_secs(5);
@@ -169,8 +171,8 @@ impl Inner {
         self.tasks.spawn(async move { stop.run_until_cancelled_owned(task).await });
     }
 
-    pub(super) fn me(&self) -> Seat {
-        self.config.groups.me()
+    pub(super) fn me(&self) -> PeerId {
+        self.config.groups.me().peer
     }
 
     pub(super) fn status(&self, id: GroupId) -> Option<MemberStatus> {
@@ -178,7 +180,7 @@ impl Inner {
     }
 
     pub(super) fn leads(&self, id: GroupId) -> bool {
-        self.status(id).is_some_and(|status| status.leader == Some(self.me()))
+        self.status(id).is_some_and(|status| status.leader == Some(self.config.groups.seat(id)))
     }
 
     async fn keep(self: Arc<Self>) {
@@ -194,19 +196,21 @@ impl Inner {
         if let Some(founding) = self.config.founding {
             self.found_network(founding).await;
         }
-        if !self.learn_own() && round.is_multiple_of(ROUNDS_A_REFRESH) {
+        // Who is cut off, or was voted out meanwhile, may take itself for up to date.
+        let rounds = if self.learn_own() { ROUNDS_A_DOUBT } else { ROUNDS_A_REFRESH };
+        if round.is_multiple_of(rounds) {
             self.client.start_with((self.config.others)());
             if let Err(error) = self.client.refresh().await {
                 tracing::debug!(error = &error as &dyn std::error::Error, "no map of the network");
             }
         }
         let Some(map) = self.client.map() else { return };
-        self.config.groups.admit_only(admitted(&map, self.me().peer));
+        self.config.groups.admit_only(admitted(&map, self.me()));
         self.register(&map).await;
         let kept = if round.is_multiple_of(ROUNDS_A_REFRESH) { self.config.groups.kept() } else { BTreeSet::new() };
         for (id, group) in &map.groups {
             // Who leads sees to the seats, its own too: nobody else can.
-            if group.seats.contains(&self.me().peer) || self.leads(*id) {
+            if group.seats.contains(&self.me()) || self.leads(*id) {
                 self.attend(&map, *id, group, round).await;
             } else if kept.contains(id) {
                 self.leave(&map, *id).await;
@@ -216,9 +220,7 @@ impl Inner {
 
     /// Takes the map from this node's own records of group 0, if it sits there and is up to date as far as it knows.
     fn learn_own(&self) -> bool {
-        let me = self.me();
-        let sits = self.status(GROUP_0).is_some_and(|status| status.voters.contains(&me) && status.leader.is_some());
-        if !sits {
+        if !self.config.groups.sits(GROUP_0) {
             return false;
         }
         let last = *self.own_read.lock();
@@ -249,7 +251,7 @@ impl Inner {
             groups.open(GROUP_0).await?;
             let status = groups.status(GROUP_0)?;
             if status.voters.is_empty() && status.term == 0 {
-                groups.found(GROUP_0, BTreeSet::from([self.me()])).await?;
+                groups.found(GROUP_0, BTreeSet::from([self.config.groups.me()])).await?;
             }
             Ok::<_, GroupError>(())
         };
@@ -259,7 +261,7 @@ impl Inner {
         if !self.leads(GROUP_0) {
             return;
         }
-        let me = self.me();
+        let me = self.config.groups.me();
         let founded_ms = self.config.clock.now_ms();
         let root = self.config.admission.terms.root;
         let network = NetworkRow { root, groups: founding.groups, voters: founding.voters, founded_ms };
@@ -297,17 +299,18 @@ impl Inner {
         addresses.truncate(storgo_protocol::limits::MEMBER_ADDRESSES_MAX);
         MemberRow {
             admission: self.config.admission.clone(),
-            incarnation: self.me().incarnation,
+            incarnation: self.config.groups.me().incarnation,
             zone: self.config.zone.clone(),
             addresses,
             state,
             agent: self.config.agent.clone(),
+            left: self.config.groups.left(),
         }
     }
 
     /// Says where this member is and which log it has, if the map says otherwise.
     async fn register(&self, map: &ClusterMap) {
-        let known = map.members.get(&self.me().peer);
+        let known = map.members.get(&self.me());
         let row = self.row(known.map(|row| row.state).unwrap_or_default());
         if known == Some(&row) {
             return;
@@ -325,18 +328,27 @@ impl Inner {
         }
     }
 
-    /// Opens a group in which this member sits or is to sit, and begins it if that is its part; if it leads, sees to the
-    /// seats.
+    /// Opens a group in which this member sits or is to sit, again if it has stopped, and begins it if that is its part; if
+    /// it leads, sees to the seats.
     async fn attend(self: &Arc<Self>, map: &Arc<ClusterMap>, id: GroupId, group: &GroupRow, round: u64) {
-        if let Err(error) = self.config.groups.open(id).await {
+        let groups = &self.config.groups;
+        if let Some(reason) = self.status(id).and_then(|status| status.stopped)
+            && round.is_multiple_of(ROUNDS_A_REFRESH)
+        {
+            // What it acknowledged is on the disk.
+            tracing::warn!(group = %id, reason, "a group has stopped and is started again");
+            groups.close(id).await;
+        }
+        if let Err(error) = groups.open(id).await {
             return tracing::error!(group = %id, error = &error as &dyn std::error::Error, "a group cannot be opened");
         }
-        if group.founded { self.see_to_seats(map, id, group, round).await } else { self.found(map, id, group).await }
+        if group.founded { self.see_to_seats(map, id, round).await } else { self.found(map, id, group).await }
     }
 
     /// Begins a group with this member alone, if it is this member with this very log that is to.
     async fn found(&self, map: &ClusterMap, id: GroupId, group: &GroupRow) {
-        let me = self.me();
+        // Who has left it is not the one any more that was to begin it.
+        let me = self.config.groups.seat(id);
         if group.founder != (me.peer, me.incarnation) {
             return;
         }

@@ -190,6 +190,7 @@ mod tests {
             addresses: Vec::new(),
             state: MemberState::Active,
             agent: String::new(),
+            left: BTreeMap::new(),
         }
     }
 

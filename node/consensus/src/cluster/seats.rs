@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use storgo_protocol::cluster::{Ask, ClusterMap, GroupRow, Told};
+use storgo_protocol::cluster::{Ask, ClusterMap, Told};
 use storgo_protocol::{GroupId, PeerId};
 
 use super::keeper::{Inner, ROUND, STEP};
@@ -21,9 +21,11 @@ const FILL: Duration = Duration::from_mins(10);
 
 impl Inner {
     /// If this member leads a group, has those vote in it that are to, and somebody else lead whose turn it is.
-    pub(super) async fn see_to_seats(self: &Arc<Self>, map: &ClusterMap, id: GroupId, group: &GroupRow, round: u64) {
-        let Some(status) = self.status(id).filter(|status| status.leader == Some(self.me())) else { return };
-        let Some(wanted) = wanted(map, group) else { return };
+    pub(super) async fn see_to_seats(self: &Arc<Self>, map: &ClusterMap, id: GroupId, round: u64) {
+        let Some(status) = self.status(id).filter(|status| status.leader == Some(self.config.groups.seat(id))) else {
+            return;
+        };
+        let Some(wanted) = wanted(map, id) else { return };
         if wanted == status.voters && status.learners.is_empty() {
             if round.is_multiple_of(ROUNDS_A_TRANSFER) {
                 self.give_lead(map, id, &wanted).await;
@@ -44,11 +46,11 @@ impl Inner {
 
     /// Gives the lead to the one among the voters whose turn it is in this group, if it answers: leaders do the most.
     async fn give_lead(&self, map: &ClusterMap, id: GroupId, voters: &BTreeSet<Seat>) {
-        let preferred = map.leader_in_turn(id).filter(|peer| *peer != self.me().peer);
+        let preferred = map.leader_in_turn(id).filter(|peer| *peer != self.me());
         let Some(seat) = preferred.and_then(|peer| voters.iter().find(|seat| seat.peer == peer)) else { return };
         match self.client.ask_one(seat.peer, id, &Ask::Status, STEP / 5).await {
             // Who starts only now has to catch up first.
-            Ok(Told::Status(theirs)) if theirs.leader == Some(self.me().peer) => {}
+            Ok(Told::Status(theirs)) if theirs.leader == Some(self.me()) => {}
             _ => return,
         }
         if let Err(error) = self.config.groups.transfer(id, *seat).await {
@@ -86,7 +88,7 @@ impl Inner {
     async fn others_wanted(&self, id: GroupId, those: &BTreeSet<Seat>) {
         let is_so = || {
             let map = self.client.map()?;
-            wanted(&map, map.groups.get(&id)?).map(|now| now == *those)
+            wanted(&map, id).map(|now| now == *those)
         };
         while is_so() != Some(false) {
             tokio::time::sleep(ROUND).await;
@@ -120,13 +122,13 @@ impl Inner {
 
     /// Whether the leader of a group says that this member has no seat in it, and leads while it says so.
     async fn is_left(&self, map: &ClusterMap, id: GroupId) -> bool {
-        let me = self.me().peer;
+        let me = self.me();
         let says = async |seat: Seat| match self.client.ask_one(seat.peer, id, &Ask::Status, STEP).await {
             Ok(Told::Status(status)) if status.leader == Some(seat.peer) => Some(status),
             _ => None,
         };
         for peer in map.seats(id) {
-            let Some(incarnation) = map.member(*peer).map(|member| member.incarnation) else { continue };
+            let Some(incarnation) = map.incarnation_in(*peer, id) else { continue };
             let seat = Seat { peer: *peer, incarnation };
             let Some(before) = says(seat).await else { continue };
             if before.voters.contains(&me) || before.learners.contains(&me) {
@@ -141,8 +143,8 @@ impl Inner {
     }
 }
 
-/// Who is to vote in a group, each with the log that it has now; `None` while one of them is not known.
-fn wanted(map: &ClusterMap, group: &GroupRow) -> Option<BTreeSet<Seat>> {
-    let seat = |peer: &PeerId| Some(Seat { peer: *peer, incarnation: map.member(*peer)?.incarnation });
-    group.seats.iter().map(seat).collect()
+/// Who is to vote in a group, each as it is there now; `None` while one of them is not known.
+fn wanted(map: &ClusterMap, id: GroupId) -> Option<BTreeSet<Seat>> {
+    let seat = |peer: &PeerId| Some(Seat { peer: *peer, incarnation: map.incarnation_in(*peer, id)? });
+    map.groups.get(&id)?.seats.iter().map(seat).collect()
 }

@@ -76,6 +76,7 @@ fn member(seed: u8, invite: &Invite) -> MemberRow {
         addresses: Vec::new(),
         state: MemberState::Active,
         agent: String::new(),
+        left: BTreeMap::new(),
     }
 }
 
@@ -325,6 +326,45 @@ async fn who_follows_in_order_to_vote_goes_when_it_is_not_to_vote_any_more() {
     }
     while learners().any(|learners| !learners.is_empty()) {
         assert!(tokio::time::Instant::now() < deadline, "who is not wanted follows still");
+        tokio::task::yield_now().await;
+    }
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_has_no_seat_in_group_0_says_so_rather_than_that_there_is_nothing_new() {
+    let rig = Rig::new().await;
+    let client = rig.client(10, 110);
+    let known = client.refresh().await.unwrap().revision;
+    assert_eq!(rig.asks(&client, &Ask::Map { known }).await, Told::Map(None));
+    rig.cluster.groups().close(GROUP_0).await;
+    let told = async |known| client.ask_one(identity(2).id(), GROUP_0, &Ask::Map { known }, LONG).await.unwrap();
+    let deadline = tokio::time::Instant::now() + LONG;
+    while !matches!(told(known).await, Told::Failed(Failed { kind: FailedKind::NotLeader(None), .. })) {
+        // It is opened again by who keeps it.
+        rig.cluster.groups().close(GROUP_0).await;
+        assert!(tokio::time::Instant::now() < deadline, "it answers as if it had a seat");
+    }
+    assert!(matches!(told(Stamp::ZERO).await, Told::Map(Some(map)) if map.revision >= known));
+    // Where nobody knows better the map stays good.
+    assert_eq!(client.refresh().await.unwrap().revision, known);
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_stopped_by_a_fault_is_started_again_on_what_it_has() {
+    let rig = Rig::new().await;
+    let (groups, group) = (rig.cluster.groups(), GroupId::new(1));
+    let applied = groups.status(group).unwrap().applied;
+    groups.break_down(group).await;
+    let status = groups.status(group).unwrap();
+    assert!(status.stopped.is_some() && status.leader.is_none(), "{status:?}");
+    let deadline = tokio::time::Instant::now() + LONG;
+    let goes_on = || {
+        groups.status(group).is_ok_and(|status| status.leader == Some(groups.seat(group)) && status.applied >= applied)
+    };
+    while !goes_on() {
+        assert!(tokio::time::Instant::now() < deadline, "{:?}", groups.status(group));
         tokio::task::yield_now().await;
     }
     rig.end().await;

@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock_guard::{ClockGuard, Sample};
 use crate::metrics::Metrics;
-use crate::seat::Seat;
+use crate::seat::{Seat, Seats};
 use crate::transport::Transport;
 
 use calls::Calls;
@@ -64,7 +64,7 @@ pub(crate) trait Serve: Send + Sync + 'static {
 /// Sends and receives for one node.
 #[derive(Debug)]
 pub(crate) struct Courier {
-    me: Seat,
+    seats: Seats,
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     pub(crate) guard: ClockGuard,
@@ -78,9 +78,14 @@ pub(crate) struct Courier {
 }
 
 impl Courier {
-    pub(crate) fn new(me: Seat, transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, metrics: Metrics) -> Arc<Self> {
+    pub(crate) fn new(
+        seats: Seats,
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        metrics: Metrics,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            me,
+            seats,
             transport,
             clock,
             guard: ClockGuard::default(),
@@ -94,8 +99,9 @@ impl Courier {
         })
     }
 
-    pub(crate) const fn me(&self) -> Seat {
-        self.me
+    /// Who this node is.
+    pub(crate) const fn seats(&self) -> &Seats {
+        &self.seats
     }
 
     pub(crate) fn now_ms(&self) -> u64 {
@@ -158,7 +164,7 @@ impl Courier {
         Envelope {
             group: group.as_u64(),
             call,
-            from_incarnation: self.me.incarnation.as_u64(),
+            from_incarnation: self.seats.of(group).incarnation.as_u64(),
             to_incarnation: to.as_u64(),
             body: Some(body),
             clock_ms: 0,
@@ -199,7 +205,7 @@ impl Courier {
             let group = GroupId::new(envelope.group);
             let Some(body) = envelope.body else { continue };
             let to = LogIncarnation::new(envelope.to_incarnation);
-            let is_mine = to == self.me.incarnation;
+            let is_mine = to == self.seats.of(group).incarnation;
             if is_request(&body) {
                 self.work_on(from, to, group, (envelope.call, envelope.patient), body, serve);
             } else if is_mine {
@@ -230,11 +236,11 @@ impl Courier {
         let Ok(room) = Arc::clone(room).try_acquire_owned() else { return };
         let (courier, serve) = (Arc::clone(self), Arc::clone(serve));
         let work = async move {
-            let answer = if to == courier.me.incarnation || (is_ask && to == ANY_LOG) {
+            let answer = if to == courier.seats.of(group).incarnation || (is_ask && to == ANY_LOG) {
                 serve.serve(from, group, request).await
             } else {
-                // A log that is gone promised things that this one does not know of.
-                Body::Unable(Unable { reason: "this peer's log is another one".to_owned() })
+                // What is gone promised things that nobody here knows of.
+                Body::Unable(Unable { reason: "what this peer keeps of the group is another life of it".to_owned() })
             };
             drop(room);
             let envelope = courier.envelope(from.incarnation, group, call, answer);

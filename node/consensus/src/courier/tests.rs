@@ -63,7 +63,8 @@ fn pair(answers_wait: Option<&Arc<Notify>>) -> (Arc<Wire>, Arc<Courier>, Arc<Cou
     let [left, right] = [1, 2].map(|number| {
         let seat = Seat::from(number);
         let end = End(seat.peer, Arc::clone(&wire));
-        let courier = Courier::new(seat, Arc::new(end), Arc::new(SystemClock), Metrics::default());
+        let courier =
+            Courier::new(Seats::new(seat, BTreeMap::new()), Arc::new(end), Arc::new(SystemClock), Metrics::default());
         wire.ends.lock().insert(seat.peer, (Arc::clone(&courier), Arc::new(Echo(answers_wait.cloned()))));
         courier
     });

@@ -41,7 +41,7 @@ use crate::metrics::Metrics;
 #[cfg(storgo_planted)]
 use crate::planted;
 use crate::raft::{Elections, Looking, Member, MemberStatus, Progress, Snapshots};
-use crate::seat::Seat;
+use crate::seat::{Seat, Seats};
 use crate::transport::Transport;
 
 pub use error::GroupError;
@@ -156,8 +156,9 @@ impl Groups {
     pub fn new(config: GroupsConfig) -> Self {
         #[cfg(storgo_planted)]
         let config = GroupsConfig { me: planted::seat(config.me), ..config };
+        let seats = Seats::new(config.me, config.log.left());
         let courier =
-            Courier::new(config.me, Arc::clone(&config.transport), Arc::clone(&config.clock), config.metrics.clone());
+            Courier::new(seats, Arc::clone(&config.transport), Arc::clone(&config.clock), config.metrics.clone());
         let lease = Lease::new(config.elections.lease(), config.clock.suspended());
         let (door, admitted) = (RwLock::default(), RwLock::default());
         let groups = Self(Arc::new(Inner { config, courier, lease, groups: Mutex::default(), door, admitted }));
@@ -167,10 +168,27 @@ impl Groups {
         groups
     }
 
-    /// This node's seat.
+    /// This node, with the incarnation of its log: who it is in each group that it never left.
     #[must_use]
     pub fn me(&self) -> Seat {
         self.0.config.me
+    }
+
+    /// Who this node is in a group.
+    #[must_use]
+    pub fn seat(&self, id: GroupId) -> Seat {
+        self.0.courier.seats().of(id)
+    }
+
+    /// Whether this node votes in a group and knows of a leader: then its state of it is new, unless it was cut off.
+    pub(crate) fn sits(&self, id: GroupId) -> bool {
+        let me = self.seat(id);
+        self.status(id).is_ok_and(|status| status.voters.contains(&me) && status.leader.is_some())
+    }
+
+    /// How often this node has left groups, of those that it has left.
+    pub(crate) fn left(&self) -> BTreeMap<GroupId, u64> {
+        self.0.courier.seats().left()
     }
 
     /// Starts a group on what is kept of it here, if anything.
@@ -312,14 +330,26 @@ impl Groups {
         }
     }
 
-    /// Forgets the log and the records of a group that is not open: for one that has no seat here any more.
+    /// Has a group stop as by a fault in what runs it.
+    #[cfg(test)]
+    pub(crate) async fn break_down(&self, id: GroupId) {
+        self.group(id).unwrap().member.break_down().await;
+    }
+
+    /// Forgets the log and the records of a group that is not open: for one that has no seat here any more. Should this
+    /// node be taken in again, it comes as somebody else: who it was may have promised what it does not know of, and old
+    /// entries may say that it votes.
     ///
     /// # Errors
     /// [`GroupError::Stopped`] if they cannot be removed.
     pub(crate) async fn forget(&self, id: GroupId) -> Result<(), GroupError> {
         let stopped = |reason: String| GroupError::Stopped { group: id, reason };
         self.0.config.records.group(id).remove().await.map_err(|error| stopped(error.to_string()))?;
-        self.0.config.log.group(id).remove().await.map_err(|error| stopped(error.to_string()))
+        let log = self.0.config.log.group(id);
+        log.leave().await.map_err(|error| stopped(error.to_string()))?;
+        let times = log.times_left().map_err(|error| stopped(error.to_string()))?;
+        self.0.courier.seats().note_left(id, times);
+        Ok(())
     }
 
     /// Whether a seat leads a group now, as most of its voters say.
@@ -345,7 +375,7 @@ impl Groups {
     /// As [`Groups::add_learner`].
     pub async fn set_voters(&self, id: GroupId, voters: BTreeSet<Seat>, within: Duration) -> Result<(), GroupError> {
         let group = self.group(id)?;
-        if !voters.contains(&self.me()) && group.member.is_leader() {
+        if !voters.contains(&self.seat(id)) && group.member.is_leader() {
             // openraft goes on with a leader that is in no configuration, but not with what that one is asked next.
             let staying: Vec<Seat> = group.member.voters().intersection(&voters).copied().collect();
             let turn = group.handed_over.fetch_add(1, Ordering::Relaxed);
@@ -447,14 +477,14 @@ impl Groups {
     /// that is not known by the deadline.
     async fn right_time(&self, group: &Group, deadline: Instant) -> Option<u64> {
         let (guard, voters) = (&self.0.courier.guard, group.member.voters());
-        let me = self.me();
+        let me = self.me().peer;
         loop {
             let heard = guard.heard();
             let now_ms = self.0.courier.now_ms();
             if guard.is_off() {
                 return None;
             }
-            if guard.is_vouched_for(now_ms, voters.iter().filter(|voter| **voter != me).map(|voter| voter.peer)) {
+            if guard.is_vouched_for(now_ms, voters.iter().map(|voter| voter.peer).filter(|peer| *peer != me)) {
                 return Some(now_ms);
             }
             // Whoever begins to lead has heard of most, and hears of all with the next heartbeat.

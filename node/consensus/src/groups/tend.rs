@@ -69,7 +69,7 @@ fn ask_around(groups: &Groups) {
     let mut asked = BTreeSet::new();
     for (id, group) in groups.all() {
         for voter in group.member.voters() {
-            if voter == groups.me() || !asked.insert(voter.peer) {
+            if voter.peer == groups.me().peer || !asked.insert(voter.peer) {
                 continue;
             }
             let courier = Arc::clone(&groups.0.courier);
@@ -84,7 +84,7 @@ fn ask_around(groups: &Groups) {
 
 /// Asks one of the other voters to lead, each time another one.
 async fn give_up(groups: &Groups, id: GroupId, group: &Group) {
-    let me = groups.me();
+    let me = groups.seat(id);
     let others: Vec<Seat> = group.member.voters().into_iter().filter(|voter| *voter != me).collect();
     // Whoever it is has to be as far as this one, or refuses; stamps are refused here meanwhile.
     let turn = group.handed_over.fetch_add(1, Ordering::Relaxed);

@@ -16,6 +16,7 @@ use storgo_store::{NodeKey, OsDisk};
 use super::*;
 use crate::TransportError;
 
+mod forgetting;
 mod isolated;
 mod leaving;
 

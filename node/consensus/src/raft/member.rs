@@ -158,10 +158,11 @@ impl Member {
         let uses = TaskTracker::new();
         let (log, state) = (LogStore::new(log), StateStore::new(records.clone(), &uses));
         let config = Arc::new(config(group, elections, snapshots).map_err(stopped)?);
-        let start = Raft::new(courier.me(), config, network, log, state);
+        let me = courier.seats().of(group);
+        let start = Raft::new(me, config, network, log, state);
         let raft = DeterministicRng::<TokioRuntime>::scope(seed, start).await.map_err(stopped)?;
         let may_lead = AtomicBool::new(true);
-        let (me, handed_over, metrics) = (courier.me(), HandedOver::default(), courier.metrics.clone());
+        let (handed_over, metrics) = (HandedOver::default(), courier.metrics.clone());
         let intake = Mutex::default();
         Ok(Self { raft, records, uses, intake, reading, me, may_lead, handed_over, metrics, votes_from })
     }
@@ -304,14 +305,23 @@ impl Member {
     pub(crate) fn status(&self) -> MemberStatus {
         let metrics = self.raft.metrics().borrow_watched().clone();
         let members = metrics.membership_config.membership().clone();
+        let stopped = metrics.running_state.err().map(|fatal| fatal.to_string());
         MemberStatus {
-            leader: metrics.current_leader,
+            // Who has stopped hears of no leader, and is none.
+            leader: metrics.current_leader.filter(|_| stopped.is_none()),
             term: metrics.current_term,
             voters: members.voter_ids().collect(),
             learners: members.learner_ids().collect(),
             applied: metrics.last_applied.map(|id| id.index),
-            stopped: metrics.running_state.err().map(|fatal| fatal.to_string()),
+            stopped,
         }
+    }
+
+    /// Has openraft come to an end as by a fault of its own.
+    #[cfg(test)]
+    pub(crate) async fn break_down(&self) {
+        let broken = self.raft.with_raft_state(|_| panic!("a test has this group stop")).await;
+        assert!(broken.is_err(), "it goes on");
     }
 
     /// Acts on a request of another member; the answer.

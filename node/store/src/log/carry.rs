@@ -1,11 +1,11 @@
 //! Rewriting the oldest segment forward, so that it can go.
 //!
-//! Votes, purge marks and the live entries of groups that rest are all that keeps an old segment. They are copied into
+//! Votes, marks and the live entries of groups that rest are all that keeps an old segment. They are copied into
 //! frames that are written anyway, some MiB a round, and the segment is deleted once nothing in it is needed. Always the
 //! oldest: then whatever a record voids stands before it, and can never come back.
 
 use storgo_protocol::limits::LOG_CARRY_BYTES_MAX;
-use storgo_protocol::log::{LogManifest, LogRecord, LogSegmentHead};
+use storgo_protocol::log::{LogBody, LogManifest, LogRecord, LogSegmentHead};
 
 use super::error::Failure;
 use super::index::Location;
@@ -54,7 +54,7 @@ impl Writer {
         for (record, at) in candidates {
             if let Some(serial) = state.index.live_serial(&record, at) {
                 left = left.saturating_sub(at.occupied());
-                records.push(Queued { serial, record });
+                records.push(Queued { serial, record: repeated(record) });
             }
         }
         due && left == 0
@@ -76,6 +76,15 @@ impl Writer {
         self.sweep = None;
         let path = Segment::path(&self.directory.path, oldest);
         self.directory.disk.remove(&path).map_err(Failure::during("deleting an old segment"))
+    }
+}
+
+/// What says the same where it stands behind others.
+fn repeated(record: LogRecord) -> LogRecord {
+    match record.body {
+        // Repeated as it is, it would void what came after it.
+        LogBody::Gone(times) => LogRecord { group: record.group, body: LogBody::Left(times) },
+        _ => record,
     }
 }
 

@@ -175,12 +175,21 @@ impl GroupLog {
         self.durably(LogBody::Purge { index, marker }, further).await
     }
 
-    /// Forgets the group with all that is kept of it; answers when that is durable.
+    /// Forgets the group with all that is kept of it, but for how often that was done; answers when it is durable.
     ///
     /// # Errors
     /// [`LogError::Stopped`], [`LogError::Closed`].
-    pub async fn remove(&self) -> Result<(), LogError> {
-        self.durably(LogBody::Gone, |group| group.is_some()).await
+    pub async fn leave(&self) -> Result<(), LogError> {
+        let times = self.times_left()?.saturating_add(1);
+        self.durably(LogBody::Gone(times), |group| group.is_some_and(Group::is_here)).await
+    }
+
+    /// How often the group was left here.
+    ///
+    /// # Errors
+    /// [`LogError::Stopped`], [`LogError::Closed`].
+    pub fn times_left(&self) -> Result<u64, LogError> {
+        Ok(self.look(|group| Some(group.times_left()))?.unwrap_or_default())
     }
 
     /// What the log holds, with all that was asked for, durable or not yet.

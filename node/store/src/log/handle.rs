@@ -1,5 +1,6 @@
 //! The log as others see it: opened, closed, and asked how it is.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -116,6 +117,12 @@ impl Log {
     #[must_use]
     pub fn groups(&self) -> Vec<GroupId> {
         self.0.shared.lock().index.groups().collect()
+    }
+
+    /// How often groups were left, of those that were.
+    #[must_use]
+    pub fn left(&self) -> BTreeMap<GroupId, u64> {
+        self.0.shared.lock().index.left().collect()
     }
 
     /// How the log is.

@@ -48,6 +48,8 @@ pub(super) struct Group {
     vote: Option<Kept<Bytes>>,
     committed: Option<Kept<Bytes>>,
     purged: Option<Kept<(u64, Bytes)>>,
+    /// How often it was left: all that outlives it.
+    left: Option<Kept<u64>>,
 }
 
 /// Bytes of one segment's file, and how many of them are still needed.
@@ -91,6 +93,17 @@ impl Group {
         self.purged.as_ref().map(|kept| &kept.value)
     }
 
+    /// How often this node has left it.
+    pub(super) fn times_left(&self) -> u64 {
+        self.left.as_ref().map_or(0, |kept| kept.value)
+    }
+
+    /// Whether anything of it is kept but that it was left.
+    pub(super) fn is_here(&self) -> bool {
+        let Self { entries, vote, committed, purged, left: _ } = self;
+        !entries.is_empty() || vote.is_some() || committed.is_some() || purged.is_some()
+    }
+
     /// The index that the next entry must have; `None` where any may begin.
     pub(super) fn next(&self) -> Option<u64> {
         let last = self.entries.last_key_value().map(|(index, _)| *index);
@@ -116,7 +129,8 @@ impl Group {
             LogBody::Vote(_) => self.vote.as_ref().map(|kept| (kept.serial, kept.at)),
             LogBody::Committed(_) => self.committed.as_ref().map(|kept| (kept.serial, kept.at)),
             LogBody::Purge { .. } => self.purged.as_ref().map(|kept| (kept.serial, kept.at)),
-            LogBody::Truncate { .. } | LogBody::Gone => None,
+            LogBody::Gone(_) | LogBody::Left(_) => self.left.as_ref().map(|kept| (kept.serial, kept.at)),
+            LogBody::Truncate { .. } => None,
         }
     }
 
@@ -126,7 +140,8 @@ impl Group {
             LogBody::Vote(_) => self.vote.as_mut().map(|kept| &mut kept.at),
             LogBody::Committed(_) => self.committed.as_mut().map(|kept| &mut kept.at),
             LogBody::Purge { .. } => self.purged.as_mut().map(|kept| &mut kept.at),
-            LogBody::Truncate { .. } | LogBody::Gone => None,
+            LogBody::Gone(_) | LogBody::Left(_) => self.left.as_mut().map(|kept| &mut kept.at),
+            LogBody::Truncate { .. } => None,
         }
     }
 }
@@ -148,7 +163,12 @@ impl Index {
     }
 
     pub(super) fn groups(&self) -> impl Iterator<Item = GroupId> {
-        self.groups.keys().copied()
+        self.groups.iter().filter(|(_, group)| group.is_here()).map(|(id, _)| *id)
+    }
+
+    pub(super) fn left(&self) -> impl Iterator<Item = (GroupId, u64)> {
+        let left = |(id, group): (&GroupId, &Group)| group.left.as_ref().map(|times| (*id, times.value));
+        self.groups.iter().filter_map(left)
     }
 
     /// Lets a record take effect; `at` says where it stands if it was read back. Gives the serial of the change.
@@ -156,37 +176,40 @@ impl Index {
         let serial = self.next_serial;
         self.next_serial += 1;
         let mut freed = Vec::new();
-        if record.body == LogBody::Gone {
-            if let Some(group) = self.groups.remove(&record.group) {
-                freed.extend(group.entries.into_values().map(|kept| kept.at));
-                freed.extend([group.vote, group.committed].into_iter().flatten().map(|kept| kept.at));
-                freed.extend(group.purged.map(|kept| kept.at));
+        let group = self.groups.entry(record.group).or_default();
+        match &record.body {
+            LogBody::Entry { term, index, payload } => {
+                let payload = at.is_none().then(|| payload.clone());
+                let kept = Kept { value: Entry { term: *term, payload }, serial, at };
+                freed.extend(group.entries.insert(*index, kept).map(|kept| kept.at));
             }
-        } else {
-            let group = self.groups.entry(record.group).or_default();
-            match &record.body {
-                LogBody::Entry { term, index, payload } => {
-                    let payload = at.is_none().then(|| payload.clone());
-                    let kept = Kept { value: Entry { term: *term, payload }, serial, at };
-                    freed.extend(group.entries.insert(*index, kept).map(|kept| kept.at));
-                }
-                LogBody::Vote(bytes) => {
-                    freed.extend(group.vote.replace(Kept { value: bytes.clone(), serial, at }).map(|kept| kept.at));
-                }
-                LogBody::Committed(bytes) => {
-                    let kept = Kept { value: bytes.clone(), serial, at };
-                    freed.extend(group.committed.replace(kept).map(|kept| kept.at));
-                }
-                LogBody::Truncate { index } => {
-                    freed.extend(group.entries.split_off(index).into_values().map(|kept| kept.at));
-                }
-                LogBody::Purge { index, marker } => {
-                    let kept = Kept { value: (*index, marker.clone()), serial, at };
-                    freed.extend(group.purged.replace(kept).map(|kept| kept.at));
-                    let rest = index.checked_add(1).map(|next| group.entries.split_off(&next)).unwrap_or_default();
-                    freed.extend(std::mem::replace(&mut group.entries, rest).into_values().map(|kept| kept.at));
-                }
-                LogBody::Gone => {}
+            LogBody::Vote(bytes) => {
+                freed.extend(group.vote.replace(Kept { value: bytes.clone(), serial, at }).map(|kept| kept.at));
+            }
+            LogBody::Committed(bytes) => {
+                let kept = Kept { value: bytes.clone(), serial, at };
+                freed.extend(group.committed.replace(kept).map(|kept| kept.at));
+            }
+            LogBody::Truncate { index } => {
+                freed.extend(group.entries.split_off(index).into_values().map(|kept| kept.at));
+            }
+            LogBody::Purge { index, marker } => {
+                let kept = Kept { value: (*index, marker.clone()), serial, at };
+                freed.extend(group.purged.replace(kept).map(|kept| kept.at));
+                let rest = index.checked_add(1).map(|next| group.entries.split_off(&next)).unwrap_or_default();
+                freed.extend(std::mem::replace(&mut group.entries, rest).into_values().map(|kept| kept.at));
+            }
+            LogBody::Gone(times) => {
+                let left = Some(Kept { value: *times, serial, at });
+                let gone = std::mem::replace(group, Group { left, ..Group::default() });
+                freed.extend(gone.entries.into_values().map(|kept| kept.at));
+                freed.extend([gone.vote, gone.committed].into_iter().flatten().map(|kept| kept.at));
+                freed.extend(gone.purged.map(|kept| kept.at));
+                freed.extend(gone.left.map(|kept| kept.at));
+            }
+            LogBody::Left(times) => {
+                let kept = Kept { value: *times, serial, at };
+                freed.extend(group.left.replace(kept).map(|kept| kept.at));
             }
         }
         freed.into_iter().flatten().for_each(|at| self.free(at));

@@ -56,7 +56,7 @@ impl Door {
             }
             Steer::Transfer(id, to) if id == group => {
                 let status = self.groups.status(id).map_err(failed)?;
-                if status.leader != Some(self.groups.me()) {
+                if status.leader != Some(self.groups.seat(id)) {
                     return Err(Failed::new(
                         FailedKind::NotLeader(status.leader.map(|seat| seat.peer)),
                         "not the leader",

@@ -207,7 +207,12 @@ impl Door {
     fn map(&self, known: Stamp) -> Answer {
         let map = self.client.map();
         let map = map.ok_or_else(|| Failed::new(FailedKind::NoNetwork, "no member of the network was heard of yet"))?;
-        Ok(Told::Map((map.revision > known).then(|| Box::new(map.as_ref().clone()))))
+        let is_newer = map.revision > known;
+        if !is_newer && !self.groups.sits(GROUP_0) {
+            // It heard of no newer one, which says little.
+            return Err(Failed::new(FailedKind::NotLeader(None), "this member has no seat in group 0"));
+        }
+        Ok(Told::Map(is_newer.then(|| Box::new(map.as_ref().clone()))))
     }
 
     /// Reads group 0 so that nothing is missed.

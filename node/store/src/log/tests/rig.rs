@@ -1,6 +1,6 @@
 //! A log on a simulated disk, the history of what it was asked, and the comparison of both.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +20,9 @@ pub(super) const DIR: &str = "/log";
 /// So small that a few records fill it.
 pub(super) const SEGMENT_BYTES: u64 = 2048;
 
+/// Groups that are played with.
+const GROUPS: u64 = 4;
+
 /// What a log was asked.
 #[derive(Debug, Clone)]
 pub(super) enum Op {
@@ -28,7 +31,7 @@ pub(super) enum Op {
     Committed(GroupId, Bytes),
     Truncate(GroupId, u64),
     Purge(GroupId, u64, Bytes),
-    Remove(GroupId),
+    Leave(GroupId),
 }
 
 /// What one group should hold.
@@ -38,6 +41,7 @@ pub(super) struct Held {
     vote: Option<Bytes>,
     committed: Option<Bytes>,
     purged: Option<(u64, Bytes)>,
+    times_left: u64,
 }
 
 /// What the log should hold: groups of which nothing is held are none.
@@ -72,8 +76,12 @@ impl Model {
                 }
                 group
             }
-            Op::Remove(group) => {
-                self.0.remove(group);
+            Op::Leave(group) => {
+                if let Some(held) = self.0.get_mut(group)
+                    && (Held { times_left: 0, ..held.clone() }) != Held::default()
+                {
+                    *held = Held { times_left: held.times_left + 1, ..Held::default() };
+                }
                 group
             }
         };
@@ -112,7 +120,7 @@ pub(super) fn any_op(model: &Model, rng: &mut StdRng, groups: u64) -> Op {
         15..17 => Op::Truncate(group, rng.random_range(next.saturating_sub(4)..=next)),
         17 => Op::Purge(group, rng.random_range(next.saturating_sub(4)..=next + 1), bytes(rng, 40)),
         18 => Op::Purge(group, next.saturating_sub(1), bytes(rng, 40)),
-        _ if rng.random_bool(0.3) => Op::Remove(group),
+        _ if rng.random_bool(0.3) => Op::Leave(group),
         _ => Op::Vote(group, bytes(rng, 40)),
     }
 }
@@ -124,16 +132,20 @@ pub(super) async fn ask(log: &Log, op: Op) -> Result<(), LogError> {
         Op::Committed(group, committed) => log.group(group).save_committed(committed).await,
         Op::Truncate(group, index) => log.group(group).truncate_from(index).await,
         Op::Purge(group, index, marker) => log.group(group).purge_upto(index, marker).await,
-        Op::Remove(group) => log.group(group).remove().await,
+        Op::Leave(group) => log.group(group).leave().await,
     }
 }
 
 /// What the log says that it holds.
 pub(super) async fn told(log: &Log) -> Result<Model, LogError> {
     let mut model = Model::default();
-    for id in log.groups() {
+    // Of a group that is not here it knows how often it was left.
+    let played_with = (0..GROUPS).map(GroupId::new);
+    let groups: BTreeSet<GroupId> = log.groups().into_iter().chain(played_with).collect();
+    for id in groups {
         let group = log.group(id);
-        let mut held = Held { vote: group.vote()?, committed: group.committed()?, ..Held::default() };
+        let (vote, committed, times_left) = (group.vote()?, group.committed()?, group.times_left()?);
+        let mut held = Held { vote, committed, times_left, ..Held::default() };
         let LogState { first, last, purged } = group.state()?;
         held.purged = purged.map(|Purged { index, marker }| (index, marker));
         if let (Some(first), Some(last)) = (first, last) {
@@ -150,6 +162,8 @@ pub(super) async fn told(log: &Log) -> Result<Model, LogError> {
             assert_eq!(held.entries[&first.index].0, first.term);
             assert_eq!(LogPosition { term: held.entries[&last.index].0, index: last.index }, last);
         }
+        let is_here = (Held { times_left: 0, ..held.clone() }) != Held::default();
+        assert_eq!(is_here, log.groups().contains(&id), "{id}");
         if held != Held::default() {
             model.0.insert(id, held);
         }
@@ -203,7 +217,7 @@ impl Rig {
         for _ in 0..bursts {
             let mut asked = JoinSet::new();
             for _ in 0..rng.random_range(1..5) {
-                let op = any_op(&model, rng, 4);
+                let op = any_op(&model, rng, GROUPS);
                 model.apply(&op);
                 let (number, log) = (self.history.len(), log.clone());
                 // What is committed is a hint that nobody waits for.

@@ -165,15 +165,28 @@ fn starts_leave_no_pile_of_segments_and_no_group_is_left_behind() {
         }
         let count = rig.segments().len() as u64;
         assert!(count <= LOG_SEGMENTS_SPARE + 8, "{count} segments");
-        let (log, _) = rig.open().unwrap();
+        let (mut log, _) = rig.open().unwrap();
         let group = log.group(GroupId::new(1));
         assert_eq!(group.read(0..99, usize::MAX).await.unwrap().len(), 19);
-        group.remove().await.unwrap();
+        group.leave().await.unwrap();
         assert!(log.groups().is_empty() && group.vote().unwrap().is_none());
-        log.close().await.unwrap();
-        let (log, _) = rig.open().unwrap();
-        assert!(log.groups().is_empty());
-        assert!(log.status().live_bytes == 0 && log.status().segments <= 2, "{:?}", log.status());
+        group.leave().await.unwrap();
+        assert_eq!(group.times_left().unwrap(), 1, "it was left once");
+        for _ in 0..12 {
+            log.close().await.unwrap();
+            log = rig.open().unwrap().0;
+            assert!(log.groups().is_empty());
+        }
+        let group = log.group(GroupId::new(1));
+        assert_eq!(group.times_left().unwrap(), 1, "that it was left is forgotten");
+        assert!(log.status().live_bytes < 100 && log.status().segments <= 2, "{:?}", log.status());
+        // What comes after is not void, wherever the mark is repeated.
+        group.append(vec![entry(1, 50)]).await.unwrap();
+        for _ in 0..12 {
+            log.close().await.unwrap();
+            log = rig.open().unwrap().0;
+        }
+        assert_eq!(log.group(GroupId::new(1)).read(0..9, 999).await.unwrap(), vec![entry(1, 50)]);
     });
 }
 
