@@ -30,6 +30,8 @@ pub enum Planted {
     RestartedVoterVotes,
     /// A leader that asked another one to lead goes on to read by its lease.
     LeaseOutlivesTransfer,
+    /// Who votes for another leader does not tell the one before who asks.
+    PromiseUntold,
 }
 
 #[cfg(storgo_planted)]

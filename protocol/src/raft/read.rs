@@ -8,7 +8,7 @@ use super::{Frame, LogId, Payload, StateId, Vote};
 use crate::DecodeError;
 use crate::fields::{Field, Shape, Shaped, at_most, decode};
 use crate::limits::{
-    GROUP_SEATS_MAX, LOG_ENTRY_BYTES_MAX, LOG_MARK_BYTES_MAX, RAFT_ENTRIES_MAX, RAFT_ENVELOPES_MAX,
+    GROUP_SEATS_MAX, GROUPS_MAX, LOG_ENTRY_BYTES_MAX, LOG_MARK_BYTES_MAX, RAFT_ENTRIES_MAX, RAFT_ENVELOPES_MAX,
     RAFT_FRAME_BYTES_MAX, RECORDS_BLOB_BYTES_MAX,
 };
 
@@ -18,8 +18,11 @@ const CONFIGS_MAX: usize = 2;
 const MEMBERSHIP: Shape =
     &[Field::each(1, CONFIGS_MAX, &[Field::many(1, GROUP_SEATS_MAX)]), Field::many(2, GROUP_SEATS_MAX)];
 const STATE: Shape = &[Field::once(3, MEMBERSHIP)];
-const ENVELOPE: Shape =
-    &[Field::once(10, &[Field::many(3, RAFT_ENTRIES_MAX as usize)]), Field::once(14, &[Field::once(2, STATE)])];
+const ENVELOPE: Shape = &[
+    Field::once(10, &[Field::many(3, RAFT_ENTRIES_MAX as usize)]),
+    Field::once(14, &[Field::once(2, STATE)]),
+    Field::once(17, &[Field::many(1, GROUPS_MAX + 1)]),
+];
 
 impl Shaped for Frame {
     const SHAPE: Shape = &[Field::each(1, RAFT_ENVELOPES_MAX, ENVELOPE)];

@@ -4,8 +4,9 @@ use bytes::Bytes;
 use prost::Message as _;
 use storgo_protocol::raft::envelope::Body;
 use storgo_protocol::raft::{
-    Append, AppendAnswer, Ballot, BallotAnswer, Entry, Envelope, Frame, LogId, Membership, Partial, Payload, ReadIndex,
-    Seat, Seats, SnapshotAnswer, SnapshotPage, StateId, Transfer, TransferAnswer, Unable, Vote, append_answer, payload,
+    Append, AppendAnswer, Ballot, BallotAnswer, Entry, Envelope, Frame, LogId, Membership, Partial, Payload, Promise,
+    Promised, Promises, ReadIndex, Seat, Seats, SnapshotAnswer, SnapshotPage, StateId, Transfer, TransferAnswer,
+    Unable, Vote, append_answer, payload,
 };
 
 use super::golden::{Golden, golden};
@@ -52,6 +53,10 @@ fn append() -> Append {
     Append { vote: Some(vote(7, true)), previous: Some(id(7, 300)), entries, committed: Some(id(7, 299)) }
 }
 
+fn promise((group, incarnation): (u64, u64)) -> Promise {
+    Promise { group, incarnation }
+}
+
 fn requests() -> Vec<(&'static str, Body)> {
     let (state, bytes) = (Some(state()), Bytes::from_static(b"a page"));
     let ballot = |transfer| Ballot { vote: Some(vote(8, false)), last: Some(id(7, 300)), transfer };
@@ -65,6 +70,7 @@ fn requests() -> Vec<(&'static str, Body)> {
         ),
         ("snapshot_page", Body::SnapshotPage(SnapshotPage { vote: Some(vote(7, true)), state, page: 2, bytes })),
         ("read_index", Body::ReadIndex(ReadIndex {})),
+        ("promises", Body::Promises(Promises { seats: [(0, 7), (300, 8)].map(promise).into() })),
     ]
 }
 
@@ -96,6 +102,7 @@ fn answers() -> Vec<(&'static str, Body)> {
         ("snapshot_taken", Body::SnapshotTaken(taken)),
         ("unable", Body::Unable(Unable { reason: "this group is unknown here".to_owned() })),
         ("readable", Body::Readable(id(7, 300))),
+        ("promised", Body::Promised(Promised { terms: [7, u64::MAX].map(u64::to_le_bytes).concat().into() })),
     ]
 }
 

@@ -38,6 +38,9 @@ use lane::Queued;
 /// The incarnation that a question names which is not for one log.
 pub(crate) const ANY_LOG: LogIncarnation = LogIncarnation::new(0);
 
+/// The group that a question names which is not for one group.
+pub(crate) const NO_GROUP: GroupId = GroupId::new(u64::MAX);
+
 /// Why there is no answer.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum CallError {
@@ -231,12 +234,13 @@ impl Courier {
     ) {
         // Clients have room of their own, so that they cannot keep members from each other.
         let is_ask = matches!(request, Body::Ask(_));
+        let is_for_any = is_ask || matches!(request, Body::Promises(_));
         let room = if is_ask { &self.asked } else { &self.inbound };
         // Without room it is dropped: who asks times out and asks again.
         let Ok(room) = Arc::clone(room).try_acquire_owned() else { return };
         let (courier, serve) = (Arc::clone(self), Arc::clone(serve));
         let work = async move {
-            let answer = if to == courier.seats.of(group).incarnation || (is_ask && to == ANY_LOG) {
+            let answer = if to == courier.seats.of(group).incarnation || (is_for_any && to == ANY_LOG) {
                 serve.serve(from, group, request).await
             } else {
                 // What is gone promised things that nobody here knows of.
@@ -275,6 +279,7 @@ const fn is_request(body: &Body) -> bool {
             | Body::Transfer(_)
             | Body::SnapshotPage(_)
             | Body::ReadIndex(_)
+            | Body::Promises(_)
             | Body::Ask(_)
     )
 }

@@ -12,6 +12,7 @@
 mod error;
 mod gather;
 mod lease;
+mod promises;
 mod proposals;
 mod read;
 mod rounds;
@@ -49,8 +50,9 @@ pub use read::Fresh;
 pub use storgo_protocol::cluster::Level;
 
 use lease::Lease;
+use promises::Promises;
 use proposals::Proposals;
-use rounds::Rounds;
+use rounds::{Last, Rounds};
 use stamps::Stamps;
 
 /// What groups are made of.
@@ -84,6 +86,8 @@ pub struct Groups(Arc<Inner>);
 struct Inner {
     config: GroupsConfig,
     courier: Arc<Courier>,
+    /// How they make sure that they lead.
+    promises: Promises,
     lease: Lease,
     groups: Mutex<BTreeMap<GroupId, Arc<Group>>>,
     door: RwLock<Option<Arc<dyn Door>>>,
@@ -105,8 +109,8 @@ struct Group {
     stamps: Stamps,
     /// What waits to be proposed by it.
     proposals: Proposals,
-    /// Rounds by which this member makes sure that it leads.
-    own: Rounds,
+    /// The last round by which this member made sure that it leads.
+    own: Last,
     /// Rounds by which it asks who leads.
     asked: Rounds,
     /// How often it asked another one to lead, so that it asks each in turn.
@@ -137,10 +141,13 @@ impl Serve for Inner {
         if self.admitted.read().as_ref().is_some_and(|admitted| !admitted.contains(&from.peer)) {
             return Body::Unable(Unable { reason: "not a member of this network's groups".to_owned() });
         }
+        if let Body::Promises(question) = request {
+            return Body::Promised(self.promises.tell(&question));
+        }
         let known = self.groups.lock().get(&group).cloned();
         let Some(known) = known else { return Body::Unable(Unable { reason: "no such group here".to_owned() }) };
         match request {
-            Body::ReadIndex(_) => match read::own_round(&self.courier, group, &known).await {
+            Body::ReadIndex(_) => match self.promises.round(group, &known).await {
                 // The term is nothing to who asks.
                 Ok((_, index)) => Body::Readable(LogId { term: 0, index }),
                 Err(error) => Body::Unable(Unable { reason: error.to_string() }),
@@ -160,8 +167,10 @@ impl Groups {
         let courier =
             Courier::new(seats, Arc::clone(&config.transport), Arc::clone(&config.clock), config.metrics.clone());
         let lease = Lease::new(config.elections.lease(), config.clock.suspended());
+        let promises = Promises::new(Arc::clone(&courier), config.log.clone());
         let (door, admitted) = (RwLock::default(), RwLock::default());
-        let groups = Self(Arc::new(Inner { config, courier, lease, groups: Mutex::default(), door, admitted }));
+        let groups =
+            Self(Arc::new(Inner { config, courier, promises, lease, groups: Mutex::default(), door, admitted }));
         groups.0.courier.tasks.spawn(tend::clocks(groups.clone()));
         groups.0.courier.tasks.spawn(tend::expiry(groups.clone()));
         groups.0.courier.tasks.spawn(tend::changes(groups.clone()));
@@ -206,7 +215,7 @@ impl Groups {
         let pace = (config.elections, config.snapshots);
         let member = Member::start(courier, log, records, pace, seed).await.map_err(|error| error.of(id))?;
         member.may_lead(!courier.guard.is_off());
-        let (own, asked, handed_over) = (Rounds::default(), Rounds::default(), AtomicUsize::default());
+        let (own, asked, handed_over) = (Last::default(), Rounds::default(), AtomicUsize::default());
         let (stamps, proposals) = (Stamps::default(), Proposals::default());
         let group = Group { member, stamps, proposals, own, asked, handed_over };
         groups.lock().insert(id, Arc::new(group));
@@ -276,7 +285,7 @@ impl Groups {
         let began = Instant::now();
         let read = async {
             let group = self.group(id)?;
-            let fresh = read::fresh(&self.0.courier, (id, &group), &self.0.lease, level, within);
+            let fresh = read::fresh(&self.0.promises, &self.0.courier, (id, &group), &self.0.lease, level, within);
             let stale =
                 tokio::time::timeout(within, fresh).await.map_err(|_| GroupError::TimedOut { group: id, within })??;
             #[cfg(storgo_planted)]
@@ -295,7 +304,7 @@ impl Groups {
     /// [`GroupError::NotLeader`], [`GroupError::NoQuorum`], [`GroupError::NotEverywhere`].
     pub(crate) async fn everywhere(&self, id: GroupId, within: Duration) -> Result<(), GroupError> {
         let group = self.group(id)?;
-        let (_, index) = read::own_round(&self.0.courier, id, &group).await?;
+        let (_, index) = self.0.promises.round(id, &group).await?;
         group.member.everywhere(index, within).await.map_err(|error| error.of(id))
     }
 

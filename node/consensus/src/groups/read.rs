@@ -15,10 +15,10 @@ use tokio::time::Instant;
 use super::Group;
 use super::error::GroupError;
 use super::lease::Lease;
+use super::promises::Promises;
 use super::rounds::Round;
 use crate::courier::Courier;
 use crate::planted::{Planted, is_planted};
-use crate::raft::MemberError;
 
 /// What was read, and how old it may be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,15 +31,16 @@ pub struct Fresh<T> {
 
 /// Sees to it that the records are as fresh as is asked for; since when.
 pub(super) async fn fresh(
+    promises: &Promises,
     courier: &Arc<Courier>,
     (id, group): (GroupId, &Arc<Group>),
     lease: &Lease,
     level: Level,
     within: Duration,
 ) -> Result<Option<Instant>, GroupError> {
-    let known = if group.member.is_leader() { &group.own } else { &group.asked };
+    let known = if group.member.is_leader() { group.own.get() } else { group.asked.last() };
     let applied = group.member.records().applied().map(|applied| applied.index);
-    let known = known.last().filter(|(_, index)| Some(*index) <= applied);
+    let known = known.filter(|(_, index)| Some(*index) <= applied);
     if is_planted(Planted::FollowerRead) {
         return Ok(None);
     }
@@ -53,7 +54,7 @@ pub(super) async fn fresh(
         (Level::Bounded(max), Some((began, _))) if began.elapsed() <= max => return Ok(Some(began)),
         _ => {}
     }
-    let (began, index) = round(courier, id, group, within).await?;
+    let (began, index) = round(promises, courier, (id, group), within).await?;
     group.member.applied(index, within).await.map_err(|error| error.of(id))?;
     Ok(Some(began))
 }
@@ -68,9 +69,14 @@ fn leads_alone(courier: &Courier, lease: &Lease, group: &Group) -> Option<Instan
 }
 
 /// A round that begins now: of this member, if it leads, or of who does.
-async fn round(courier: &Arc<Courier>, id: GroupId, group: &Arc<Group>, within: Duration) -> Result<Round, GroupError> {
+async fn round(
+    promises: &Promises,
+    courier: &Arc<Courier>,
+    (id, group): (GroupId, &Arc<Group>),
+    within: Duration,
+) -> Result<Round, GroupError> {
     if group.member.is_leader() {
-        return own_round(courier, id, group).await;
+        return promises.round(id, group).await;
     }
     let (asking, through) = (Arc::clone(group), Arc::clone(courier));
     let ask = move || {
@@ -86,15 +92,4 @@ async fn round(courier: &Arc<Courier>, id: GroupId, group: &Arc<Group>, within: 
         }
     };
     group.asked.next(&courier.tasks, ask).await.unwrap_or(Err(GroupError::NotHere { group: id }))
-}
-
-/// A round by which this member makes sure that it leads.
-pub(super) async fn own_round(courier: &Arc<Courier>, id: GroupId, group: &Arc<Group>) -> Result<Round, GroupError> {
-    let (asking, metrics) = (Arc::clone(group), courier.metrics.clone());
-    let ask = move || {
-        let group = Arc::clone(&asking);
-        metrics.note_round("leader");
-        async move { group.member.read_index().await.map_err(|error: MemberError| error.of(id)) }
-    };
-    group.own.next(&courier.tasks, ask).await.unwrap_or(Err(GroupError::NotHere { group: id }))
 }

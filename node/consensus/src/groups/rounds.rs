@@ -17,6 +17,20 @@ pub(super) type Round = (Instant, u64);
 
 type Told = Result<Round, GroupError>;
 
+/// The last round that succeeded.
+#[derive(Debug, Default)]
+pub(super) struct Last(Mutex<Option<Round>>);
+
+impl Last {
+    pub(super) fn get(&self) -> Option<Round> {
+        *self.0.lock()
+    }
+
+    pub(super) fn note(&self, round: Round) {
+        *self.0.lock() = Some(round);
+    }
+}
+
 /// Rounds of one kind of question. Clones are the same.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Rounds(Arc<Inner>);
@@ -24,13 +38,13 @@ pub(super) struct Rounds(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     waiting: Gather<oneshot::Sender<Told>>,
-    last: Mutex<Option<Round>>,
+    last: Last,
 }
 
 impl Rounds {
     /// The last round that succeeded.
     pub(super) fn last(&self) -> Option<Round> {
-        *self.0.last.lock()
+        self.0.last.get()
     }
 
     /// Waits for a round that begins from now on; `ask` asks. `None` if this node is stopping.
@@ -54,7 +68,7 @@ impl Rounds {
             let began = Instant::now();
             let round = ask().await.map(|index| (began, index));
             if let Ok(round) = round {
-                *self.0.last.lock() = Some(round);
+                self.0.last.note(round);
             }
             for tell in waiting {
                 // Who no longer waits needs no answer.

@@ -4,15 +4,17 @@
 //! asked, not when that was heard. A lead that was asked to go elsewhere proves nothing any more in its term, since those
 //! that follow grant their votes then without waiting.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use openraft::async_runtime::Instant as _;
+use openraft::vote::RaftLeaderId as _;
 use openraft::{Raft, RaftMetrics, ServerState};
 use tokio::time::Instant;
 
 use super::member::{MemberError, stopped};
 use super::state::StateStore;
-use super::types::Types;
+use super::types::{Types, Vote};
 use crate::planted::{Planted, is_planted};
 use crate::seat::Seat;
 
@@ -28,11 +30,8 @@ pub(crate) enum Followed {
 /// Since when a member is followed, by what openraft published; `None` if it does not lead, or has not yet applied all that
 /// former leaders acknowledged, or was asked to hand over. To be compared with a time that was taken before.
 pub(super) fn followed(me: Seat, metrics: &RaftMetrics<Types>, handed_over: &HandedOver) -> Option<Followed> {
-    let term = metrics.current_term;
-    // Its own first entry stands behind everything that was acknowledged before its time.
-    let is_ready = metrics.last_applied.as_ref().is_some_and(|applied| applied.committed_leader_id().term == term);
-    let stays = !handed_over.is_in(term) || is_planted(Planted::LeaseOutlivesTransfer);
-    if metrics.state != ServerState::Leader || !is_ready || !stays {
+    let stays = !handed_over.is_in(metrics.current_term) || is_planted(Planted::LeaseOutlivesTransfer);
+    if metrics.state != ServerState::Leader || !is_ready(metrics) || !stays {
         return None;
     }
     let mut voters = metrics.membership_config.membership().voter_ids();
@@ -42,6 +41,45 @@ pub(super) fn followed(me: Seat, metrics: &RaftMetrics<Types>, handed_over: &Han
     // Of its own kind of instant openraft tells the age only: no younger than it is, if this is looked at first.
     let now = Instant::now();
     metrics.last_quorum_acked.and_then(|acked| now.checked_sub(acked.elapsed())).map(Followed::At)
+}
+
+/// Whether this member, if it leads, has applied all that former leaders acknowledged.
+pub(super) fn is_ready(metrics: &RaftMetrics<Types>) -> bool {
+    // Its own first entry stands behind everything that was acknowledged before its time.
+    metrics.last_applied.as_ref().is_some_and(|applied| applied.committed_leader_id().term == metrics.current_term)
+}
+
+/// What a leader says of itself. It has not been followed by another one as long as of those that vote most have promised
+/// themselves to nobody in a later term: whoever is elected has most promised before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Claim {
+    /// The term in which it was elected.
+    pub(crate) term: u64,
+    /// Who votes; while that changes, before and behind it.
+    pub(crate) configs: Vec<BTreeSet<Seat>>,
+    /// An entry at least as late as all that was acknowledged before this was claimed.
+    pub(crate) applied: u64,
+}
+
+impl Claim {
+    /// Whether these are most of those that vote.
+    pub(crate) fn is_upheld_by(&self, seats: &BTreeSet<Seat>) -> bool {
+        self.configs.iter().all(|voters| 2 * voters.intersection(seats).count() > voters.len())
+    }
+}
+
+/// What a member claims, by the vote that its log keeps and by what openraft published; `None` if it does not lead, or has
+/// not yet applied all that former leaders acknowledged. `applied` was looked at first.
+///
+/// What was published may be old. Of its own term a leader applies first and acknowledges then. And whoever votes behind a
+/// change that is not published yet votes before it too, since both have to agree to it: until most of those have the
+/// change, which takes them an answer to this member, and so a publication.
+pub(super) fn claim(me: Seat, kept: Option<&Vote>, metrics: &RaftMetrics<Types>, applied: u64) -> Option<Claim> {
+    let vote = kept.filter(|vote| vote.committed && *vote.leader_id.node_id() == me)?;
+    let term = vote.leader_id.term;
+    let leads = metrics.state == ServerState::Leader && metrics.current_term == term && is_ready(metrics);
+    let configs = metrics.membership_config.membership().get_joint_config().clone();
+    leads.then_some(Claim { term, configs, applied })
 }
 
 /// Terms whose leader was asked to hand over.
@@ -67,5 +105,27 @@ impl HandedOver {
         self.term.fetch_max(term, Ordering::SeqCst);
         self.begun.fetch_sub(1, Ordering::SeqCst);
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_needs_most_of_those_before_a_change_and_most_of_those_behind_it() {
+        let seats = |numbers: &[u64]| numbers.iter().copied().map(Seat::from).collect::<BTreeSet<_>>();
+        let claim = |configs: &[&[u64]]| {
+            let configs = configs.iter().map(|config| seats(config)).collect();
+            Claim { term: 1, configs, applied: 0 }
+        };
+        let upheld = |configs: &[&[u64]], by: &[u64]| claim(configs).is_upheld_by(&seats(by));
+        assert!(upheld(&[&[1]], &[1]) && !upheld(&[&[1]], &[2, 3]));
+        assert!(upheld(&[&[1, 2, 3]], &[1, 3]) && !upheld(&[&[1, 2, 3]], &[1]));
+        assert!(!upheld(&[&[1, 2, 3, 4]], &[1, 2]), "half is not most");
+        let change: &[&[u64]] = &[&[1, 2, 3], &[3, 4, 5]];
+        assert!(upheld(change, &[1, 3, 4]) && !upheld(change, &[1, 2, 3]) && !upheld(change, &[3, 4, 5]));
+        // Others may answer, and do not count.
+        assert!(!upheld(&[&[1, 2, 3]], &[1, 7, 8, 9]));
     }
 }

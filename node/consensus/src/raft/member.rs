@@ -9,9 +9,9 @@ use std::time::Duration;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use openraft::async_runtime::WatchReceiver as _;
-use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, LinearizableReadError, RaftError};
+use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, RaftError};
 use openraft::raft::{WriteResponse, WriteResult};
-use openraft::{ChangeMembers, EmptyNode, Raft, ReadPolicy};
+use openraft::{ChangeMembers, EmptyNode, Raft, ServerState};
 use openraft_rt::deterministic_rng::DeterministicRng;
 use openraft_rt_tokio::TokioRuntime;
 use storgo_protocol::meta::{Proposal, Reply};
@@ -23,9 +23,9 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::intake::{self, Intake, Taken};
-use super::lead::{self, Followed, HandedOver};
+use super::lead::{self, Claim, Followed, HandedOver};
 use super::log::LogStore;
-use super::network::{Network, Reading};
+use super::network::Network;
 use super::pace::{Elections, Snapshots, config};
 use super::progress::{self, Progress};
 use super::state::StateStore;
@@ -86,9 +86,11 @@ pub(crate) struct Member {
     /// What openraft still does with the records.
     uses: TaskTracker,
     intake: Mutex<Option<Intake>>,
-    reading: Reading,
+    log: GroupLog,
     me: Seat,
     may_lead: AtomicBool,
+    /// Whether openraft has come to an end; of a panic it says nothing in what it publishes.
+    ended: Arc<AtomicBool>,
     handed_over: HandedOver,
     metrics: Metrics,
     /// No vote is granted before.
@@ -153,18 +155,22 @@ impl Member {
         {
             log.truncate_from(last.index.saturating_sub(2)).await.map_err(stopped)?;
         }
-        let reading = Reading::default();
-        let network = Network { courier: Arc::clone(courier), group, reading: reading.clone() };
+        let network = Network { courier: Arc::clone(courier), group };
         let uses = TaskTracker::new();
-        let (log, state) = (LogStore::new(log), StateStore::new(records.clone(), &uses));
+        let (store, state) = (LogStore::new(log.clone()), StateStore::new(records.clone(), &uses));
         let config = Arc::new(config(group, elections, snapshots).map_err(stopped)?);
         let me = courier.seats().of(group);
-        let start = Raft::new(me, config, network, log, state);
+        let start = Raft::new(me, config, network, store, state);
         let raft = DeterministicRng::<TokioRuntime>::scope(seed, start).await.map_err(stopped)?;
-        let may_lead = AtomicBool::new(true);
+        let (may_lead, ended) = (AtomicBool::new(true), Arc::new(AtomicBool::new(false)));
+        let (mut published, end) = (raft.server_metrics(), Arc::clone(&ended));
+        courier.spawn(async move {
+            while published.changed().await.is_ok() {}
+            end.store(true, Ordering::Relaxed);
+        });
         let (handed_over, metrics) = (HandedOver::default(), courier.metrics.clone());
         let intake = Mutex::default();
-        Ok(Self { raft, records, uses, intake, reading, me, may_lead, handed_over, metrics, votes_from })
+        Ok(Self { raft, log, records, uses, intake, me, may_lead, ended, handed_over, metrics, votes_from })
     }
 
     pub(crate) const fn records(&self) -> &GroupRecords {
@@ -190,18 +196,26 @@ impl Member {
         Ok(written.map(reply).boxed())
     }
 
-    /// Makes sure that this member leads still, by asking most others: the index from which on its state holds all that
-    /// was acknowledged before.
-    pub(crate) async fn read_index(&self) -> Result<u64, MemberError> {
-        let _reading = self.reading.begin();
-        match self.raft.get_read_log_id(ReadPolicy::ReadIndex).await {
-            Ok((read, _)) => Ok(read.index()),
-            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(to))) => {
-                Err(MemberError::NotLeader(leader(&to)))
-            }
-            Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => Err(MemberError::NoQuorum),
-            Err(RaftError::Fatal(fatal)) => Err(stopped(fatal)),
+    /// Waits until this member, if it leads, has applied all that former leaders acknowledged.
+    pub(crate) async fn is_ready(&self) -> Result<(), MemberError> {
+        let is_over = |metrics: &openraft::RaftMetrics<Types>| {
+            metrics.state != ServerState::Leader || lead::is_ready(metrics) || metrics.running_state.is_err()
+        };
+        if is_over(&self.raft.metrics().borrow_watched()) {
+            return Ok(());
         }
+        self.raft.wait(None).metrics(is_over, "its first entry").await.map(drop).map_err(stopped)
+    }
+
+    /// What this member claims if it leads, to be compared with what others have promised.
+    pub(crate) fn claim(&self) -> Result<Claim, MemberError> {
+        let kept = self.log.vote().map_err(stopped)?;
+        let vote = kept.map(wire::read_vote_bytes).transpose().map_err(stopped)?;
+        let applied = self.records.applied().map_or(0, |applied| applied.index);
+        let metrics = self.raft.metrics();
+        let published = metrics.borrow_watched();
+        let claim = lead::claim(self.me, vote.as_ref(), &published, applied);
+        claim.ok_or(MemberError::NotLeader(published.current_leader))
     }
 
     /// Waits until an entry is applied here.
@@ -305,7 +319,8 @@ impl Member {
     pub(crate) fn status(&self) -> MemberStatus {
         let metrics = self.raft.metrics().borrow_watched().clone();
         let members = metrics.membership_config.membership().clone();
-        let stopped = metrics.running_state.err().map(|fatal| fatal.to_string());
+        let ended = self.ended.load(Ordering::Relaxed).then(|| "it failed".to_owned());
+        let stopped = metrics.running_state.err().map(|fatal| fatal.to_string()).or(ended);
         MemberStatus {
             // Who has stopped hears of no leader, and is none.
             leader: metrics.current_leader.filter(|_| stopped.is_none()),

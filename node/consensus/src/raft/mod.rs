@@ -19,9 +19,10 @@ mod state;
 mod types;
 mod wire;
 
-pub(crate) use lead::Followed;
+pub(crate) use lead::{Claim, Followed};
 pub use member::MemberStatus;
 pub(crate) use member::{Member, MemberError};
 pub use pace::{Elections, Snapshots};
 pub(crate) use progress::Progress;
 pub(crate) use state::Looking;
+pub(crate) use wire::promised_term;

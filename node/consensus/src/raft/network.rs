@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
@@ -28,33 +27,6 @@ use tokio::time::Instant;
 pub(crate) struct Network {
     pub(crate) courier: Arc<Courier>,
     pub(crate) group: GroupId,
-    /// Whether a read waits for a round of signs of life.
-    pub(crate) reading: Reading,
-}
-
-/// How many rounds of reads are under way.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Reading(Arc<AtomicUsize>);
-
-/// A round that is under way, until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Round(Reading);
-
-impl Reading {
-    pub(crate) fn begin(&self) -> Round {
-        self.0.fetch_add(1, Ordering::AcqRel);
-        Round(self.clone())
-    }
-
-    fn is_any(&self) -> bool {
-        self.0.load(Ordering::Acquire) > 0
-    }
-}
-
-impl Drop for Round {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::AcqRel);
-    }
 }
 
 /// One group's way to one member.
@@ -160,9 +132,9 @@ impl RaftNetworkV2<Types> for Link {
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
         let (request, began) = (Body::Append(wire::append(&rpc)), Instant::now());
         self.replicates |= !rpc.entries.is_empty();
-        // A sign of life can wait, unless somebody waits for it to be answered. Signs of life have a link of their own: on
-        // one that carries entries, the next of them would wait behind it.
-        let answer = if !self.replicates && !self.network.reading.is_any() {
+        // A sign of life can wait. Signs of life have a link of their own: on one that carries entries, the next of them
+        // would wait behind it.
+        let answer = if !self.replicates {
             let Network { courier, group, .. } = &self.network;
             courier.call_patiently(self.to, *group, request, option.soft_ttl()).await.map_err(Missed::Call)
         } else {

@@ -112,7 +112,7 @@ mod planted {
 
     use super::{range, run};
 
-    const FAULTS: [Planted; 13] = [
+    const FAULTS: [Planted; 14] = [
         Planted::AcknowledgedBeforeSync,
         Planted::VoteNotPersisted,
         Planted::FollowerRead,
@@ -126,6 +126,7 @@ mod planted {
         Planted::LeaseOutlivesElections,
         Planted::RestartedVoterVotes,
         Planted::LeaseOutlivesTransfer,
+        Planted::PromiseUntold,
     ];
 
     /// Runs seeds with one fault until it is caught. In a process of its own: some faults make openraft abort.

@@ -4,7 +4,7 @@ use super::*;
 use crate::fields::tests::{Door, hold};
 use crate::raft::envelope::Body;
 use crate::raft::payload::Payload as Held;
-use crate::raft::{Append, Entry, Envelope, Membership, ReadIndex, Seat, Seats, SnapshotPage};
+use crate::raft::{Append, Entry, Envelope, Membership, Promise, Promises, ReadIndex, Seat, Seats, SnapshotPage};
 
 fn frame(bodies: Vec<Body>) -> Bytes {
     let envelope = |body| Envelope { group: 1, call: 2, body: Some(body), ..Envelope::default() };
@@ -39,6 +39,10 @@ fn a_frame_beyond_its_bounds_is_refused() {
     too_many(reads(messages + 1), messages);
     assert!(Frame::read(frame(vec![append(entries), append(entries)])).is_ok());
     too_many(Frame::read(frame(vec![append(1), append(entries + 1)])), entries);
+    let promises =
+        |count| Frame::read(frame(vec![Body::Promises(Promises { seats: vec![Promise::default(); count] })]));
+    assert!(promises(GROUPS_MAX + 1).is_ok());
+    too_many(promises(GROUPS_MAX + 2), GROUPS_MAX + 1);
     too_many(Frame::read(vec![0; RAFT_FRAME_BYTES_MAX + 1].into()), RAFT_FRAME_BYTES_MAX);
 }
 

@@ -116,7 +116,7 @@ fn is_understood(body: wire::envelope::Body) -> bool {
         Body::Voted(said) => says_the_same(read_ballot_answer, ballot_answer, said),
         Body::Transferred(said) => says_the_same(read_transfer_answer, transfer_answer, said),
         Body::SnapshotTaken(said) => read_vote(said.vote).is_ok(),
-        Body::ReadIndex(_) | Body::Unable(_) => true,
+        Body::ReadIndex(_) | Body::Unable(_) | Body::Promises(_) | Body::Promised(_) => true,
         Body::Ask(said) => cluster::Ask::decode(said).is_ok_and(|ask| cluster::Ask::decode(ask.encode()) == Ok(ask)),
         Body::Told(said) => {
             cluster::Told::decode(said).is_ok_and(|told| cluster::Told::decode(told.encode()) == Ok(told))
