@@ -19,6 +19,9 @@ pub(super) struct Queued {
     pub(super) call: Option<u64>,
 }
 
+/// How often others get their turn before a frame goes.
+const TURNS: usize = 4;
+
 /// Bytes that Protobuf puts before an envelope.
 const FIELD_BYTES_MAX: usize = 8;
 
@@ -55,8 +58,18 @@ pub(super) async fn run(courier: Arc<Courier>, peer: PeerId, mut queue: mpsc::Re
     }
 }
 
-/// Lets what is patient wait for others, until something comes that is not.
+/// Lets what waits go together with what others, who run at this moment, are about to add; and what is patient with more,
+/// until something comes that is not.
 async fn gather(courier: &Courier, queue: &mut mpsc::Receiver<Queued>, waiting: &mut Vec<Queued>) {
+    // Who heard of the same frame answers in the same moment.
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
+        let room = RAFT_ENVELOPES_MAX.saturating_sub(waiting.len());
+        if queue.is_empty() || room == 0 {
+            break;
+        }
+        queue.recv_many(waiting, room).await;
+    }
     let until = Instant::now() + Duration::from_millis(RAFT_PATIENCE_MS);
     while waiting.iter().all(|queued| queued.envelope.patient) && waiting.len() < RAFT_ENVELOPES_MAX {
         let room = RAFT_ENVELOPES_MAX - waiting.len();

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use parking_lot::Mutex;
 use storgo_protocol::raft::{Promise, Promised, Promises as Question, envelope::Body};
 use storgo_protocol::{GroupId, LogIncarnation, PeerId};
 use storgo_store::log::Log;
@@ -33,6 +34,9 @@ use crate::seat::Seat;
 /// How long a round waits for answers.
 const WITHIN: Duration = Duration::from_secs(1);
 
+/// How long is waited for those who are enough, before the others are asked too.
+const HURRY: Duration = Duration::from_millis(10);
+
 /// How long the next round waits for one in which somebody does not answer.
 const PATIENCE: Duration = Duration::from_millis(20);
 
@@ -47,7 +51,12 @@ pub(super) struct Promises {
     courier: Arc<Courier>,
     log: Log,
     waiting: Arc<Gather<Waiting>>,
+    /// Nodes that were asked and have not answered.
+    asked: Arc<Mutex<BTreeSet<PeerId>>>,
 }
+
+/// What is asked of whom.
+type Questions = BTreeMap<PeerId, Vec<(GroupId, Seat)>>;
 
 #[derive(Debug)]
 struct Waiting {
@@ -67,7 +76,7 @@ struct Open {
 
 impl Promises {
     pub(super) fn new(courier: Arc<Courier>, log: Log) -> Self {
-        Self { courier, log, waiting: Arc::default() }
+        Self { courier, log, waiting: Arc::default(), asked: Arc::default() }
     }
 
     /// Waits for a round that begins from now on: when it began, and an index from which on a state holds all that was
@@ -83,6 +92,8 @@ impl Promises {
 
     /// Asks for those who wait, until nobody does.
     async fn run(self) {
+        // Who came with the same frame comes in the same moment.
+        tokio::task::yield_now().await;
         while let Some(waiting) = self.waiting.take(|all| all.drain(..).collect()) {
             let round = self.courier.tasks.spawn(self.clone().ask(waiting));
             // Those that cannot be reached do not keep the next ones waiting.
@@ -94,22 +105,22 @@ impl Promises {
         let began = Instant::now();
         let mut open = self.claims(waiting);
         settle(&mut open, began);
-        let mut asked: FuturesUnordered<_> = questions(&open, self.courier.seats().log().peer)
-            .into_iter()
-            .map(|(peer, seats)| self.asks(peer, seats))
-            .collect();
-        while !open.is_empty()
-            && let Some(terms) = asked.next().await
-        {
-            for (id, seat, term) in terms {
-                let Some(group) = open.get_mut(&id) else { continue };
-                if term <= group.claim.term {
-                    group.upheld_by.insert(seat);
-                } else {
-                    group.is_later = true;
+        let (first, others) = self.choose(&open);
+        let ask = |(peer, seats)| self.asks(peer, seats);
+        let mut asked: FuturesUnordered<_> = first.into_iter().map(ask).collect();
+        let mut others = Some(others);
+        while !open.is_empty() {
+            let hurry = if others.is_some() { HURRY } else { WITHIN };
+            match tokio::time::timeout(hurry, asked.next()).await {
+                Ok(Some(terms)) => {
+                    hear(&mut open, terms);
+                    settle(&mut open, began);
                 }
+                Ok(None) | Err(_) => match others.take() {
+                    Some(others) => asked.extend(others.into_iter().map(ask)),
+                    None => break,
+                },
             }
-            settle(&mut open, began);
         }
         for (group, open) in open {
             // A later term may be that of a seat which is not there: then others know who leads.
@@ -142,14 +153,35 @@ impl Promises {
         open
     }
 
+    /// Whom to ask for what at first, so that most votes are told of and no more, by those who answer soon; and whom else.
+    fn choose(&self, open: &BTreeMap<GroupId, Open>) -> (Questions, Questions) {
+        let me = self.courier.seats().log().peer;
+        let (mut first, mut others) = (Questions::new(), Questions::new());
+        let slow = self.asked.lock().clone();
+        for (id, group) in open {
+            let voters: BTreeSet<Seat> = group.claim.configs.iter().flatten().copied().collect();
+            let mut voters: Vec<Seat> = voters.into_iter().filter(|seat| seat.peer != me).collect();
+            voters.sort_by_key(|seat| (slow.contains(&seat.peer), *seat));
+            let mut told = group.upheld_by.clone();
+            for seat in voters {
+                let questions = if group.claim.is_upheld_by(&told) { &mut others } else { &mut first };
+                questions.entry(seat.peer).or_default().push((*id, seat));
+                told.insert(seat);
+            }
+        }
+        (first, others)
+    }
+
     /// Which terms a node has promised itself to, in groups in which it votes; nothing if it does not answer.
     async fn asks(&self, peer: PeerId, seats: Vec<(GroupId, Seat)>) -> Vec<(GroupId, Seat, u64)> {
         let promise =
             |(group, seat): &(GroupId, Seat)| Promise { group: group.as_u64(), incarnation: seat.incarnation.as_u64() };
         let question = Body::Promises(Question { seats: seats.iter().map(promise).collect() });
         let node = Seat { peer, incarnation: ANY_LOG };
+        self.asked.lock().insert(peer);
         match self.courier.call(node, NO_GROUP, question, WITHIN).await {
             Ok(Body::Promised(Promised { terms })) if terms.len() == 8 * seats.len() => {
+                self.asked.lock().remove(&peer);
                 let terms = terms.as_chunks().0.iter().copied().map(u64::from_le_bytes);
                 seats.into_iter().zip(terms).map(|((id, seat), term)| (id, seat, term)).collect()
             }
@@ -179,6 +211,18 @@ impl Promises {
     }
 }
 
+/// Takes in what a node told.
+fn hear(open: &mut BTreeMap<GroupId, Open>, terms: Vec<(GroupId, Seat, u64)>) {
+    for (id, seat, term) in terms {
+        let Some(group) = open.get_mut(&id) else { continue };
+        if term <= group.claim.term {
+            group.upheld_by.insert(seat);
+        } else {
+            group.is_later = true;
+        }
+    }
+}
+
 /// Tells those who wait for groups whose claims are upheld.
 fn settle(open: &mut BTreeMap<GroupId, Open>, began: Instant) {
     for (_, upheld) in open.extract_if(.., |_, group| group.claim.is_upheld_by(&group.upheld_by)) {
@@ -193,16 +237,4 @@ fn tell(waiting: Vec<oneshot::Sender<Told>>, told: &Told) {
         // Who no longer waits needs no answer.
         drop(waits.send(told.clone()));
     }
-}
-
-/// Whom to ask for what.
-fn questions(open: &BTreeMap<GroupId, Open>, me: PeerId) -> BTreeMap<PeerId, Vec<(GroupId, Seat)>> {
-    let mut questions: BTreeMap<PeerId, Vec<(GroupId, Seat)>> = BTreeMap::new();
-    for (id, group) in open {
-        let voters: BTreeSet<Seat> = group.claim.configs.iter().flatten().copied().collect();
-        for seat in voters.into_iter().filter(|seat| seat.peer != me) {
-            questions.entry(seat.peer).or_default().push((*id, seat));
-        }
-    }
-    questions
 }
