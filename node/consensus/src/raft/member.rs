@@ -170,7 +170,7 @@ impl Member {
         });
         let (handed_over, metrics) = (HandedOver::default(), courier.metrics.clone());
         let intake = Mutex::default();
-        Ok(Self { raft, log, records, uses, intake, me, may_lead, ended, handed_over, metrics, votes_from })
+        Ok(Self { raft, records, uses, intake, log, me, may_lead, ended, handed_over, metrics, votes_from })
     }
 
     pub(crate) const fn records(&self) -> &GroupRecords {

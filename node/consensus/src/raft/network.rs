@@ -134,11 +134,11 @@ impl RaftNetworkV2<Types> for Link {
         self.replicates |= !rpc.entries.is_empty();
         // A sign of life can wait. Signs of life have a link of their own: on one that carries entries, the next of them
         // would wait behind it.
-        let answer = if !self.replicates {
+        let answer = if self.replicates {
+            self.ask(request, option.soft_ttl()).await
+        } else {
             let Network { courier, group, .. } = &self.network;
             courier.call_patiently(self.to, *group, request, option.soft_ttl()).await.map_err(Missed::Call)
-        } else {
-            self.ask(request, option.soft_ttl()).await
         };
         self.network.courier.metrics.note_append(began.elapsed(), answer.is_ok());
         match answer? {
