@@ -112,7 +112,10 @@ impl Cluster {
         // Whoever the map will name; until then nobody's Raft messages are acted on but this node's own.
         config.groups.admit_only(BTreeSet::from([config.groups.me().peer]));
         for id in config.groups.kept() {
-            config.groups.open(id).await?;
+            if let Err(error) = config.groups.open(id).await {
+                // The others are there all the same; it is tried again as long as it is wanted here.
+                tracing::error!(group = %id, error = &error as &dyn std::error::Error, "a group cannot be opened");
+            }
         }
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (changing, own_read) = (Mutex::default(), Mutex::default());
@@ -332,14 +335,15 @@ impl Inner {
     /// it leads, sees to the seats.
     async fn attend(self: &Arc<Self>, map: &Arc<ClusterMap>, id: GroupId, group: &GroupRow, round: u64) {
         let groups = &self.config.groups;
-        if let Some(reason) = self.status(id).and_then(|status| status.stopped)
-            && round.is_multiple_of(ROUNDS_A_REFRESH)
-        {
-            // What it acknowledged is on the disk.
-            tracing::warn!(group = %id, reason, "a group has stopped and is started again");
-            groups.close(id).await;
-        }
-        if let Err(error) = groups.open(id).await {
+        let opened = match self.status(id).and_then(|status| status.stopped) {
+            Some(reason) if round.is_multiple_of(ROUNDS_A_REFRESH) => {
+                // What it acknowledged is on the disk.
+                tracing::warn!(group = %id, reason, "a group has stopped and is started again");
+                groups.restart(id).await
+            }
+            _ => groups.open(id).await,
+        };
+        if let Err(error) = opened {
             return tracing::error!(group = %id, error = &error as &dyn std::error::Error, "a group cannot be opened");
         }
         if group.founded { self.see_to_seats(map, id, round).await } else { self.found(map, id, group).await }

@@ -40,6 +40,13 @@ pub(super) struct Waiting {
 }
 
 impl Calls {
+    /// Numbered from `first` on: from another one in each life of a node, so that no answer to an earlier life is taken for
+    /// one to this.
+    pub(super) fn numbered_from(first: u64) -> Self {
+        let open = Open { last: first, calls: BTreeMap::new() };
+        Self(Arc::new(Mutex::new(open)))
+    }
+
     pub(super) fn begin(&self, to: Seat, group: GroupId) -> Waiting {
         let (tell, told) = oneshot::channel();
         let mut open = self.0.lock();

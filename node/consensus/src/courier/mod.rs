@@ -87,13 +87,15 @@ impl Courier {
         clock: Arc<dyn Clock>,
         metrics: Metrics,
     ) -> Arc<Self> {
+        // A million of them in each millisecond.
+        let calls = Calls::numbered_from(clock.now_ms() << 20);
         Arc::new(Self {
             seats,
             transport,
             clock,
             guard: ClockGuard::default(),
             metrics,
-            calls: Calls::default(),
+            calls,
             lanes: Mutex::default(),
             inbound: Arc::new(Semaphore::new(RAFT_INBOUND_MAX)),
             asked: Arc::new(Semaphore::new(ASKS_INBOUND_MAX)),

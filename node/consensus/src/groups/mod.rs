@@ -88,6 +88,8 @@ struct Inner {
     courier: Arc<Courier>,
     /// How they make sure that they lead.
     promises: Promises,
+    /// Held by who opens or closes one: of what is kept of a group one member makes use.
+    opening: tokio::sync::Mutex<()>,
     lease: Lease,
     groups: Mutex<BTreeMap<GroupId, Arc<Group>>>,
     door: RwLock<Option<Arc<dyn Door>>>,
@@ -168,9 +170,18 @@ impl Groups {
             Courier::new(seats, Arc::clone(&config.transport), Arc::clone(&config.clock), config.metrics.clone());
         let lease = Lease::new(config.elections.lease(), config.clock.suspended());
         let promises = Promises::new(Arc::clone(&courier), config.log.clone());
-        let (door, admitted) = (RwLock::default(), RwLock::default());
-        let groups =
-            Self(Arc::new(Inner { config, courier, promises, lease, groups: Mutex::default(), door, admitted }));
+        let (door, admitted, opening) = (RwLock::default(), RwLock::default(), tokio::sync::Mutex::default());
+        let groups = Self(Arc::new(Inner {
+            config,
+            courier,
+            promises,
+            lease,
+            opening,
+            groups: Mutex::default(),
+            door,
+            admitted,
+        }));
+        groups.0.courier.tasks.spawn(tend::pulse(groups.clone()));
         groups.0.courier.tasks.spawn(tend::clocks(groups.clone()));
         groups.0.courier.tasks.spawn(tend::expiry(groups.clone()));
         groups.0.courier.tasks.spawn(tend::changes(groups.clone()));
@@ -205,6 +216,11 @@ impl Groups {
     /// # Errors
     /// [`GroupError::Stopped`] if what is kept cannot be read, or records are missing that the log no longer has.
     pub async fn open(&self, id: GroupId) -> Result<(), GroupError> {
+        let _alone = self.0.opening.lock().await;
+        self.open_alone(id).await
+    }
+
+    async fn open_alone(&self, id: GroupId) -> Result<(), GroupError> {
         let Inner { config, courier, groups, .. } = &*self.0;
         if groups.lock().contains_key(&id) {
             return Ok(());
@@ -333,10 +349,28 @@ impl Groups {
 
     /// Stops a group on this node: from here on it answers nobody, and what is kept of it stays as it is.
     pub(crate) async fn close(&self, id: GroupId) {
+        let _alone = self.0.opening.lock().await;
+        self.close_alone(id).await;
+    }
+
+    async fn close_alone(&self, id: GroupId) -> bool {
         let group = self.0.groups.lock().remove(&id);
-        if let Some(group) = group {
-            group.member.stop().await;
+        match group {
+            Some(group) => {
+                group.member.stop().await;
+                true
+            }
+            None => false,
         }
+    }
+
+    /// Stops a group on this node and starts it again on what is kept of it, if it is open.
+    ///
+    /// # Errors
+    /// As [`Groups::open`].
+    pub(crate) async fn restart(&self, id: GroupId) -> Result<(), GroupError> {
+        let _alone = self.0.opening.lock().await;
+        if self.close_alone(id).await { self.open_alone(id).await } else { Ok(()) }
     }
 
     /// Has a group stop as by a fault in what runs it.
@@ -353,12 +387,12 @@ impl Groups {
     /// [`GroupError::Stopped`] if they cannot be removed.
     pub(crate) async fn forget(&self, id: GroupId) -> Result<(), GroupError> {
         let stopped = |reason: String| GroupError::Stopped { group: id, reason };
-        self.0.config.records.group(id).remove().await.map_err(|error| stopped(error.to_string()))?;
         let log = self.0.config.log.group(id);
+        // Records without a log can be removed later; a log whose records are gone cannot be opened.
         log.leave().await.map_err(|error| stopped(error.to_string()))?;
         let times = log.times_left().map_err(|error| stopped(error.to_string()))?;
         self.0.courier.seats().note_left(id, times);
-        Ok(())
+        self.0.config.records.group(id).remove().await.map_err(|error| stopped(error.to_string()))
     }
 
     /// Whether a seat leads a group now, as most of its voters say.

@@ -82,7 +82,8 @@ impl Promises {
     /// Waits for a round that begins from now on: when it began, and an index from which on a state holds all that was
     /// acknowledged before.
     pub(super) async fn round(&self, id: GroupId, group: &Arc<Group>) -> Told {
-        group.member.is_ready().await.map_err(|error| error.of(id))?;
+        let ready = tokio::time::timeout(WITHIN, group.member.is_ready()).await;
+        ready.map_err(|_| GroupError::NoQuorum { group: id })?.map_err(|error| error.of(id))?;
         let (tell, told) = oneshot::channel();
         if self.waiting.add(Waiting { id, group: Arc::clone(group), tell }) {
             self.courier.tasks.spawn(self.clone().run());
@@ -203,9 +204,10 @@ impl Promises {
                 return 0;
             }
             let group = GroupId::new(asked.group);
+            // Who keeps no vote may have forgotten one at this moment.
+            let kept = self.log.group(group).vote().ok().flatten();
             let is_here = self.courier.seats().of(group).incarnation == LogIncarnation::new(asked.incarnation);
-            let term = is_here.then(|| self.log.group(group).vote().ok()).flatten().map(promised_term);
-            term.and_then(Result::ok).unwrap_or(NOT_HERE)
+            kept.filter(|_| is_here).and_then(|vote| promised_term(vote).ok()).unwrap_or(NOT_HERE)
         };
         Promised { terms: question.seats.iter().flat_map(|asked| term(asked).to_le_bytes()).collect() }
     }

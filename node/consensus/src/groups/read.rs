@@ -55,7 +55,9 @@ pub(super) async fn fresh(
         _ => {}
     }
     let (began, index) = round(promises, courier, (id, group), within).await?;
-    group.member.applied(index, within).await.map_err(|error| error.of(id))?;
+    if group.member.records().applied().is_none_or(|applied| applied.index < index) {
+        group.member.applied(index, within).await.map_err(|error| error.of(id))?;
+    }
     Ok(Some(began))
 }
 

@@ -1,4 +1,4 @@
-//! What goes on by itself: clocks that are off give up the lead, what expired is put in the log, and changes of seats that
+//! What goes on by itself: leaders say that they are there, clocks that are off give up the lead, what expired is put in the log, and changes of seats that
 //! were begun are finished.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +9,7 @@ use std::time::Duration;
 use storgo_protocol::GroupId;
 use storgo_protocol::meta::{Action, Command};
 use storgo_protocol::raft::{ReadIndex, envelope::Body};
+use tokio::time::MissedTickBehavior;
 
 use super::{Group, Groups};
 use crate::machine;
@@ -29,6 +30,37 @@ const CHANGES_EVERY: Duration = Duration::from_secs(2);
 
 /// The feature level that a tick needs.
 const TICK_FEATURE: u32 = 1;
+
+/// Has leaders say that they are there, all at once, so that what goes to one peer goes together.
+pub(super) async fn pulse(groups: Groups) {
+    let (courier, heartbeat) = (Arc::clone(&groups.0.courier), groups.0.config.elections.heartbeat);
+    let mut pulses = tokio::time::interval(heartbeat);
+    pulses.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            () = courier.stop.cancelled() => return,
+            _ = pulses.tick() => {}
+        }
+        let all = groups.all();
+        let pulse = futures::future::join_all(all.iter().map(|(_, group)| group.member.pulse(heartbeat * 3 / 2)));
+        // One that is busy holds up no other.
+        if tokio::time::timeout(heartbeat, pulse).await.is_err() {
+            tracing::debug!("a group is too busy to say that it is there");
+        }
+        for (id, _) in all.into_iter().filter(|(_, group)| group.member.handed_over_in_vain()) {
+            let groups = groups.clone();
+            let restart = async move {
+                tracing::info!(group = %id, "nobody took the lead that was handed over: the group starts again here");
+                if let Err(error) = groups.restart(id).await {
+                    tracing::error!(group = %id, error = &error as &dyn std::error::Error, "a group cannot be opened");
+                }
+            };
+            // It takes its time, and the others go on.
+            courier.spawn(restart);
+        }
+    }
+}
 
 /// Keeps a node from leading while its clock is off.
 pub(super) async fn clocks(groups: Groups) {

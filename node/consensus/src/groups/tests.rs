@@ -19,6 +19,7 @@ use crate::TransportError;
 mod forgetting;
 mod isolated;
 mod leaving;
+mod quiet;
 
 const GROUP: GroupId = GroupId::new(5);
 const LONG: Duration = Duration::from_secs(30);

@@ -6,10 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use openraft::async_runtime::Instant as _;
 use openraft::vote::RaftLeaderId as _;
 use openraft::{Raft, RaftMetrics, ServerState};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::member::{MemberError, stopped};
@@ -69,7 +71,7 @@ impl Claim {
 }
 
 /// What a member claims, by the vote that its log keeps and by what openraft published; `None` if it does not lead, or has
-/// not yet applied all that former leaders acknowledged. `applied` was looked at first.
+/// not yet applied all that former leaders acknowledged. `applied` was looked at last.
 ///
 /// What was published may be old. Of its own term a leader applies first and acknowledges then. And whoever votes behind a
 /// change that is not published yet votes before it too, since both have to agree to it: until most of those have the
@@ -82,6 +84,9 @@ pub(super) fn claim(me: Seat, kept: Option<&Vote>, metrics: &RaftMetrics<Types>,
     leads.then_some(Claim { term, configs, applied })
 }
 
+/// How long a leader that was asked to hand over waits for another one.
+const TRANSFER_WITHIN: Duration = Duration::from_secs(2);
+
 /// Terms whose leader was asked to hand over.
 #[derive(Debug, Default)]
 pub(super) struct HandedOver {
@@ -89,6 +94,8 @@ pub(super) struct HandedOver {
     begun: AtomicUsize,
     /// The last term in which one was begun, and 0 for none.
     term: AtomicU64,
+    /// When one was begun last.
+    at: Mutex<Option<Instant>>,
 }
 
 impl HandedOver {
@@ -96,10 +103,16 @@ impl HandedOver {
         self.begun.load(Ordering::SeqCst) > 0 || term <= self.term.load(Ordering::SeqCst)
     }
 
+    /// Whether it is long ago that it was asked, in this term.
+    pub(super) fn lasts(&self, term: u64) -> bool {
+        self.is_in(term) && self.at.lock().is_some_and(|begun| begun.elapsed() > TRANSFER_WITHIN)
+    }
+
     /// Has openraft ask another voter to lead.
     pub(super) async fn to(&self, raft: &Raft<Types, StateStore>, to: Seat) -> Result<(), MemberError> {
         // Which term it is done in is known afterwards only. Where that cannot be learned, no lead counts here any more.
         self.begun.fetch_add(1, Ordering::SeqCst);
+        *self.at.lock() = Some(Instant::now());
         raft.trigger().transfer_leader(to).await.map_err(stopped)?;
         let term = raft.with_raft_state(|state| state.vote_ref().leader_id.term).await.map_err(stopped)?;
         self.term.fetch_max(term, Ordering::SeqCst);

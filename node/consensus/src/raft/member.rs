@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use openraft::async_runtime::WatchReceiver as _;
 use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, RaftError};
-use openraft::raft::{WriteResponse, WriteResult};
+use openraft::raft::{AppendEntriesResponse, WriteResponse, WriteResult};
 use openraft::{ChangeMembers, EmptyNode, Raft, ServerState};
 use openraft_rt::deterministic_rng::DeterministicRng;
 use openraft_rt_tokio::TokioRuntime;
@@ -69,7 +69,7 @@ pub struct MemberStatus {
     pub leader: Option<Seat>,
     /// The term.
     pub term: u64,
-    /// Those that vote; while they change, of both configurations.
+    /// Those that vote; until a change of them is agreed on, those before it too.
     pub voters: BTreeSet<Seat>,
     /// Those that only follow.
     pub learners: BTreeSet<Seat>,
@@ -89,6 +89,10 @@ pub(crate) struct Member {
     log: GroupLog,
     me: Seat,
     may_lead: AtomicBool,
+    /// When a leader was heard last.
+    heard: parking_lot::Mutex<Option<Instant>>,
+    /// Whether openraft looks at the time by itself.
+    ticks: AtomicBool,
     /// Whether openraft has come to an end; of a panic it says nothing in what it publishes.
     ended: Arc<AtomicBool>,
     handed_over: HandedOver,
@@ -163,6 +167,7 @@ impl Member {
         let start = Raft::new(me, config, network, store, state);
         let raft = DeterministicRng::<TokioRuntime>::scope(seed, start).await.map_err(stopped)?;
         let (may_lead, ended) = (AtomicBool::new(true), Arc::new(AtomicBool::new(false)));
+        let (heard, ticks) = (parking_lot::Mutex::default(), AtomicBool::new(true));
         let (mut published, end) = (raft.server_metrics(), Arc::clone(&ended));
         courier.spawn(async move {
             while published.changed().await.is_ok() {}
@@ -170,7 +175,21 @@ impl Member {
         });
         let (handed_over, metrics) = (HandedOver::default(), courier.metrics.clone());
         let intake = Mutex::default();
-        Ok(Self { raft, records, uses, intake, log, me, may_lead, ended, handed_over, metrics, votes_from })
+        Ok(Self {
+            raft,
+            records,
+            uses,
+            intake,
+            log,
+            me,
+            may_lead,
+            heard,
+            ticks,
+            ended,
+            handed_over,
+            metrics,
+            votes_from,
+        })
     }
 
     pub(crate) const fn records(&self) -> &GroupRecords {
@@ -211,9 +230,10 @@ impl Member {
     pub(crate) fn claim(&self) -> Result<Claim, MemberError> {
         let kept = self.log.vote().map_err(stopped)?;
         let vote = kept.map(wire::read_vote_bytes).transpose().map_err(stopped)?;
-        let applied = self.records.applied().map_or(0, |applied| applied.index);
         let metrics = self.raft.metrics();
         let published = metrics.borrow_watched();
+        // Behind what was published: if its own first entry was applied by then, it is by now.
+        let applied = self.records.applied().map_or(0, |applied| applied.index);
         let claim = lead::claim(self.me, vote.as_ref(), &published, applied);
         claim.ok_or(MemberError::NotLeader(published.current_leader))
     }
@@ -300,6 +320,31 @@ impl Member {
         self.raft.wait(Some(within)).metrics(another, "another one leads").await.is_ok()
     }
 
+    /// To be called once in each heartbeat: says that this member is there, if it leads. Who leads, or has heard a leader
+    /// within `quiet`, needs no clock of openraft's, which would look at the time five times as often.
+    pub(crate) async fn pulse(&self, quiet: Duration) {
+        let leads = self.is_leader();
+        let ticks = !leads && self.heard.lock().is_none_or(|heard| heard.elapsed() >= quiet);
+        if self.ticks.swap(ticks, Ordering::Relaxed) != ticks {
+            self.raft.runtime_config().tick(ticks);
+        }
+        if leads && let Err(error) = self.raft.trigger().heartbeat().await {
+            tracing::debug!(group = %self.records.id(), error = &error as &dyn Error, "no sign of life");
+        }
+    }
+
+    /// Whether it was asked to hand over, has led for long since, and may lead: openraft has it say and take nothing then,
+    /// until another one is elected.
+    pub(crate) fn handed_over_in_vain(&self) -> bool {
+        self.is_leader() && self.may_lead.load(Ordering::Relaxed) && self.handed_over.lasts(self.term())
+    }
+
+    /// Whether openraft looks at the time by itself.
+    #[cfg(test)]
+    pub(crate) fn ticks(&self) -> bool {
+        self.ticks.load(Ordering::Relaxed)
+    }
+
     /// Whether this member may stand for election.
     pub(crate) fn may_lead(&self, may: bool) {
         self.may_lead.store(may, Ordering::Relaxed);
@@ -318,14 +363,15 @@ impl Member {
 
     pub(crate) fn status(&self) -> MemberStatus {
         let metrics = self.raft.metrics().borrow_watched().clone();
-        let members = metrics.membership_config.membership().clone();
+        let members = metrics.membership_config.membership();
+        let before = metrics.committed_membership_config.membership();
         let ended = self.ended.load(Ordering::Relaxed).then(|| "it failed".to_owned());
         let stopped = metrics.running_state.err().map(|fatal| fatal.to_string()).or(ended);
         MemberStatus {
             // Who has stopped hears of no leader, and is none.
             leader: metrics.current_leader.filter(|_| stopped.is_none()),
             term: metrics.current_term,
-            voters: members.voter_ids().collect(),
+            voters: members.voter_ids().chain(before.voter_ids()).collect(),
             learners: members.learner_ids().collect(),
             applied: metrics.last_applied.map(|id| id.index),
             stopped,
@@ -363,6 +409,9 @@ impl Member {
 
     async fn append(&self, append: storgo_protocol::raft::Append) -> Served {
         let answer = self.raft.append_entries(wire::read_append(append)?).await?;
+        if !matches!(answer, AppendEntriesResponse::HigherVote(_)) {
+            *self.heard.lock() = Some(Instant::now());
+        }
         Ok(Body::Appended(wire::append_answer(&answer)))
     }
 

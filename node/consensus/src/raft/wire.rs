@@ -62,9 +62,9 @@ pub(crate) fn read_vote_bytes(bytes: Bytes) -> Decoded<Vote> {
     read_vote(Some(wire::Vote::read(bytes)?))
 }
 
-/// The term of the vote that a log keeps of a group: nobody is followed in an earlier one. 0 where there was none.
-pub(crate) fn promised_term(kept: Option<Bytes>) -> Decoded<u64> {
-    Ok(kept.map(read_vote_bytes).transpose()?.map_or(0, |vote| vote.leader_id.term))
+/// The term of the vote that a log keeps of a group: nobody is followed in an earlier one.
+pub(crate) fn promised_term(kept: Bytes) -> Decoded<u64> {
+    Ok(read_vote_bytes(kept)?.leader_id.term)
 }
 
 /// A place in the log as the log keeps it beside entries.

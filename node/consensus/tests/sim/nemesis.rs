@@ -125,7 +125,11 @@ impl Nemesis {
             }
             Act::Stop if self.down.is_empty() => cluster.order(node, Order::Stop),
             Act::Fail(fault) if self.down.is_empty() => {
-                cluster.machine(node).disk.lock().unwrap().plan(self.rng.random_range(1..60), fault);
+                let (call, disk) = (self.rng.random_range(1..60), cluster.machine(node).disk.lock().unwrap().clone());
+                // Of a node that has not ended yet, the reason must not be forgotten.
+                if disk.faulted().is_none() {
+                    disk.plan(call, fault);
+                }
             }
             Act::Decay(decay) if !self.lost && self.down.is_empty() => {
                 self.lost = true;

@@ -101,13 +101,9 @@ async fn stopped(groups: &Groups) -> String {
     loop {
         pause.tick().await;
         for group in GROUPS {
-            match groups.status(group) {
-                Ok(status) => {
-                    if let Some(reason) = status.stopped {
-                        return reason;
-                    }
-                }
-                Err(error) => return error.to_string(),
+            // One that is not there is started again.
+            if let Some(reason) = groups.status(group).ok().and_then(|status| status.stopped) {
+                return reason;
             }
         }
     }

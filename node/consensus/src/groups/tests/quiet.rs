@@ -1,0 +1,48 @@
+//! Who hears a leader does not look at the time, and who does not hear one does.
+
+use super::*;
+
+async fn until_ticking(cluster: &Cluster, nodes: impl Fn(usize) -> bool, expected: bool) {
+    let deadline = tokio::time::Instant::now() + LONG;
+    let as_expected = |at: usize| cluster.nodes[at].groups.group(GROUP).unwrap().member.ticks() == expected;
+    while !(0..cluster.nodes.len()).filter(|at| nodes(*at)).all(as_expected) {
+        assert!(tokio::time::Instant::now() < deadline, "ticking is not {expected}");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_is_well_does_not_tick_and_elects_all_the_same() {
+    let mut cluster = Cluster::new(3).await;
+    cluster.begin().await;
+    cluster.put("k", "a").await;
+    until_ticking(&cluster, |_| true, false).await;
+    let first = cluster.leader().await;
+    let peer = cluster.nodes[first].groups.me().peer;
+    cluster.air.cut.lock().insert(peer);
+    until_ticking(&cluster, |at| at != first, true).await;
+    cluster.put("k", "b").await;
+    // Two hear of each other; the third leads, as far as it knows, until it hears of them.
+    until_ticking(&cluster, |at| at != first, false).await;
+    cluster.air.cut.lock().clear();
+    until_ticking(&cluster, |_| true, false).await;
+    let deadline = tokio::time::Instant::now() + LONG;
+    while cluster.get(first, "k", Level::Linearizable).await.ok().and_then(|read| read.value).as_deref() != Some("b") {
+        assert!(tokio::time::Instant::now() < deadline, "who was cut off does not follow");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lead_that_nobody_takes_comes_back() {
+    let mut cluster = Cluster::new(2).await;
+    cluster.begin().await;
+    cluster.put("k", "a").await;
+    let leader = cluster.leader().await;
+    let other = &cluster.nodes[1 - leader].groups;
+    other.group(GROUP).unwrap().member.may_lead(false);
+    let to = other.me();
+    // Asked to hand over it says and takes nothing any more, and the one it asked may not lead.
+    cluster.nodes[leader].groups.transfer(GROUP, to).await.unwrap();
+    cluster.put("k", "b").await;
+    assert_eq!(cluster.get(leader, "k", Level::Linearizable).await.unwrap().value.as_deref(), Some("b"));
+}
