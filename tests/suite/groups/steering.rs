@@ -22,6 +22,9 @@ fn a_network_grows_from_one_to_three_voters_and_seats_move_when_one_drains() {
     let keys = runtime.block_on(Keys::new(&network.lab, "user", "growing"));
     let put = |key: &str, value| {
         let wrote = runtime.block_on(keys.put(key, value, Condition::Always));
+        if let Wrote::Nothing(why) = &wrote {
+            panic!("{key}: {why}");
+        }
         assert!(matches!(wrote, Wrote::Done), "{key}");
     };
     put("alone", 1);
@@ -58,8 +61,8 @@ fn a_network_grows_from_one_to_three_voters_and_seats_move_when_one_drains() {
     network.ask(&["cluster", "activate", &drained]);
     until("who is wanted again has its share", || (seats(&network, 1) >= 3).then_some(()));
     network.settled();
-    let founder = network.lab.nodes[0].peer().to_owned();
-    network.lab.kill(&founder);
+    let other = network.lab.nodes[2].peer().to_owned();
+    network.lab.kill(&other);
     put("with it again", 4);
     runtime.block_on(keys.close());
 }
