@@ -23,6 +23,9 @@ const GREETINGS_PER_ROUND: usize = 3;
 /// Rounds through the bootstrap addresses that a client makes at most, when all that it meets is silence.
 const CLIENT_ROUNDS_MAX: u32 = 3;
 
+/// What failed within this time failed at once, and not for want of an answer.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
 /// How often a node says at most that nobody answers it.
 const ALONE_WORD_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -32,9 +35,9 @@ pub(crate) async fn join(core: Arc<Core>, bootstrap: Vec<PeerAddress>) {
     for _ in 0..rounds {
         let start = Instant::now();
         join_round(&core, &bootstrap).await;
-        // What failed at once would fail again; silence may have been a few packets that were lost. A dial that somebody
-        // else began a little earlier ends a little earlier, too.
-        if core.answering() > 0 || start.elapsed() < core.config.dial_timeout() / 2 {
+        // What failed at once would fail again; silence may have been a few packets that were lost, and three questions
+        // of the kernel's for a neighbour that it has not heard of are over sooner than a dial.
+        if core.answering() > 0 || start.elapsed() < AT_ONCE.min(core.config.dial_timeout() / 2) {
             break;
         }
     }
