@@ -560,6 +560,9 @@ pub const REQUEST_WINDOW_MS: u64 = 2 * 60 * 1000;
 /// Entries of a group's log whose events are kept for whoever follows it.
 pub const EVENTS_KEPT: u64 = 1 << 16;
 
+/// Events in one answer, and those of other buckets that it passes over.
+pub const EVENTS_LISTED_MAX: usize = 1000;
+
 /// Versions that one tick removes, so that no command takes long.
 pub const EXPIRED_AT_ONCE_MAX: usize = 256;
 

@@ -455,6 +455,7 @@ const ROWS: &[Row] = &[
         "a request one millisecond older and one from the future",
     ),
     Bound("EVENTS_KEPT", MACHINE, "events_tell_each_change_once_for_as_long_as_they_are_kept", "a log that went on"),
+    Bound("EVENTS_LISTED_MAX", CLUSTER, "events_that_would_be_told_twice_or_for_ever_are_refused", "one event more"),
     Bound("EXPIRED_AT_ONCE_MAX", MACHINE, "a_tick_removes_no_more_than_its_share", "one version more that expired"),
     Bound("LISTED_MAX", MACHINE, "listings_are_ordered_and_come_in_pages", "a page without end"),
     Bound(

@@ -87,6 +87,22 @@ fn files_are_put_listed_read_renamed_and_deleted_by_name() {
 
     names.alice(&["rm", "storgo://photos/a key"]).ok();
     names.alice(&["rm", "storgo://photos/a key"]).ended(3);
+    let events = names.alice(&["bucket", "events", "photos"]).ok().text();
+    let happened: Vec<_> = events.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).collect();
+    let happened: Vec<_> = happened.iter().map(|words| (words[2], words[4])).collect();
+    let (written, deleted) = ("written", "deleted");
+    let (key, large, copy, moved) = ("a%20key", "dir/large", "copy", "dir/moved");
+    let all = [
+        (written, key),
+        (written, large),
+        (written, key),
+        (written, copy),
+        (written, moved),
+        (deleted, copy),
+        (deleted, key),
+    ];
+    assert_eq!(happened, all);
+    assert!(events.contains(&first) && events.contains(&second));
     names.alice(&["bucket", "rm", "photos"]).ended(9);
     let all = names.alice(&["ls", "storgo://photos/", "--versions", "--json"]).ok().text();
     for line in all.lines() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{Bucket, MemberRow, ReadPreference, peer, peer_bytes, wire};
+use super::{Bucket, MemberRow, ReadPreference, Since, peer, peer_bytes, wire};
 use crate::fields::{at_most, decode};
 use crate::identity::{Identity, SIGNATURE_BYTES};
 use crate::limits::{
@@ -87,6 +87,13 @@ pub enum Ask {
         bucket: BucketId,
         /// The key.
         key: Bytes,
+    },
+    /// What happened to the keys of a bucket at this group.
+    Events {
+        /// Of which bucket.
+        bucket: BucketId,
+        /// From where on.
+        since: Since,
     },
 }
 
@@ -324,6 +331,10 @@ impl Ask {
             Self::Everywhere { bucket, key } => {
                 Wire::Everywhere(wire::Everywhere { bucket: bucket.as_bytes().to_vec().into(), key: key.clone() })
             }
+            Self::Events { bucket, since } => Wire::GetEvents(wire::GetEvents {
+                bucket: bucket.as_bytes().to_vec().into(),
+                since: Some(since.to_wire()),
+            }),
         };
         wire::Ask { ask: Some(ask) }.encode_to_vec().into()
     }
@@ -379,6 +390,9 @@ impl Ask {
                 bucket: ids::bucket(&everywhere.bucket)?,
                 key: at_most(everywhere.key, REDIS_KEY_BYTES_MAX)?,
             },
+            Wire::GetEvents(get) => {
+                Self::Events { bucket: ids::bucket(&get.bucket)?, since: Since::from_wire(get.since) }
+            }
         })
     }
 }

@@ -8,6 +8,7 @@
 
 mod ask;
 mod bucket;
+mod happened;
 mod map;
 mod rows;
 mod shapes;
@@ -20,6 +21,7 @@ mod wire {
 
 pub use ask::{Ask, Introduction, Level, Listing, MoveSide, Steer};
 pub use bucket::{Bucket, FormerWriter, MemberKeys, ReadPreference, Replication, is_bucket_name};
+pub use happened::{EventPlace, Happened, Since};
 pub use map::ClusterMap;
 pub use rows::{GroupRow, MemberRow, MemberState, NetworkRow, RowKey, SlotMove, SlotRange, SlotTable};
 pub use told::{BucketRow, Failed, FailedKind, Found, GroupStatus, Listed, Told};

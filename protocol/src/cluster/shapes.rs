@@ -3,8 +3,8 @@
 use super::wire;
 use crate::fields::{Field, Shape, Shaped};
 use crate::limits::{
-    BUCKET_FORMER_MAX, BUCKET_KEYS_MAX, BUCKET_MEMBERS_MAX, BUCKETS_LISTED_MAX, GROUP_SEATS_MAX, GROUPS_MAX,
-    LISTED_MAX, MEMBER_ADDRESSES_MAX, MEMBERS_MAX, SHIPPED_PAIRS_MAX, SLOTS,
+    BUCKET_FORMER_MAX, BUCKET_KEYS_MAX, BUCKET_MEMBERS_MAX, BUCKETS_LISTED_MAX, EVENTS_LISTED_MAX, GROUP_SEATS_MAX,
+    GROUPS_MAX, LISTED_MAX, MEMBER_ADDRESSES_MAX, MEMBERS_MAX, SHIPPED_PAIRS_MAX, SLOTS,
 };
 
 const MEMBER: Shape = &[Field::many(4, MEMBER_ADDRESSES_MAX), Field::many(7, GROUPS_MAX + 1)];
@@ -50,6 +50,7 @@ impl Shaped for wire::Told {
         Field::once(8, &[Field::many(4, SHIPPED_PAIRS_MAX)]),
         Field::once(9, &[Field::many(3, GROUP_SEATS_MAX), Field::many(4, GROUP_SEATS_MAX)]),
         Field::once(10, &[Field::each(1, GROUPS_MAX + 1, &[Field::many(2, GROUP_SEATS_MAX)])]),
+        Field::once(11, &[Field::many(1, EVENTS_LISTED_MAX)]),
     ];
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use prost::Message as _;
 
 use super::*;
-use crate::limits::{BUCKETS_LISTED_MAX, GROUP_SEATS_MAX, MEMBER_ADDRESSES_MAX, SLOTS};
-use crate::meta::{BucketConfig, BucketId, BucketMember, KeyRule, Slot, Stamp};
+use crate::limits::{BUCKETS_LISTED_MAX, EVENTS_LISTED_MAX, GROUP_SEATS_MAX, MEMBER_ADDRESSES_MAX, SLOTS};
+use crate::meta::{BucketConfig, BucketId, BucketMember, EventKind, KeyRule, Slot, Stamp, StorageEvent, VersionId};
 use crate::{GroupId, Identity, Invite, InviteRole, InviteTerms, LogIncarnation, MemberKey, NetworkId, WrappedKey};
 
 fn identity(seed: u8) -> Identity {
@@ -284,6 +284,32 @@ fn an_introduction_holds_for_one_connection_in_one_network() {
     assert!(introduction.verify(NetworkId::from_name("other"), identity(9).id()).is_err());
 }
 
+fn happened(places: &[(u64, u32)], next: EventPlace) -> Happened {
+    let event = StorageEvent {
+        kind: EventKind::Written,
+        bucket: BucketId::from_bytes([1; 16]),
+        key: "k".into(),
+        version: VersionId::from_bytes([2; 16]),
+        stamp: Stamp::from_ms(3),
+    };
+    let events = places.iter().map(|(index, number)| (EventPlace { index: *index, number: *number }, event.clone()));
+    Happened { events: events.collect(), next, more_behind: Some(Stamp::from_ms(4)), missed: false }
+}
+
+#[test]
+fn events_that_would_be_told_twice_or_for_ever_are_refused() {
+    let read = |places: &[(u64, u32)], next| Told::decode(Told::Happened(happened(places, next)).encode());
+    let next = EventPlace { index: 4, number: 2 };
+    assert!(read(&[(3, 7), (4, 1)], next).is_ok());
+    for places in [&[(4, 1), (3, 7)][..], &[(4, 1), (4, 1)], &[(4, 2)]] {
+        assert!(read(places, next).is_err(), "{places:?}");
+    }
+    let many: Vec<_> = (0..=EVENTS_LISTED_MAX as u64).map(|index| (index, 0)).collect();
+    assert!(read(&many[1..], EventPlace::at(u64::MAX)).is_ok());
+    let told = read(&many, EventPlace::at(u64::MAX));
+    assert!(matches!(told, Err(crate::DecodeError::TooMany { max: EVENTS_LISTED_MAX, .. })), "{told:?}");
+}
+
 #[test]
 fn answers_come_back_as_they_were_and_strangers_are_no_members() {
     let failed = |kind| Told::Failed(Failed::new(kind, "because"));
@@ -306,6 +332,8 @@ fn answers_come_back_as_they_were_and_strangers_are_no_members() {
         },
         Told::Status(status),
         Told::Seating([(GroupId::new(3), vec![identity(3).id()]), (GroupId::new(4), Vec::new())].into()),
+        Told::Happened(happened(&[(4, 0), (4, 1), (9, 0)], EventPlace::at(10))),
+        Told::Happened(Happened { missed: true, next: EventPlace::at(3), ..Happened::default() }),
         failed(FailedKind::NotLeader(None)),
         failed(FailedKind::NotLeader(Some(identity(3).id()))),
         failed(FailedKind::Busy),

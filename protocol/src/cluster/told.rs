@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{Bucket, ClusterMap, peer, peer_bytes, wire};
+use super::{Bucket, ClusterMap, Happened, peer, peer_bytes, wire};
 use crate::fields::{at_most, decode};
 use crate::limits::{REASON_CHARS_MAX, SLOTS, TOLD_BYTES_MAX};
 use crate::meta::{Reply, SlotState, Stamp, Version};
@@ -49,6 +49,8 @@ pub enum Told {
     Status(GroupStatus),
     /// The groups whose seats change, and who is to sit there.
     Seating(BTreeMap<GroupId, Vec<PeerId>>),
+    /// What happened to the keys of a bucket.
+    Happened(Happened),
     /// It was not done, or not known to be.
     Failed(Failed),
 }
@@ -275,6 +277,7 @@ impl Told {
                 };
                 Wire::Seating(wire::Seating { groups: groups.iter().map(row).collect() })
             }
+            Self::Happened(happened) => Wire::Happened(happened.to_wire()),
             Self::Failed(failed) => Wire::Failed(failed.to_wire()),
         };
         wire::Told { told: Some(told) }.encode_to_vec().into()
@@ -315,6 +318,7 @@ impl Told {
                 let row = |row: wire::GroupSeats| Ok((GroupId::new(row.group), peers(&row.seats)?));
                 Self::Seating(seating.groups.into_iter().map(row).collect::<Result<_, DecodeError>>()?)
             }
+            Wire::Happened(happened) => Self::Happened(Happened::from_wire(happened)?),
             Wire::Failed(failed) => Self::Failed(Failed::from_wire(failed)?),
         })
     }

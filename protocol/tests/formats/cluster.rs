@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use storgo_protocol::cluster::{
-    Ask, Bucket, BucketRow, ClusterMap, Failed, FailedKind, FormerWriter, Found, GroupRow, GroupStatus, Introduction,
-    Level, Listed, Listing, MemberKeys, MemberRow, MemberState, MoveSide, NetworkRow, ReadPreference, Replication,
-    RowKey, SlotMove, SlotTable, Steer, Told,
+    Ask, Bucket, BucketRow, ClusterMap, EventPlace, Failed, FailedKind, FormerWriter, Found, GroupRow, GroupStatus,
+    Happened, Introduction, Level, Listed, Listing, MemberKeys, MemberRow, MemberState, MoveSide, NetworkRow,
+    ReadPreference, Replication, RowKey, Since, SlotMove, SlotTable, Steer, Told,
 };
-use storgo_protocol::meta::{KeyRule, Reply, SlotState};
+use storgo_protocol::meta::{EventKind, KeyRule, Reply, SlotState};
 use storgo_protocol::{GroupId, LogIncarnation, MemberKey, PeerId, WrappedKey};
 
 use super::golden::{Golden, golden};
@@ -130,6 +130,9 @@ fn asks() -> Vec<(&'static str, Ask)> {
         ("slot_at_source_behind", look(MoveSide::Source(Some(key())))),
         ("status", Ask::Status),
         ("everywhere", Ask::Everywhere { bucket: meta::bucket(), key: key() }),
+        ("events", Ask::Events { bucket: meta::bucket(), since: Since::Oldest }),
+        ("events_behind", Ask::Events { bucket: meta::bucket(), since: Since::Place(place(300, 1)) }),
+        ("events_from_now", Ask::Events { bucket: meta::bucket(), since: Since::Now }),
     ]);
     list
 }
@@ -152,6 +155,10 @@ fn failures() -> impl Iterator<Item = (&'static str, Told)> {
         ("conflict", FailedKind::Conflict),
     ];
     kinds.into_iter().map(|(name, kind)| (name, Told::Failed(Failed::new(kind, "because"))))
+}
+
+fn place(index: u64, number: u32) -> EventPlace {
+    EventPlace { index, number }
 }
 
 fn tolds() -> Vec<(&'static str, Told)> {
@@ -184,6 +191,11 @@ fn tolds() -> Vec<(&'static str, Told)> {
         ("status", Told::Status(status)),
         ("seating", Told::Seating([(GroupId::new(0), seats()), (GroupId::new(300), vec![samples::peer()])].into())),
     ];
+    let events =
+        vec![(place(299, 0), meta::event(EventKind::Removed)), (place(300, 1), meta::event(EventKind::Written))];
+    let happened = Happened { events, next: place(300, 2), more_behind: Some(meta::stamp()), missed: true };
+    list.push(("happened", Told::Happened(happened)));
+    list.push(("happened_nothing", Told::Happened(Happened { next: place(301, 0), ..Happened::default() })));
     list.extend(failures());
     list
 }

@@ -237,6 +237,11 @@ fn records() -> Vec<Golden> {
     list
 }
 
+pub fn event(kind: EventKind) -> StorageEvent {
+    let key = Bytes::from_static(b"a/key");
+    StorageEvent { kind, bucket: bucket(), key, version: version_id(), stamp: stamp() }
+}
+
 fn events() -> impl Iterator<Item = Golden> {
     let kinds = [
         ("written", EventKind::Written),
@@ -245,8 +250,7 @@ fn events() -> impl Iterator<Item = Golden> {
         ("expired", EventKind::Expired),
     ];
     kinds.into_iter().map(|(name, kind)| {
-        let key = Bytes::from_static(b"a/key");
-        let event = StorageEvent { kind, bucket: bucket(), key, version: version_id(), stamp: stamp() };
+        let event = event(kind);
         assert_eq!(StorageEvent::decode(event.encode()).as_ref(), Ok(&event));
         golden(&format!("meta_event_{name}"), "meta_event", event.encode().into())
     })

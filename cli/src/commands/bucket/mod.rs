@@ -1,6 +1,7 @@
 //! `storgo bucket`: buckets, and who may use them.
 
 mod create;
+mod events;
 mod json;
 mod member;
 
@@ -22,6 +23,7 @@ pub(crate) enum BucketCommand {
     Ls(LsArgs),
     Stat(StatArgs),
     Rm(RmArgs),
+    Events(events::EventsArgs),
     #[command(subcommand)]
     Member(member::MemberCommand),
 }
@@ -74,6 +76,7 @@ pub(crate) async fn run(context: &Context, command: BucketCommand) -> Result<(),
         BucketCommand::Ls(args) => list(context, &args).await,
         BucketCommand::Stat(args) => stat(context, &args).await,
         BucketCommand::Rm(args) => remove(context, &args).await,
+        BucketCommand::Events(args) => events::run(context, args).await,
         BucketCommand::Member(command) => member::run(context, command).await,
     }
 }

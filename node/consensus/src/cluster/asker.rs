@@ -56,7 +56,7 @@ impl Asker {
         let (Told::Failed(Failed { kind: FailedKind::Introduce, .. }), Some(user)) = (&told, &self.user) else {
             return Ok(told);
         };
-        let introduction = Introduction::new(user, self.network, self.courier.seats().log().peer);
+        let introduction = Introduction::new(user, self.network, self.courier.peer());
         match self.once(peer, group, Ask::Introduction(introduction).encode(), within).await? {
             Told::Done => self.once(peer, group, ask, within).await,
             other => Ok(other),
@@ -64,7 +64,7 @@ impl Asker {
     }
 
     async fn once(&self, peer: PeerId, group: GroupId, ask: Bytes, within: Duration) -> Result<Told, AskError> {
-        let me = self.courier.seats().log().peer;
+        let me = self.courier.peer();
         let answer = if peer == me {
             let Some(door) = self.here.get().and_then(Weak::upgrade) else {
                 return Err(AskError::Busy { peer, reason: "this node keeps no groups".to_owned() });

@@ -12,9 +12,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::RwLock;
-use storgo_object::ports::{Clock, Metadata, MetadataError, Random};
+use storgo_object::ports::{Clock, Events, EventsSince, Metadata, MetadataError, Random};
 use storgo_protocol::cluster::{
-    Ask, Bucket, BucketRow, ClusterMap, Failed, FailedKind, Found, Level, Listed, Listing, Told,
+    Ask, Bucket, BucketRow, ClusterMap, Failed, FailedKind, Found, Happened, Level, Listed, Listing, Since, Told,
 };
 use storgo_protocol::limits::{ASK_SECONDS_MAX, LISTED_MAX, ROUTER_PAUSE_MS_MAX, ROUTER_PAUSE_MS_MIN};
 use storgo_protocol::meta::{BucketConfig, Command, RefusedKind, Reply, Stamp, VersionId};
@@ -22,8 +22,9 @@ use storgo_protocol::raft::{Unable, envelope::Body};
 use storgo_protocol::{GroupId, Identity, LogIncarnation, NetworkId, PeerId};
 use tokio::time::Instant;
 
-use super::GROUP_0;
 use super::asker::Asker;
+use super::listing::merge;
+use super::{GROUP_0, following};
 use crate::courier::{Courier, Serve};
 use crate::groups::{Door, Groups};
 use crate::metrics::Metrics;
@@ -167,7 +168,7 @@ impl MetadataClient {
         peers.extend(map.iter().flat_map(|map| map.members.keys().copied()));
         peers.extend(self.0.start.read().iter().copied());
         // What this node has itself, it knows.
-        let mut asked = BTreeSet::from([self.0.courier.seats().log().peer]);
+        let mut asked = BTreeSet::from([self.0.courier.peer()]);
         let (mut heard, mut met) = (false, None);
         for peer in peers.into_iter().filter(|peer| asked.insert(*peer)) {
             let ask = Ask::Map { known }.encode();
@@ -304,6 +305,16 @@ impl MetadataClient {
         Err(MetadataError::Unavailable(met))
     }
 
+    /// What happened in one group; `None` if it never heard of the bucket.
+    async fn happened(&self, group: GroupId, ask: Ask) -> Result<Option<(GroupId, Happened)>, MetadataError> {
+        match self.ask(group, &ask, WITHIN).await.map_err(unavailable)? {
+            Told::Happened(happened) => Ok(Some((group, happened))),
+            Told::Reply(Reply::Refused(refusal)) if refusal.kind == RefusedKind::NoBucket => Ok(None),
+            Told::Failed(failed) => Err(refused(failed)),
+            _ => Err(strange()),
+        }
+    }
+
     async fn spread(&self, config: &BucketConfig) -> Result<(), MetadataError> {
         self.affair(&Ask::SpreadBucket { bucket: config.bucket }).await.map(drop)
     }
@@ -331,46 +342,12 @@ impl MetadataClient {
                     self.spread(config).await.map(|()| None)
                 }
                 Told::Failed(failed) => Err(refused(failed)),
-                _ => Err(MetadataError::Refused("an answer to another question".to_owned())),
+                _ => Err(strange()),
             }
         });
         let pages = futures::future::try_join_all(pages).await?;
         Ok(merge(pages, slots.len(), listing.limit.min(LISTED_MAX)))
     }
-}
-
-/// The pages of all groups as one; `None` if one is missing or a slot is in none or in two.
-fn merge(pages: Vec<Option<Listed>>, slots: usize, limit: usize) -> Option<Listed> {
-    let mut covered = vec![0_u8; slots.div_ceil(8)];
-    let mut all = Listed { stale: Some(Duration::ZERO), ..Listed::default() };
-    // Behind the last key of a page that goes on, others' keys would pass over its own.
-    let mut end: Option<Bytes> = None;
-    for page in pages {
-        let page = page?;
-        if page.more {
-            let last = page.found.last().map(|(key, _)| key.clone()).unwrap_or_default();
-            end = Some(end.map_or(last.clone(), |end| end.min(last)));
-        }
-        if page.slots.len() != covered.len() || covered.iter().zip(&page.slots).any(|(have, comes)| have & comes != 0) {
-            return None;
-        }
-        for (have, comes) in covered.iter_mut().zip(&page.slots) {
-            *have |= comes;
-        }
-        all.stale = all.stale.zip(page.stale).map(|(one, other)| one.max(other));
-        all.more |= page.more;
-        all.found.extend(page.found);
-    }
-    if covered.iter().map(|byte| byte.count_ones() as usize).sum::<usize>() != slots {
-        return None;
-    }
-    if let Some(end) = end {
-        all.found.retain(|(key, _)| *key <= end);
-    }
-    all.found.sort_by(|(one, _), (other, _)| one.cmp(other));
-    all.more |= all.found.len() > limit;
-    all.found.truncate(limit);
-    Some(all)
 }
 
 fn unavailable(error: RouteError) -> MetadataError {
@@ -466,39 +443,24 @@ impl Metadata for MetadataClient {
             self.refresh().await?;
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[expect(clippy::unnecessary_wraps, reason = "as pages come")]
-    fn page(slots: &'static [u8], keys: &[&'static str], more: bool) -> Option<Listed> {
-        let version = || crate::machine::samples::version();
-        let found = keys.iter().map(|key| (Bytes::from_static(key.as_bytes()), version())).collect();
-        Some(Listed {
-            found,
-            more,
-            stale: Some(Duration::from_millis(slots.len() as u64)),
-            slots: Bytes::from_static(slots),
-        })
-    }
-
-    #[test]
-    fn a_listing_is_whole_only_if_each_slot_is_in_one_page() {
-        let keys = |listed: Option<Listed>| {
-            listed.map(|all| (all.found.iter().map(|(key, _)| key.clone()).collect::<Vec<_>>(), all.more))
+    async fn events(&self, config: &BucketConfig, since: &EventsSince) -> Result<Events, MetadataError> {
+        let map = self.known_map().await?;
+        let known = match since {
+            EventsSince::Places(places) => places.groups().clone(),
+            EventsSince::Oldest | EventsSince::Now => BTreeMap::new(),
         };
-        let whole =
-            merge(vec![page(&[0b0101, 0], &["b", "d"], false), page(&[0b1010, 1], &["a", "c"], false)], 5 + 4, 3);
-        assert_eq!(keys(whole), None, "slots 4 to 7 are missing");
-        let pages = || vec![page(&[0b0000_0101], &["b", "d"], false), page(&[0b0000_1010], &["a", "c"], false)];
-        assert_eq!(keys(merge(pages(), 4, 3)), Some((vec!["a".into(), "b".into(), "c".into()], true)));
-        assert!(!keys(merge(pages(), 4, 4)).unwrap().1);
-        let short = vec![page(&[0b0000_0101], &["b", "c"], true), page(&[0b0000_1010], &["a", "d"], false)];
-        assert_eq!(keys(merge(short, 4, 10)), Some((vec!["a".into(), "b".into(), "c".into()], true)));
-        let twice = vec![page(&[0b0000_0111], &["b"], false), page(&[0b0000_1010], &["a"], false)];
-        assert_eq!(keys(merge(twice, 4, 3)), None);
-        assert_eq!(keys(merge(vec![page(&[0b1111], &["b"], false), None], 4, 3)), None);
+        // All, because slots of the bucket may have been elsewhere.
+        let groups = map.groups.keys().copied().filter(|group| *group != GROUP_0);
+        let pages = groups.map(|group| {
+            let since = match (since, known.get(&group)) {
+                (_, Some(place)) => Since::Place(*place),
+                (EventsSince::Now, None) => Since::Now,
+                (_, None) => Since::Oldest,
+            };
+            self.happened(group, Ask::Events { bucket: config.bucket, since })
+        });
+        let pages = futures::future::try_join_all(pages).await?;
+        Ok(following::merge(pages.into_iter().flatten().collect(), known))
     }
 }

@@ -1,17 +1,20 @@
 //! One member with real groups, and clients that ask it: who may do what, and what is bounded.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use storgo_object::ports::{Metadata as _, MetadataError, OsRandom, SystemClock};
+use storgo_object::ports::{EventsSince, Metadata as _, MetadataError, OsRandom, SystemClock};
 use storgo_protocol::cluster::{
     Ask, Bucket, Failed, FailedKind, Introduction, Level, MemberKeys, MemberRow, MemberState, MoveSide, ReadPreference,
     Replication, RowKey, Steer, Told,
 };
-use storgo_protocol::limits::{BUCKETS_MAX, MEMBERS_MAX, ROWS_CHANGED_MAX};
-use storgo_protocol::meta::{BucketConfig, BucketId, BucketMember, KeyRule, RowChange, Stamp};
+use storgo_protocol::limits::{BUCKETS_MAX, EVENTS_LISTED_MAX, MEMBERS_MAX, ROWS_CHANGED_MAX};
+use storgo_protocol::meta::{
+    Action, BucketConfig, BucketId, BucketMember, Command, Condition, KeyRule, Put, Reply, RowChange, Stamp,
+    StorageEvent,
+};
 use storgo_protocol::{
     Identity, Invite, InviteRole, InviteTerms, LogIncarnation, MemberKey, NetworkId, PeerId, WrappedKey,
 };
@@ -216,6 +219,8 @@ async fn buckets_are_their_owners_and_strangers_learn_nothing_of_them() {
     };
     assert!(matches!(other.list(&wanted.config, &listing, Level::Eventual).await, Err(MetadataError::Denied(_))));
     assert!(owner.list(&wanted.config, &listing, Level::Linearizable).await.unwrap().found.is_empty());
+    let events = other.events(&wanted.config, &EventsSince::Oldest).await;
+    assert!(matches!(events, Err(MetadataError::Denied(_))), "{events:?}");
 
     let taken = other.set_bucket("photos", Some(bucket(&identity(11), "photos")), None).await;
     assert!(matches!(taken, Err(MetadataError::Conflict(_))), "{taken:?}");
@@ -239,6 +244,51 @@ async fn buckets_are_their_owners_and_strangers_learn_nothing_of_them() {
     let revision = owner.bucket("photos").await.unwrap().unwrap().revision;
     owner.set_bucket("photos", None, Some(revision)).await.unwrap();
     assert!(owner.bucket("photos").await.unwrap().is_none());
+    rig.end().await;
+}
+
+/// Follows a bucket over several groups, with more in one of them than one answer holds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_follows_a_bucket_hears_of_each_write_once() {
+    let rig = Rig::new().await;
+    let owner = rig.client(10, 110);
+    let wanted = bucket(&identity(10), "photos");
+    owner.set_bucket("photos", Some(wanted.clone()), None).await.unwrap();
+    let write = async |key: String| {
+        let (bucket, version) = (wanted.config.bucket, crate::machine::samples::version());
+        let put = Put { bucket, generation: 1, key: key.clone().into(), version, condition: Condition::Always };
+        let command = Command { feature: 1, request: None, action: Action::Put(Box::new(put)) };
+        match owner.write(&wanted.config, key.as_bytes(), &command).await.unwrap() {
+            Reply::Written { version, .. } => version,
+            other => panic!("{other:?}"),
+        }
+    };
+    let mut written = Vec::new();
+    for number in 0..3 * EVENTS_LISTED_MAX / 2 {
+        // Most of them in one group.
+        written.push(write(if number % 8 == 0 { number.to_string() } else { "key".to_owned() }).await);
+    }
+    let (mut since, mut told, mut answers) = (EventsSince::Oldest, Vec::new(), 0);
+    let now = owner.events(&wanted.config, &EventsSince::Now).await.unwrap();
+    assert!(now.events.is_empty() && !now.more);
+    loop {
+        let events = owner.events(&wanted.config, &since).await.unwrap();
+        assert!(!events.missed);
+        told.extend(events.events);
+        (since, answers) = (EventsSince::Places(events.next), answers + 1);
+        if !events.more {
+            break;
+        }
+    }
+    assert!(answers > 1, "all came at once");
+    assert!(told.is_sorted_by_key(|event| event.stamp));
+    let versions = |told: &[StorageEvent]| told.iter().map(|event| event.version).collect::<BTreeSet<_>>();
+    assert_eq!((told.len(), versions(&told)), (written.len(), written.into_iter().collect()));
+    let last = write("key".to_owned()).await;
+    for since in [since, EventsSince::Places(now.next)] {
+        let events = owner.events(&wanted.config, &since).await.unwrap();
+        assert_eq!(versions(&events.events), [last].into());
+    }
     rig.end().await;
 }
 

@@ -105,6 +105,11 @@ impl Courier {
     }
 
     /// Who this node is.
+    pub(crate) const fn peer(&self) -> PeerId {
+        self.seats.log().peer
+    }
+
+    /// Who it is in each group.
     pub(crate) const fn seats(&self) -> &Seats {
         &self.seats
     }

@@ -12,12 +12,14 @@
 mod error;
 mod gather;
 mod lease;
+mod opening;
 mod promises;
 mod proposals;
 mod read;
 mod rounds;
 mod stamps;
 mod tend;
+mod voters;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -30,7 +32,7 @@ use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
 use storgo_object::ports::Clock;
 use storgo_protocol::meta::{Action, Command, FEATURE_LEVEL, Reply};
-use storgo_protocol::raft::{LogId, ReadIndex, Unable, envelope::Body};
+use storgo_protocol::raft::{LogId, Unable, envelope::Body};
 use storgo_protocol::{GroupId, PeerId};
 use storgo_store::log::Log;
 use storgo_store::records::Records;
@@ -120,6 +122,12 @@ struct Group {
 }
 
 impl Group {
+    /// Whom to ask to lead: each of these in turn, since one of them may not answer.
+    fn in_turn(&self, seats: &[Seat]) -> Option<Seat> {
+        let turn = self.handed_over.fetch_add(1, Ordering::Relaxed);
+        turn.checked_rem(seats.len()).and_then(|at| seats.get(at)).copied()
+    }
+
     /// Looks at the records as they are here.
     fn look<T>(
         &self,
@@ -211,41 +219,6 @@ impl Groups {
         self.0.courier.seats().left()
     }
 
-    /// Starts a group on what is kept of it here, if anything.
-    ///
-    /// # Errors
-    /// [`GroupError::Stopped`] if what is kept cannot be read, or records are missing that the log no longer has.
-    pub async fn open(&self, id: GroupId) -> Result<(), GroupError> {
-        let _alone = self.0.opening.lock().await;
-        self.open_alone(id).await
-    }
-
-    async fn open_alone(&self, id: GroupId) -> Result<(), GroupError> {
-        let Inner { config, courier, groups, .. } = &*self.0;
-        if groups.lock().contains_key(&id) {
-            return Ok(());
-        }
-        // Groups of one node stand for election at different moments.
-        let seed = config.seed.wrapping_add(id.as_u64().wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let (log, records) = (config.log.group(id), config.records.group(id));
-        let pace = (config.elections, config.snapshots);
-        let member = Member::start(courier, log, records, pace, seed).await.map_err(|error| error.of(id))?;
-        member.may_lead(!courier.guard.is_off());
-        let (own, asked, handed_over) = (Last::default(), Rounds::default(), AtomicUsize::default());
-        let (stamps, proposals) = (Stamps::default(), Proposals::default());
-        let group = Group { member, stamps, proposals, own, asked, handed_over };
-        groups.lock().insert(id, Arc::new(group));
-        Ok(())
-    }
-
-    /// Begins a group that nobody has yet, with these voters: once, on one of them.
-    ///
-    /// # Errors
-    /// [`GroupError::Refused`] if the group has begun already.
-    pub async fn found(&self, id: GroupId, voters: BTreeSet<Seat>) -> Result<(), GroupError> {
-        self.group(id)?.member.found(voters).await.map_err(|error| error.of(id))
-    }
-
     /// Has a command agreed on and applied. It is the group's answer that says whether it was done: a refusal in it is
     /// no error.
     ///
@@ -301,7 +274,7 @@ impl Groups {
         let began = Instant::now();
         let read = async {
             let group = self.group(id)?;
-            let fresh = read::fresh(&self.0.promises, &self.0.courier, (id, &group), &self.0.lease, level, within);
+            let fresh = read::fresh(&self.0, (id, &group), level, within);
             let stale =
                 tokio::time::timeout(within, fresh).await.map_err(|_| GroupError::TimedOut { group: id, within })??;
             #[cfg(storgo_planted)]
@@ -347,109 +320,6 @@ impl Groups {
         &self.0.courier
     }
 
-    /// Stops a group on this node: from here on it answers nobody, and what is kept of it stays as it is.
-    pub(crate) async fn close(&self, id: GroupId) {
-        let _alone = self.0.opening.lock().await;
-        self.close_alone(id).await;
-    }
-
-    async fn close_alone(&self, id: GroupId) -> bool {
-        let group = self.0.groups.lock().remove(&id);
-        match group {
-            Some(group) => {
-                group.member.stop().await;
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Stops a group on this node and starts it again on what is kept of it, if it is open.
-    ///
-    /// # Errors
-    /// As [`Groups::open`].
-    pub(crate) async fn restart(&self, id: GroupId) -> Result<(), GroupError> {
-        let _alone = self.0.opening.lock().await;
-        if self.close_alone(id).await { self.open_alone(id).await } else { Ok(()) }
-    }
-
-    /// Has a group stop as by a fault in what runs it.
-    #[cfg(test)]
-    pub(crate) async fn break_down(&self, id: GroupId) {
-        self.group(id).unwrap().member.break_down().await;
-    }
-
-    /// Forgets the log and the records of a group that is not open: for one that has no seat here any more. Should this
-    /// node be taken in again, it comes as somebody else: who it was may have promised what it does not know of, and old
-    /// entries may say that it votes.
-    ///
-    /// # Errors
-    /// [`GroupError::Stopped`] if they cannot be removed.
-    pub(crate) async fn forget(&self, id: GroupId) -> Result<(), GroupError> {
-        let stopped = |reason: String| GroupError::Stopped { group: id, reason };
-        let log = self.0.config.log.group(id);
-        // Records without a log can be removed later; a log whose records are gone cannot be opened.
-        log.leave().await.map_err(|error| stopped(error.to_string()))?;
-        let times = log.times_left().map_err(|error| stopped(error.to_string()))?;
-        self.0.courier.seats().note_left(id, times);
-        self.0.config.records.group(id).remove().await.map_err(|error| stopped(error.to_string()))
-    }
-
-    /// Whether a seat leads a group now, as most of its voters say.
-    pub(crate) async fn is_led_by(&self, id: GroupId, seat: Seat, within: Duration) -> bool {
-        let asked = self.0.courier.call(seat, id, Body::ReadIndex(ReadIndex {}), within).await;
-        matches!(asked, Ok(Body::Readable(_)))
-    }
-
-    /// Takes a seat in as a learner; answers when it has all that is older than its seat. At the leader.
-    ///
-    /// # Errors
-    /// [`GroupError::NotLeader`], [`GroupError::Refused`], [`GroupError::TimedOut`].
-    pub async fn add_learner(&self, id: GroupId, seat: Seat, within: Duration) -> Result<(), GroupError> {
-        let group = self.group(id)?;
-        let added = tokio::time::timeout(within, group.member.add_learner(seat)).await;
-        added.map_err(|_| GroupError::TimedOut { group: id, within })?.map_err(|error| error.of(id))
-    }
-
-    /// Changes who votes, by joint consensus. At the leader; those that come must be learners. A leader does not take its
-    /// own seat away: it asks one that stays to lead, and that one can be asked again.
-    ///
-    /// # Errors
-    /// As [`Groups::add_learner`].
-    pub async fn set_voters(&self, id: GroupId, voters: BTreeSet<Seat>, within: Duration) -> Result<(), GroupError> {
-        let group = self.group(id)?;
-        if !voters.contains(&self.seat(id)) && group.member.is_leader() {
-            // openraft goes on with a leader that is in no configuration, but not with what that one is asked next.
-            let staying: Vec<Seat> = group.member.voters().intersection(&voters).copied().collect();
-            let turn = group.handed_over.fetch_add(1, Ordering::Relaxed);
-            let leader = turn.checked_rem(staying.len()).and_then(|at| staying.get(at)).copied();
-            if let Some(to) = leader {
-                group.member.transfer(to).await.map_err(|error| error.of(id))?;
-            }
-            return Err(GroupError::NotLeader { group: id, leader });
-        }
-        let changed = tokio::time::timeout(within, group.member.set_voters(voters)).await;
-        changed.map_err(|_| GroupError::TimedOut { group: id, within })?.map_err(|error| error.of(id))
-    }
-
-    /// Lets a learner go that is not to vote after all. At the leader.
-    ///
-    /// # Errors
-    /// As [`Groups::add_learner`].
-    pub async fn drop_learner(&self, id: GroupId, seat: Seat, within: Duration) -> Result<(), GroupError> {
-        let group = self.group(id)?;
-        let dropped = tokio::time::timeout(within, group.member.drop_learner(seat)).await;
-        dropped.map_err(|_| GroupError::TimedOut { group: id, within })?.map_err(|error| error.of(id))
-    }
-
-    /// Asks another voter to lead. It has happened when the status says so.
-    ///
-    /// # Errors
-    /// [`GroupError::Stopped`].
-    pub async fn transfer(&self, id: GroupId, to: Seat) -> Result<(), GroupError> {
-        self.group(id)?.member.transfer(to).await.map_err(|error| error.of(id))
-    }
-
     /// How a group is here.
     ///
     /// # Errors
@@ -469,18 +339,6 @@ impl Groups {
         courier.guard.ahead_ms(courier.now_ms())
     }
 
-    /// The groups that are open, in ascending order.
-    #[must_use]
-    pub fn opened(&self) -> Vec<GroupId> {
-        self.0.groups.lock().keys().copied().collect()
-    }
-
-    /// The groups of which log or records keep something here.
-    pub(crate) fn kept(&self) -> BTreeSet<GroupId> {
-        let Inner { config, .. } = &*self.0;
-        config.log.groups().into_iter().chain(config.records.groups()).collect()
-    }
-
     /// Whether this node's clock differs from most others' by too much to lead.
     #[must_use]
     pub fn is_clock_off(&self) -> bool {
@@ -495,25 +353,6 @@ impl Groups {
     /// Hears that a peer's frames have come to an end.
     pub fn lost(&self, peer: PeerId) {
         self.0.courier.lost(peer);
-    }
-
-    /// Has other voters lead whatever this node leads, and stands for no election any more: before it stops. Takes at most
-    /// [`HAND_OVER_MS_MAX`](storgo_protocol::limits::HAND_OVER_MS_MAX).
-    pub async fn hand_over(&self) {
-        tend::hand_over(self, Duration::from_millis(storgo_protocol::limits::HAND_OVER_MS_MAX)).await;
-    }
-
-    /// Stops all groups. Log and records stay open.
-    pub async fn stop(&self) {
-        self.0.courier.stop.cancel();
-        // It holds these groups, as they hold it.
-        *self.0.door.write() = None;
-        let groups = std::mem::take(&mut *self.0.groups.lock());
-        for group in groups.into_values() {
-            group.member.stop().await;
-        }
-        self.0.courier.tasks.close();
-        self.0.courier.tasks.wait().await;
     }
 
     /// The time by this node's clock, once most voters of the group are known to agree with it; `None` if it is off, or

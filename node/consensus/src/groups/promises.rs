@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use super::Group;
 use super::error::GroupError;
 use super::gather::Gather;
-use super::rounds::Round;
+use super::rounds::{Told, tell};
 use crate::courier::{ANY_LOG, Courier, NO_GROUP};
 use crate::planted::{Planted, is_planted};
 use crate::raft::{Claim, promised_term};
@@ -42,8 +42,6 @@ const PATIENCE: Duration = Duration::from_millis(20);
 
 /// The term of a seat that is not here: later than any.
 const NOT_HERE: u64 = u64::MAX;
-
-type Told = Result<Round, GroupError>;
 
 /// Rounds of all groups that this node leads. Clones are the same.
 #[derive(Debug, Clone)]
@@ -82,7 +80,7 @@ impl Promises {
     /// Waits for a round that begins from now on: when it began, and an index from which on a state holds all that was
     /// acknowledged before.
     pub(super) async fn round(&self, id: GroupId, group: &Arc<Group>) -> Told {
-        let ready = tokio::time::timeout(WITHIN, group.member.is_ready()).await;
+        let ready = tokio::time::timeout(WITHIN, group.member.until_ready()).await;
         ready.map_err(|_| GroupError::NoQuorum { group: id })?.map_err(|error| error.of(id))?;
         let (tell, told) = oneshot::channel();
         if self.waiting.add(Waiting { id, group: Arc::clone(group), tell }) {
@@ -156,7 +154,7 @@ impl Promises {
 
     /// Whom to ask for what at first, so that most votes are told of and no more, by those who answer soon; and whom else.
     fn choose(&self, open: &BTreeMap<GroupId, Open>) -> (Questions, Questions) {
-        let me = self.courier.seats().log().peer;
+        let me = self.courier.peer();
         let (mut first, mut others) = (Questions::new(), Questions::new());
         let slow = self.asked.lock().clone();
         for (id, group) in open {
@@ -231,12 +229,5 @@ fn settle(open: &mut BTreeMap<GroupId, Open>, began: Instant) {
         let round = (began, upheld.claim.applied);
         upheld.group.own.note(round);
         tell(upheld.tell, &Ok(round));
-    }
-}
-
-fn tell(waiting: Vec<oneshot::Sender<Told>>, told: &Told) {
-    for waits in waiting {
-        // Who no longer waits needs no answer.
-        drop(waits.send(told.clone()));
     }
 }

@@ -12,12 +12,9 @@ use storgo_protocol::cluster::Level;
 use storgo_protocol::raft::{ReadIndex, envelope::Body};
 use tokio::time::Instant;
 
-use super::Group;
 use super::error::GroupError;
-use super::lease::Lease;
-use super::promises::Promises;
-use super::rounds::Round;
-use crate::courier::Courier;
+use super::rounds::Told;
+use super::{Group, Inner};
 use crate::planted::{Planted, is_planted};
 
 /// What was read, and how old it may be.
@@ -31,10 +28,8 @@ pub struct Fresh<T> {
 
 /// Sees to it that the records are as fresh as is asked for; since when.
 pub(super) async fn fresh(
-    promises: &Promises,
-    courier: &Arc<Courier>,
+    node: &Inner,
     (id, group): (GroupId, &Arc<Group>),
-    lease: &Lease,
     level: Level,
     within: Duration,
 ) -> Result<Option<Instant>, GroupError> {
@@ -45,7 +40,7 @@ pub(super) async fn fresh(
         return Ok(None);
     }
     if level == Level::Lease
-        && let Some(now) = leads_alone(courier, lease, group)
+        && let Some(now) = leads_alone(node, group)
     {
         return Ok(Some(now));
     }
@@ -54,7 +49,7 @@ pub(super) async fn fresh(
         (Level::Bounded(max), Some((began, _))) if began.elapsed() <= max => return Ok(Some(began)),
         _ => {}
     }
-    let (began, index) = round(promises, courier, (id, group), within).await?;
+    let (began, index) = round(node, (id, group), within).await?;
     if group.member.records().applied().is_none_or(|applied| applied.index < index) {
         group.member.applied(index, within).await.map_err(|error| error.of(id))?;
     }
@@ -62,7 +57,8 @@ pub(super) async fn fresh(
 }
 
 /// This moment, if nobody but this member can lead at it: then its records hold all that was acknowledged before.
-fn leads_alone(courier: &Courier, lease: &Lease, group: &Group) -> Option<Instant> {
+fn leads_alone(node: &Inner, group: &Group) -> Option<Instant> {
+    let Inner { courier, lease, .. } = node;
     let now = Instant::now();
     let followed = group.member.followed();
     let holds = lease.holds(followed, now, courier.suspended()) && !courier.guard.is_off();
@@ -71,16 +67,11 @@ fn leads_alone(courier: &Courier, lease: &Lease, group: &Group) -> Option<Instan
 }
 
 /// A round that begins now: of this member, if it leads, or of who does.
-async fn round(
-    promises: &Promises,
-    courier: &Arc<Courier>,
-    (id, group): (GroupId, &Arc<Group>),
-    within: Duration,
-) -> Result<Round, GroupError> {
+async fn round(node: &Inner, (id, group): (GroupId, &Arc<Group>), within: Duration) -> Told {
     if group.member.is_leader() {
-        return promises.round(id, group).await;
+        return node.promises.round(id, group).await;
     }
-    let (asking, through) = (Arc::clone(group), Arc::clone(courier));
+    let (asking, through) = (Arc::clone(group), Arc::clone(&node.courier));
     let ask = move || {
         let (group, courier) = (Arc::clone(&asking), Arc::clone(&through));
         async move {
@@ -93,5 +84,5 @@ async fn round(
             }
         }
     };
-    group.asked.next(&courier.tasks, ask).await.unwrap_or(Err(GroupError::NotHere { group: id }))
+    group.asked.next(&node.courier.tasks, ask).await.unwrap_or(Err(GroupError::NotHere { group: id }))
 }

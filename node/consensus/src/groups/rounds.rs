@@ -15,7 +15,15 @@ use super::gather::Gather;
 /// When a round began, and the index that it gave.
 pub(super) type Round = (Instant, u64);
 
-type Told = Result<Round, GroupError>;
+pub(super) type Told = Result<Round, GroupError>;
+
+/// Tells all who wait for a round what came of it.
+pub(super) fn tell(waiting: Vec<oneshot::Sender<Told>>, told: &Told) {
+    for waits in waiting {
+        // Who no longer waits needs no answer.
+        drop(waits.send(told.clone()));
+    }
+}
 
 /// The last round that succeeded.
 #[derive(Debug, Default)]
@@ -70,10 +78,7 @@ impl Rounds {
             if let Ok(round) = round {
                 self.0.last.note(round);
             }
-            for tell in waiting {
-                // Who no longer waits needs no answer.
-                drop(tell.send(round.clone()));
-            }
+            tell(waiting, &round);
         }
     }
 }

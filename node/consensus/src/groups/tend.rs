@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use storgo_protocol::GroupId;
@@ -13,11 +12,11 @@ use tokio::time::MissedTickBehavior;
 
 use super::{Group, Groups};
 use crate::machine;
-use crate::raft::Looking;
+use crate::raft::{Looking, Member};
 use crate::seat::Seat;
 
-/// How often a node whose clock is off looks whether it leads still: who was asked to take over may not have heard of it.
-const GIVE_UP_EVERY: Duration = Duration::from_millis(500);
+/// How often a node whose clock is off asks what others' show.
+const ASK_AROUND_EVERY: Duration = Duration::from_millis(500);
 
 /// After what time a node that stops asks another voter to lead: the one before may not have been as far as it was.
 const HAND_OVER_AGAIN: Duration = Duration::from_millis(100);
@@ -48,7 +47,13 @@ pub(super) async fn pulse(groups: Groups) {
         if tokio::time::timeout(heartbeat, pulse).await.is_err() {
             tracing::debug!("a group is too busy to say that it is there");
         }
-        for (id, _) in all.into_iter().filter(|(_, group)| group.member.handed_over_in_vain()) {
+        for (id, group) in all.iter().filter(|(_, group)| group.member.leads_wrongly()) {
+            give_up(*id, group).await;
+        }
+        // Who hands over in order to stop needs to lead no more.
+        let is_off = courier.guard.is_off();
+        let in_vain = |member: &Member| member.handed_over_in_vain() && (is_off || !member.is_barred());
+        for (id, _) in all.into_iter().filter(|(_, group)| in_vain(&group.member)) {
             let groups = groups.clone();
             let restart = async move {
                 tracing::info!(group = %id, "nobody took the lead that was handed over: the group starts again here");
@@ -62,7 +67,7 @@ pub(super) async fn pulse(groups: Groups) {
     }
 }
 
-/// Keeps a node from leading while its clock is off.
+/// Keeps a node from leading while its clock is off; what it leads it gives up at the next sign of life.
 pub(super) async fn clocks(groups: Groups) {
     let stop = groups.0.courier.stop.clone();
     let mut off = groups.0.courier.guard.watch();
@@ -72,7 +77,7 @@ pub(super) async fn clocks(groups: Groups) {
             biased;
             () = stop.cancelled() => return,
             changed = off.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(GIVE_UP_EVERY), if was_off => {}
+            () = tokio::time::sleep(ASK_AROUND_EVERY), if was_off => {}
         }
         let is_off = *off.borrow_and_update();
         let is_news = std::mem::replace(&mut was_off, is_off) != is_off;
@@ -86,11 +91,8 @@ pub(super) async fn clocks(groups: Groups) {
         } else {
             tracing::info!("this node's clock agrees with others': it may lead");
         }
-        for (id, group) in groups.all() {
+        for (_, group) in groups.all() {
             group.member.may_lead(!is_off);
-            if is_off && group.member.is_leader() {
-                give_up(&groups, id, &group).await;
-            }
         }
     }
 }
@@ -106,7 +108,7 @@ fn ask_around(groups: &Groups) {
             }
             let courier = Arc::clone(&groups.0.courier);
             groups.0.courier.tasks.spawn(async move {
-                if let Err(error) = courier.call(voter, id, Body::ReadIndex(ReadIndex {}), GIVE_UP_EVERY).await {
+                if let Err(error) = courier.call(voter, id, Body::ReadIndex(ReadIndex {}), ASK_AROUND_EVERY).await {
                     tracing::debug!(error = &error as &dyn std::error::Error, "a clock was not told");
                 }
             });
@@ -114,14 +116,13 @@ fn ask_around(groups: &Groups) {
     }
 }
 
-/// Asks one of the other voters to lead, each time another one.
-async fn give_up(groups: &Groups, id: GroupId, group: &Group) {
-    let me = groups.seat(id);
-    let others: Vec<Seat> = group.member.voters().into_iter().filter(|voter| *voter != me).collect();
+/// Asks one of those that can take over soonest to lead, each time another one. From then on nobody learns anything of this
+/// leader any more, so who is asked in vain costs the group some seconds.
+async fn give_up(id: GroupId, group: &Group) {
+    let others = group.member.successors();
     // Whoever it is has to be as far as this one, or refuses; stamps are refused here meanwhile.
-    let turn = group.handed_over.fetch_add(1, Ordering::Relaxed);
-    let Some(to) = turn.checked_rem(others.len()).and_then(|at| others.get(at)) else { return };
-    if let Err(error) = group.member.transfer(*to).await {
+    let Some(to) = group.in_turn(&others) else { return };
+    if let Err(error) = group.member.transfer(to).await {
         tracing::warn!(group = %id, %to, error = &error as &dyn std::error::Error, "no transfer");
     }
 }
@@ -133,7 +134,7 @@ pub(super) async fn hand_over(groups: &Groups, within: Duration) {
         group.member.may_lead(false);
         let is_alone = group.member.voters().len() < 2;
         while group.member.is_leader() && !is_alone {
-            give_up(groups, id, &group).await;
+            give_up(id, &group).await;
             group.member.is_led_by_another(HAND_OVER_AGAIN).await;
         }
     });

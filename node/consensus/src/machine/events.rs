@@ -1,62 +1,85 @@
 //! What happened, in the order of the log, for as long as it is kept.
 
+use bytes::Bytes;
+use storgo_protocol::DecodeError;
+use storgo_protocol::cluster::{EventPlace, Happened, Since};
 use storgo_protocol::limits::EVENTS_KEPT;
-use storgo_protocol::meta::StorageEvent;
+use storgo_protocol::meta::{BucketId, StorageEvent};
 
 use super::view::View;
-use super::{MachineError, Step, damaged, keys, read_stamp};
+use super::{MachineError, Step, damaged, keys, last_stamp_and_index};
+
+/// Events that are read at once: each can be as long as the longest key.
+const PAGE: usize = 32;
 
 impl Step<'_> {
     /// Keeps what happened, and forgets what is too old since this entry and was not since the `last` command's: no more
     /// is looked at, because rows that were removed lately are passed over one by one.
     pub(super) fn keep_events(&mut self, index: u64, last: u64) -> Result<(), MachineError> {
-        let oldest = |index: u64| keys::event(index.saturating_sub(EVENTS_KEPT), 0);
-        for (old, _) in self.draft.scan(&oldest(last), &oldest(index), usize::MAX)? {
+        let (first, end) = (keys::event(oldest(last)), keys::event(oldest(index)));
+        for (old, _) in self.draft.scan(&first, &end, usize::MAX)? {
             self.draft.remove(old);
         }
         for (number, event) in (0..).zip(&self.events) {
-            self.draft.put(keys::event(index, number), event.encode());
+            self.draft.put(keys::event(EventPlace { index, number }), event.encode());
         }
         Ok(())
     }
 }
 
-/// Why events cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EventsError {
-    /// Those asked for are not kept any more: what happened since must be found out otherwise.
-    #[error("events before log index {oldest} are not kept")]
-    Gone {
-        /// The oldest index that can be asked for.
-        oldest: u64,
-    },
-    /// The records cannot be read.
-    #[error(transparent)]
-    Machine(#[from] MachineError),
+/// The oldest place whose events are kept when this entry was the last.
+const fn oldest(last: u64) -> EventPlace {
+    EventPlace::at(last.saturating_sub(EVENTS_KEPT))
 }
 
-/// The events of the entries from `index` on, each with its index, at most `limit` of them or a few more: those of one
-/// entry are never torn apart.
+/// What happened to the keys of a bucket, or of all: of `looked_max` events at the most, and as many as fit `bytes_max`,
+/// but at least one.
 ///
 /// # Errors
-/// [`EventsError::Gone`] if the events from there on are not all kept.
-pub fn events(view: &dyn View, index: u64, limit: usize) -> Result<Vec<(u64, StorageEvent)>, EventsError> {
-    let last = view.get(&keys::last_stamp())?.map(|record| read_stamp(&record)).transpose()?;
-    let oldest = last.map_or(0, |(_, last)| last.saturating_sub(EVENTS_KEPT));
-    if index < oldest {
-        return Err(EventsError::Gone { oldest });
-    }
-    let mut records = view.scan(&keys::event(index, 0), &keys::event(u64::MAX, 0), limit)?;
-    if let Some(last) = records.last().and_then(|(key, _)| keys::event_index(key)) {
-        let behind = records.last().map(|(key, _)| [key.as_ref(), &[0]].concat()).unwrap_or_default();
-        let end = keys::event(last.saturating_add(1), 0);
-        records.extend(view.scan(&behind, &end, usize::MAX)?);
-    }
-    let decode = |(key, value): super::Pair| {
-        let truncated = || damaged("an event", storgo_protocol::DecodeError::Truncated);
-        let index = keys::event_index(&key).ok_or_else(truncated)?;
-        Ok((index, StorageEvent::decode(value).map_err(|source| damaged("an event", source))?))
+/// [`MachineError`] if the records cannot be read.
+pub fn events(
+    view: &dyn View,
+    of: Option<BucketId>,
+    since: Since,
+    looked_max: usize,
+    mut bytes_max: usize,
+) -> Result<Happened, MachineError> {
+    let (_, last) = last_stamp_and_index(view)?;
+    let (oldest, now) = (oldest(last), EventPlace::at(last.saturating_add(1)));
+    let since = match since {
+        Since::Oldest => oldest,
+        Since::Place(place) => place,
+        Since::Now => now,
     };
-    records.into_iter().map(decode).collect()
+    // Who saw more at another member than is applied here goes on where it was.
+    let mut found = Happened { next: since.max(now), missed: since < oldest, ..Happened::default() };
+    let (mut first, end) = (keys::event(since.max(oldest)), keys::event(now));
+    let (mut looked, mut until) = (0, None);
+    loop {
+        let page = view.scan(&first, &end, PAGE)?;
+        let is_last = page.len() < PAGE;
+        for (key, record) in page {
+            let (place, event) = read(&key, &record)?;
+            let fits = record.len() <= bytes_max || found.events.is_empty();
+            if looked == looked_max || !fits {
+                (found.next, found.more_behind) = (place, until);
+                return Ok(found);
+            }
+            (looked, until) = (looked + 1, Some(event.stamp));
+            first = [key.as_ref(), &[0]].concat().into();
+            if of.is_none_or(|bucket| bucket == event.bucket) {
+                bytes_max = bytes_max.saturating_sub(record.len());
+                found.events.push((place, event));
+            }
+        }
+        if is_last {
+            return Ok(found);
+        }
+    }
+}
+
+fn read(key: &Bytes, record: &Bytes) -> Result<(EventPlace, StorageEvent), MachineError> {
+    let place = keys::read_event(key).ok_or_else(|| damaged("an event", DecodeError::Truncated))?;
+    let event = StorageEvent::decode(record.clone()).map_err(|source| damaged("an event", source))?;
+    Ok((place, event))
 }

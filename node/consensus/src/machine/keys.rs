@@ -18,6 +18,7 @@
 //! anew where it comes.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use storgo_protocol::cluster::EventPlace;
 use storgo_protocol::meta::{BucketId, RequestId, Slot, Stamp, VersionId};
 
 /// The sections of a slot that go with it.
@@ -102,16 +103,17 @@ pub(super) fn feature() -> Bytes {
     Bytes::from_static(FEATURE)
 }
 
-pub(super) fn event(index: u64, number: u32) -> Bytes {
+pub(super) fn event(place: EventPlace) -> Bytes {
     let mut key = group_section(b'e');
-    key.put_u64(index);
-    key.put_u32(number);
+    key.put_u64(place.index);
+    key.put_u32(place.number);
     key.freeze()
 }
 
-/// The index of the entry that an event's key names.
-pub(super) fn event_index(key: &[u8]) -> Option<u64> {
-    Some(u64::from_be_bytes(*key.get(3..)?.first_chunk()?))
+/// The place that an event's key names.
+pub(super) fn read_event(key: &[u8]) -> Option<EventPlace> {
+    let (index, number) = key.get(3..)?.split_first_chunk()?;
+    Some(EventPlace { index: u64::from_be_bytes(*index), number: u32::from_be_bytes(number.try_into().ok()?) })
 }
 
 /// When a version's time is over.
@@ -269,7 +271,8 @@ mod tests {
             assert_eq!(read_version(&key[..cut]), None);
         }
         assert_eq!(read_version(&last_stamp()), None);
-        assert_eq!(event_index(&event(9, 1)), Some(9));
+        let place = EventPlace { index: 9, number: 1 };
+        assert_eq!(read_event(&event(place)), Some(place));
         assert_eq!(expiring(&expiry(5, &key)), Some(key));
     }
 }

@@ -18,7 +18,7 @@ mod slots;
 mod view;
 mod write;
 
-pub use events::{EventsError, events};
+pub use events::events;
 pub use expiry::is_due;
 pub use read::{Reading, get, list};
 pub use rows::{row, rows};

@@ -93,6 +93,9 @@ impl View for Draft<'_> {
         }
         let changes = self.changes.borrow();
         let range = (Bound::Included(from), Bound::Excluded(to));
+        if changes.range::<[u8], _>(range).next().is_none() {
+            return self.below.scan(from, to, limit);
+        }
         // Each removed record may hide one from below, so that many more are looked at there.
         let removed = changes.range::<[u8], _>(range).filter(|(_, change)| change.is_none()).count();
         let below = self.below.scan(from, to, limit.saturating_add(removed))?;

@@ -99,7 +99,7 @@ pub(super) struct HandedOver {
 }
 
 impl HandedOver {
-    fn is_in(&self, term: u64) -> bool {
+    pub(super) fn is_in(&self, term: u64) -> bool {
         self.begun.load(Ordering::SeqCst) > 0 || term <= self.term.load(Ordering::SeqCst)
     }
 

@@ -39,6 +39,9 @@ use crate::seat::Seat;
 /// How long what was begun may take to end.
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
+/// How long who may not lead waits for somebody else to.
+const LAST_RESORT: Duration = Duration::from_secs(5);
+
 /// Why a group did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum MemberError {
@@ -89,6 +92,9 @@ pub(crate) struct Member {
     log: GroupLog,
     me: Seat,
     may_lead: AtomicBool,
+    /// Whether it stands for election.
+    stands: AtomicBool,
+    started: Instant,
     /// When a leader was heard last.
     heard: parking_lot::Mutex<Option<Instant>>,
     /// Whether openraft looks at the time by itself.
@@ -166,7 +172,8 @@ impl Member {
         let me = courier.seats().of(group);
         let start = Raft::new(me, config, network, store, state);
         let raft = DeterministicRng::<TokioRuntime>::scope(seed, start).await.map_err(stopped)?;
-        let (may_lead, ended) = (AtomicBool::new(true), Arc::new(AtomicBool::new(false)));
+        let (may_lead, stands) = (AtomicBool::new(true), AtomicBool::new(true));
+        let (ended, started) = (Arc::new(AtomicBool::new(false)), Instant::now());
         let (heard, ticks) = (parking_lot::Mutex::default(), AtomicBool::new(true));
         let (mut published, end) = (raft.server_metrics(), Arc::clone(&ended));
         courier.spawn(async move {
@@ -183,6 +190,8 @@ impl Member {
             log,
             me,
             may_lead,
+            stands,
+            started,
             heard,
             ticks,
             ended,
@@ -212,11 +221,12 @@ impl Member {
     /// Has proposals agreed on and applied, in one go; what comes of each, in their order.
     pub(crate) async fn propose(&self, proposals: Vec<Proposal>) -> Result<Replies, MemberError> {
         let written = self.raft.client_write_many(proposals.into_iter().map(Proposed::new)).await.map_err(stopped)?;
-        Ok(written.map(reply).boxed())
+        // It ends early where openraft does, and whoever waits for one of the rest asks again.
+        Ok(written.map(reply).fuse().boxed())
     }
 
     /// Waits until this member, if it leads, has applied all that former leaders acknowledged.
-    pub(crate) async fn is_ready(&self) -> Result<(), MemberError> {
+    pub(crate) async fn until_ready(&self) -> Result<(), MemberError> {
         let is_over = |metrics: &openraft::RaftMetrics<Types>| {
             metrics.state != ServerState::Leader || lead::is_ready(metrics) || metrics.running_state.is_err()
         };
@@ -306,10 +316,10 @@ impl Member {
     /// Since when this member is known to be followed, if it leads and may; to be compared with a time that was taken
     /// before.
     pub(crate) fn followed(&self) -> Option<Followed> {
-        let may_lead = self.may_lead.load(Ordering::Relaxed);
+        let is_barred = self.is_barred();
         let metrics = self.raft.metrics();
         let published = metrics.borrow_watched();
-        if may_lead { lead::followed(self.me, &published, &self.handed_over) } else { None }
+        if is_barred { None } else { lead::followed(self.me, &published, &self.handed_over) }
     }
 
     /// Waits until another voter leads, as far as this one knows; whether it came about within the time.
@@ -328,15 +338,43 @@ impl Member {
         if self.ticks.swap(ticks, Ordering::Relaxed) != ticks {
             self.raft.runtime_config().tick(ticks);
         }
+        self.stand(!self.is_barred() || (!leads && self.unheard_for() >= LAST_RESORT));
         if leads && let Err(error) = self.raft.trigger().heartbeat().await {
             tracing::debug!(group = %self.records.id(), error = &error as &dyn Error, "no sign of life");
         }
     }
 
-    /// Whether it was asked to hand over, has led for long since, and may lead: openraft has it say and take nothing then,
-    /// until another one is elected.
+    /// How long no leader was heard.
+    fn unheard_for(&self) -> Duration {
+        self.heard.lock().unwrap_or(self.started).elapsed()
+    }
+
+    fn stand(&self, stands: bool) {
+        if self.stands.swap(stands, Ordering::Relaxed) != stands {
+            self.raft.runtime_config().elect(stands);
+        }
+    }
+
+    /// Whether it was asked to hand over, and has led for long since: openraft has it say and take nothing then, until
+    /// another one is elected.
     pub(crate) fn handed_over_in_vain(&self) -> bool {
-        self.is_leader() && self.may_lead.load(Ordering::Relaxed) && self.handed_over.lasts(self.term())
+        self.is_leader() && self.handed_over.lasts(self.term())
+    }
+
+    /// Whether it leads and may not, and asked nobody yet to take over.
+    pub(crate) fn leads_wrongly(&self) -> bool {
+        self.is_leader() && self.is_barred() && !self.handed_over.is_in(self.term())
+    }
+
+    /// Whether it may not lead.
+    pub(crate) fn is_barred(&self) -> bool {
+        !self.may_lead.load(Ordering::Relaxed)
+    }
+
+    /// The voters that can take over from this leader soonest.
+    pub(crate) fn successors(&self) -> Vec<Seat> {
+        let metrics = self.raft.metrics();
+        progress::successors(self.me, &metrics.borrow_watched())
     }
 
     /// Whether openraft looks at the time by itself.
@@ -345,10 +383,11 @@ impl Member {
         self.ticks.load(Ordering::Relaxed)
     }
 
-    /// Whether this member may stand for election.
+    /// Whether this member may lead. One that may not stands for election all the same where nobody has led for long: what
+    /// it has, and others lack, only a leader can give to them. It hands over as soon as they have it.
     pub(crate) fn may_lead(&self, may: bool) {
         self.may_lead.store(may, Ordering::Relaxed);
-        self.raft.runtime_config().elect(may);
+        self.stand(may);
     }
 
     pub(crate) fn term(&self) -> u64 {
@@ -366,7 +405,11 @@ impl Member {
         let members = metrics.membership_config.membership();
         let before = metrics.committed_membership_config.membership();
         let ended = self.ended.load(Ordering::Relaxed).then(|| "it failed".to_owned());
-        let stopped = metrics.running_state.err().map(|fatal| fatal.to_string()).or(ended);
+        let fatal = metrics.running_state.err().map(|fatal| fatal.to_string());
+        // openraft hears of either only when it writes, and who just follows may never do that again.
+        let records = || self.records.check().err().map(|error| error.to_string());
+        let log = || self.log.state().err().map(|error| error.to_string());
+        let stopped = fatal.or(ended).or_else(records).or_else(log);
         MemberStatus {
             // Who has stopped hears of no leader, and is none.
             leader: metrics.current_leader.filter(|_| stopped.is_none()),
@@ -438,7 +481,7 @@ impl Member {
     async fn take_lead(&self, transfer: storgo_protocol::raft::Transfer) -> Served {
         let request = wire::read_transfer(transfer)?;
         // Who asks does not know why this one does not stand for election by itself.
-        if *request.to_node_id() == self.me && !self.may_lead.load(Ordering::Relaxed) {
+        if *request.to_node_id() == self.me && self.is_barred() {
             return Err("this member may not lead now".into());
         }
         let answer = self.raft.handle_transfer_leader(request).await?;

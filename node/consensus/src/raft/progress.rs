@@ -1,9 +1,15 @@
 //! How far a group is on this node, in numbers: for those who watch.
 
+use std::time::Duration;
+
+use openraft::async_runtime::Instant as _;
 use openraft::{RaftMetrics, ServerState};
 
 use super::types::Types;
 use crate::seat::Seat;
+
+/// How old the last answer of a voter may be that is asked to take over.
+const LATELY: Duration = Duration::from_secs(1);
 
 /// How far a member is; indexes are 0 where there is nothing yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +30,19 @@ pub(crate) struct Progress {
 pub(super) fn behind(metrics: &RaftMetrics<Types>, index: u64) -> Vec<Seat> {
     let voters = metrics.membership_config.membership().voter_ids();
     voters.filter(|voter| has(metrics, voter) < Some(index)).collect()
+}
+
+/// The voters that can take over from this leader soonest, and none of those that have not answered lately: of the others
+/// those that have most of its log.
+pub(super) fn successors(me: Seat, metrics: &RaftMetrics<Types>) -> Vec<Seat> {
+    let answers = |voter: &Seat| {
+        let answered = metrics.heartbeat.as_ref().and_then(|all| all.get(voter)?.as_ref());
+        answered.is_some_and(|at| at.elapsed() < LATELY)
+    };
+    let voters = metrics.membership_config.membership().voter_ids();
+    let others: Vec<Seat> = voters.filter(|voter| *voter != me && answers(voter)).collect();
+    let most = others.iter().map(|voter| has(metrics, voter)).max();
+    others.into_iter().filter(|voter| Some(has(metrics, voter)) == most).collect()
 }
 
 /// The last entry that a voter is known to have.

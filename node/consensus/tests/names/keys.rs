@@ -1,11 +1,14 @@
 //! Bodies of every length, conditions, versions, listings, and what a key may be.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use storgo_object::fake::Fault;
+use storgo_object::ports::{Events, EventsSince};
 use storgo_object::{BucketOptions, ErrorKind, ListOptions, PutNamedOptions, PutOptions, RemoveOptions};
 use storgo_object::{MemorySink, ObjectError, Progress};
 use storgo_protocol::limits::{INLINE_BYTES_MAX, RECORD_NODE_BYTES_MAX};
-use storgo_protocol::meta::{Body, Condition, KeyRule, VersionId};
+use storgo_protocol::meta::{Body, Condition, EventKind, KeyRule, VersionId};
 
 use crate::world::{Weather, bucket, kind, put, put_bytes, put_if, random_bytes, read, read_version, versioned};
 
@@ -115,6 +118,34 @@ async fn conditions_hold_or_nothing_is_written() {
     assert_eq!(kind(photos.remove(b"k", RemoveOptions::default()).await), ErrorKind::NotFound);
     // What comes after a deletion is another object: the old one may be elsewhere by now.
     assert_ne!(put_if(&photos, "k", b"4", Condition::Absent).await.unwrap().object, first.object);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_of_a_bucket_tell_what_was_done_to_its_keys() {
+    let (world, photos) = bucket(&BucketOptions::default()).await;
+    let first = put(&photos, "k", b"1").await;
+    let second = put(&photos, "k", b"2").await;
+    let large = put(&photos, "large", &random_bytes(100_000)).await;
+    photos.remove(b"k", RemoveOptions::default()).await.unwrap();
+    // Another bucket's are its own.
+    let other = world.names(1).create_bucket("other", &versioned()).await.unwrap();
+    put(&other, "k", b"3").await;
+    other.remove(b"k", RemoveOptions::default()).await.unwrap();
+    let told = |events: Events| {
+        let mut all: Vec<_> = events.events.into_iter().map(|event| (event.key, event.kind)).collect();
+        all.sort_by_key(|(key, _)| key.clone());
+        all
+    };
+    let events = photos.events(&EventsSince::Oldest).await.unwrap();
+    let versions: BTreeSet<_> = events.events.iter().map(|event| event.version).collect();
+    assert_eq!(versions, [first.version, second.version, large.version].into());
+    let (k, large) = (Bytes::from("k"), Bytes::from("large"));
+    let written = EventKind::Written;
+    assert_eq!(
+        told(events),
+        [(k.clone(), written), (k.clone(), written), (k.clone(), EventKind::Removed), (large, written)]
+    );
+    assert_eq!(told(other.events(&EventsSince::Oldest).await.unwrap()), [(k.clone(), written), (k, EventKind::Marked)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

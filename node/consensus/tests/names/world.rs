@@ -10,13 +10,13 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use storgo_consensus::machine;
 use storgo_object::fake::{FakeNetwork, FixedClock, SeededRandom};
-use storgo_object::ports::{Clock, Metadata, MetadataError, Random as _};
+use storgo_object::ports::{Clock, Events, EventsSince, Metadata, MetadataError, Random as _};
 use storgo_object::{
     Bucket, BucketOptions, Engine, ErrorKind, MemorySink, NamedObject, Names, ObjectError, Progress, PutNamedOptions,
     User, Written,
 };
 use storgo_pipeline::MemberSecret;
-use storgo_protocol::cluster::{Bucket as Row, BucketRow, Found, Level, Listed, Listing, RowKey, SlotTable};
+use storgo_protocol::cluster::{Bucket as Row, BucketRow, Found, Level, Listed, Listing, RowKey, Since, SlotTable};
 use storgo_protocol::limits::{BUCKETS_LISTED_MAX, LISTED_MAX};
 use storgo_protocol::meta::{
     Action, BucketConfig, Command, Condition, FEATURE_LEVEL, Proposal, Put, RefusedKind, Reply, RowChange, Stamp,
@@ -368,6 +368,18 @@ impl Metadata for Door {
         all.more |= all.found.len() > limit;
         all.found.truncate(limit);
         Ok(all)
+    }
+
+    async fn events(&self, config: &BucketConfig, since: &EventsSince) -> Result<Events, MetadataError> {
+        self.lets_in(&self.config(config)?, false)?;
+        assert_eq!(*since, EventsSince::Oldest, "there is one page");
+        let groups = self.world.groups.lock();
+        let of_group = |group: &Group| {
+            machine::events(&group.records, Some(config.bucket), Since::Oldest, usize::MAX, usize::MAX).unwrap().events
+        };
+        let mut events: Vec<_> = groups.values().flat_map(of_group).map(|(_, event)| event).collect();
+        events.sort_by_key(|event| event.stamp);
+        Ok(Events { events, ..Events::default() })
     }
 }
 

@@ -20,6 +20,9 @@ pub const NAME: &str = "conductor";
 /// How long an answer is waited for before all is looked at again.
 const PATIENCE: Duration = Duration::from_millis(1500);
 
+/// How long moves that nobody meant to begin may last.
+const FINISHES_EVERY: Duration = Duration::from_millis(300);
+
 struct Conductor {
     caller: Caller,
     cluster: Cluster,
@@ -28,7 +31,7 @@ struct Conductor {
     told: Vec<(GroupId, Action)>,
 }
 
-/// Conducts until `until`, and then ends what was begun.
+/// Conducts until `until`, and from then on ends what was begun.
 pub async fn run(cluster: Cluster, start: u64, until: Duration) -> turmoil::Result {
     let seed = cluster.seed.wrapping_mul(31) ^ (start + 1).wrapping_mul(0xc0_4d0c);
     let mut conductor = Conductor { caller: Caller::new(seed).await, cluster, until, told: Vec::new() };
@@ -42,10 +45,12 @@ pub async fn run(cluster: Cluster, start: u64, until: Duration) -> turmoil::Resu
         pass(pause).await;
         conductor.begin().await;
     }
-    conductor.finish().await;
-    conductor.cluster.is_settled.store(true, Ordering::Relaxed);
-    std::future::pending::<()>().await;
-    Ok(())
+    // What was told before a crash can come late, and begin a move again.
+    loop {
+        conductor.finish().await;
+        conductor.cluster.is_settled.store(true, Ordering::Relaxed);
+        pass(FINISHES_EVERY).await;
+    }
 }
 
 impl Conductor {

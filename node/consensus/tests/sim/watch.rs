@@ -7,8 +7,10 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use storgo_consensus::{MemberStatus, Seat, machine, moves};
 use storgo_protocol::GroupId;
+use storgo_protocol::cluster::Since;
 use storgo_protocol::limits::CLOCK_OFF_MS_MAX;
 use storgo_protocol::meta::{Slot, SlotState};
+use storgo_store::records::RecordsError;
 
 use crate::cluster::{Cluster, GROUPS, NODES, Running, slots};
 
@@ -70,24 +72,29 @@ pub fn agree(cluster: &Cluster) -> bool {
     })
 }
 
+/// A move that is half-way, as its source has it where it is known best.
+pub fn begun(cluster: &Cluster) -> Option<moves::Move> {
+    GROUPS.into_iter().find_map(|group| {
+        let known = cluster.members(group).iter().find_map(|node| contents(&cluster.running(*node)?, group).ok())?;
+        let view: BTreeMap<Bytes, Bytes> = known.into_iter().collect();
+        let begun = moves::begun(&view, group, slots()).unwrap();
+        begun.into_iter().find(|of| of.source == group)
+    })
+}
+
 /// What is wrong with what the groups hold in the end.
 pub fn wrong_records(cluster: &Cluster) -> Option<String> {
     let mut owners: BTreeMap<Slot, Vec<GroupId>> = BTreeMap::new();
     for group in GROUPS {
         let members: Vec<Running> = cluster.members(group).iter().filter_map(|node| cluster.running(*node)).collect();
-        let contents: Vec<_> = members.iter().map(|running| contents(running, group)).collect();
+        let contents: Vec<_> = members.iter().map(|running| contents(running, group).unwrap()).collect();
         if contents.iter().any(|content| *content != contents[0]) {
             return Some(format!("the same log of {group} gave other bytes"));
         }
         let view: BTreeMap<Bytes, Bytes> = contents[0].iter().cloned().collect();
-        let events = machine::events(&view, 0, usize::MAX).unwrap();
-        if !events.is_sorted_by(|(i, a), (j, b)| (a.stamp < b.stamp) == (i < j)) {
+        let events = machine::events(&view, None, Since::Oldest, usize::MAX, usize::MAX).unwrap().events;
+        if !events.is_sorted_by(|(i, a), (j, b)| (a.stamp < b.stamp) == (i.index < j.index)) {
             return Some(format!("stamps of {group} do not ascend"));
-        }
-        let begun = moves::begun(&view, group, slots()).unwrap();
-        let begun: Vec<_> = begun.iter().filter(|of| of.source == group).collect();
-        if !begun.is_empty() {
-            return Some(format!("moves were left half-way: {begun:?}"));
         }
         for slot in slots() {
             if machine::slot_state(&view, slot).unwrap() == Some(SlotState::Owned) {
@@ -100,11 +107,11 @@ pub fn wrong_records(cluster: &Cluster) -> Option<String> {
 }
 
 /// Everything that a node's records hold of a group.
-fn contents(running: &Running, group: GroupId) -> Vec<(Bytes, Bytes)> {
-    let (view, mut all, mut after) = (running.records.group(group).view().unwrap(), Vec::new(), Bytes::new());
+fn contents(running: &Running, group: GroupId) -> Result<Vec<(Bytes, Bytes)>, RecordsError> {
+    let (view, mut all, mut after) = (running.records.group(group).view()?, Vec::new(), Bytes::new());
     loop {
-        let page = view.scan((Bound::Excluded(after.as_ref()), Bound::Unbounded), usize::MAX).unwrap();
-        let Some((last, _)) = page.rows.last() else { return all };
+        let page = view.scan((Bound::Excluded(after.as_ref()), Bound::Unbounded), usize::MAX)?;
+        let Some((last, _)) = page.rows.last() else { return Ok(all) };
         after = last.clone();
         all.extend(page.rows);
     }
@@ -112,7 +119,8 @@ fn contents(running: &Running, group: GroupId) -> Vec<(Bytes, Bytes)> {
 
 /// How all nodes are, for whoever looks for a fault.
 pub fn dump(cluster: &Cluster) -> String {
-    let mut lines = vec![format!("settled: {}", cluster.is_settled.load(Ordering::Relaxed))];
+    let settled = cluster.is_settled.load(Ordering::Relaxed);
+    let mut lines = vec![format!("settled: {settled}, half-way: {:?}", begun(cluster))];
     for node in 0..NODES {
         let skew_ms = cluster.machine(node).skew_ms.load(Ordering::Relaxed);
         lines.push(format!("node {node} is {skew_ms} ms off"));

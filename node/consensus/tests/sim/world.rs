@@ -19,7 +19,7 @@ use crate::history::{History, Told};
 use crate::nemesis::Nemesis;
 use crate::node;
 use crate::trace::Trace;
-use crate::watch::{Watch, agree, dump, wrong_records};
+use crate::watch::{Watch, agree, begun, dump, wrong_records};
 
 const CLIENTS: u64 = 3;
 
@@ -108,7 +108,7 @@ fn fight(seed: u64, sim: &mut Sim<'_>, cluster: &Cluster, acting: &Cell<u64>) ->
         steps += 1;
         if steps % LOOK_EVERY == 0 {
             fault = fault.or_else(|| watch.look(cluster));
-            if healed && acting.get() == 0 && agree(cluster) {
+            if healed && acting.get() == 0 && agree(cluster) && begun(cluster).is_none() {
                 return fault;
             }
         }

@@ -17,6 +17,7 @@ mod copy;
 mod create;
 mod delete;
 mod error;
+mod events;
 mod find;
 mod known;
 mod list;

@@ -4,12 +4,14 @@
 //! finds the group of a key and its leader, and asks again where that is safe; what a bucket or a version means, and
 //! every key and plaintext, stays with the engine.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 
 use async_trait::async_trait;
-use storgo_protocol::cluster::{Bucket, BucketRow, Found, Level, Listed, Listing};
-use storgo_protocol::meta::{BucketConfig, Command, Reply, Stamp, VersionId};
+use storgo_protocol::GroupId;
+use storgo_protocol::cluster::{Bucket, BucketRow, EventPlace, Found, Level, Listed, Listing};
+use storgo_protocol::meta::{BucketConfig, Command, Reply, Stamp, StorageEvent, VersionId};
 
 /// Names, kept by groups.
 #[async_trait]
@@ -68,6 +70,61 @@ pub trait Metadata: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`MetadataError`].
     async fn list(&self, config: &BucketConfig, listing: &Listing, level: Level) -> Result<Listed, MetadataError>;
+
+    /// What happened to the keys of a bucket in all groups since then, for as long as they keep that.
+    ///
+    /// # Errors
+    /// [`MetadataError`].
+    async fn events(&self, config: &BucketConfig, since: &EventsSince) -> Result<Events, MetadataError>;
+}
+
+/// From where on events are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum EventsSince {
+    /// From the oldest that are kept.
+    #[default]
+    Oldest,
+    /// From where an earlier answer ended.
+    Places(EventPlaces),
+    /// Only what happens from now on.
+    Now,
+}
+
+/// How far somebody read the events of each group.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct EventPlaces(BTreeMap<GroupId, EventPlace>);
+
+/// Some events of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Events {
+    /// By their time; those of one group in the order of its log, which is that of its stamps.
+    pub events: Vec<StorageEvent>,
+    /// From where on to ask for the next.
+    pub next: EventPlaces,
+    /// Whether there are more now.
+    pub more: bool,
+    /// Whether some that were asked for are not kept any more.
+    pub missed: bool,
+}
+
+impl EventPlaces {
+    /// The place in a group's events, if they were read.
+    #[must_use]
+    pub fn of(&self, group: GroupId) -> Option<EventPlace> {
+        self.0.get(&group).copied()
+    }
+
+    /// The place in each group's.
+    #[must_use]
+    pub const fn groups(&self) -> &BTreeMap<GroupId, EventPlace> {
+        &self.0
+    }
+}
+
+impl From<BTreeMap<GroupId, EventPlace>> for EventPlaces {
+    fn from(places: BTreeMap<GroupId, EventPlace>) -> Self {
+        Self(places)
+    }
 }
 
 /// Why groups did not do what they were asked.

@@ -13,7 +13,7 @@ mod peers;
 mod store;
 mod time;
 
-pub use metadata::{Metadata, MetadataError};
+pub use metadata::{EventPlaces, Events, EventsSince, Metadata, MetadataError};
 pub use peers::{PeerError, Peers, Serve};
 pub use store::{DiskState, DiskStatus, Holdings, Lease, Scrutiny, ShardStore, StoreError, StoreStatus};
 pub use time::{Clock, OsRandom, Random, SystemClock};

@@ -175,13 +175,15 @@ impl GroupLog {
         self.durably(LogBody::Purge { index, marker }, further).await
     }
 
-    /// Forgets the group with all that is kept of it, but for how often that was done; answers when it is durable.
+    /// Forgets the group with all that is kept of it, but for how often that was done; answers when it is durable, with
+    /// that number.
     ///
     /// # Errors
     /// [`LogError::Stopped`], [`LogError::Closed`].
-    pub async fn leave(&self) -> Result<(), LogError> {
+    pub async fn leave(&self) -> Result<u64, LogError> {
         let times = self.times_left()?.saturating_add(1);
-        self.durably(LogBody::Gone(times), |group| group.is_some_and(Group::is_here)).await
+        self.durably(LogBody::Gone(times), |group| group.is_some_and(Group::is_here)).await?;
+        self.times_left()
     }
 
     /// How often the group was left here.

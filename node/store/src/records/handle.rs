@@ -213,6 +213,14 @@ impl GroupRecords {
         Ok(())
     }
 
+    /// Whether records can still be committed: they stop for good at the first failure, whoever met it.
+    ///
+    /// # Errors
+    /// What they stopped for, or [`RecordsError::Closed`].
+    pub fn check(&self) -> Result<(), RecordsError> {
+        self.handle.shared.memory().check()
+    }
+
     /// Where in its log the group stands.
     #[must_use]
     pub fn applied(&self) -> Option<Applied> {

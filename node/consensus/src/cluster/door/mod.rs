@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use storgo_protocol::cluster::{Ask, Failed, FailedKind, Found, GroupStatus, Level, Listed, Listing, MoveSide, Told};
-use storgo_protocol::limits::{ASK_SECONDS_MAX, SHIPPED_BYTES_MAX};
+use storgo_protocol::cluster::{
+    Ask, Failed, FailedKind, Found, GroupStatus, Level, Listed, Listing, MoveSide, Since, Told,
+};
+use storgo_protocol::limits::{ASK_SECONDS_MAX, EVENTS_LISTED_MAX, SHIPPED_BYTES_MAX, TOLD_BYTES_MAX};
 use storgo_protocol::meta::{Action, BucketId, Command, RefusedKind, Reply, Slot, Stamp, VersionId};
 use storgo_protocol::{GroupId, InviteRole, NetworkId, PeerId};
 
@@ -103,6 +105,7 @@ impl Door {
             Ask::SlotLook { slot, side } => self.slot_look(from, group, slot, side).await,
             Ask::Status => self.status(from, group),
             Ask::Everywhere { bucket, key } => self.everywhere(from, group, bucket, &key).await,
+            Ask::Events { bucket, since } => self.events(from, group, bucket, since).await,
         }
     }
 
@@ -204,6 +207,17 @@ impl Door {
         })
     }
 
+    async fn events(&self, from: PeerId, group: GroupId, bucket: BucketId, since: Since) -> Answer {
+        let look = |view: &dyn machine::View| {
+            machine::events(view, Some(bucket), since, EVENTS_LISTED_MAX, TOLD_BYTES_MAX / 2)
+        };
+        let fresh = self.groups.read(group, Level::Linearizable, WITHIN, look).await.map_err(failed)?;
+        if !self.may(from, group, bucket, false)? {
+            return Ok(Told::Reply(no_bucket()));
+        }
+        Ok(Told::Happened(fresh.value))
+    }
+
     fn map(&self, known: Stamp) -> Answer {
         let map = self.client.map();
         let map = map.ok_or_else(|| Failed::new(FailedKind::NoNetwork, "no member of the network was heard of yet"))?;
@@ -267,7 +281,7 @@ fn no_bucket() -> Reply {
 
 /// As much of a page as one answer carries.
 fn fit(mut listed: Listed) -> Listed {
-    let mut room = storgo_protocol::limits::TOLD_BYTES_MAX / 2;
+    let mut room = TOLD_BYTES_MAX / 2;
     let fits = listed.found.iter().position(|(key, version)| {
         let bytes = key.len() + version.encode().len() + 16;
         let full = bytes > room;

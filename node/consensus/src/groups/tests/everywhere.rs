@@ -6,8 +6,7 @@ const SOON: Duration = Duration::from_millis(500);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_members_are_waited_for_and_who_is_behind_is_named() {
-    let mut cluster = Cluster::new(3).await;
-    cluster.begin().await;
+    let mut cluster = Cluster::begun(3).await;
     cluster.put("k", "a").await;
     let leader = cluster.leader().await;
     let away = (leader + 1) % 3;

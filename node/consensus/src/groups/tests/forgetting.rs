@@ -6,8 +6,7 @@ const SHORT: Duration = Duration::from_millis(500);
 
 /// One node that began the group alone and left it to the other, and what it was there.
 async fn left() -> (Cluster, Seat) {
-    let mut cluster = Cluster::new(1).await;
-    cluster.begin().await;
+    let mut cluster = Cluster::begun(1).await;
     cluster.put("k", "a").await;
     cluster.start(1).await;
     let seats = [0, 1].map(|node: usize| cluster.nodes[node].groups.me());

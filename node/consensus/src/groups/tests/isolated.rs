@@ -49,8 +49,7 @@ async fn cut_off_and_back(cluster: &mut Cluster, ways: Ways, is_meant: fn(&Body)
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_was_cut_off_for_long_comes_back_and_deposes_nobody() {
-    let mut cluster = Cluster::new(3).await;
-    cluster.begin().await;
+    let mut cluster = Cluster::begun(3).await;
     let pre_votes = |body: &Body| matches!(body, Body::PreVote(_));
     cut_off_and_back(&mut cluster, Ways { hears: false, is_heard: false }, pre_votes).await;
     // Its questions arrive, and the answers do not: whoever hears of a leader says no all the while.

@@ -4,8 +4,7 @@ use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_stops_has_another_one_lead_before() {
-    let mut cluster = Cluster::new(3).await;
-    cluster.begin().await;
+    let mut cluster = Cluster::begun(3).await;
     cluster.put("k", "a").await;
     let first = cluster.leader().await;
     let groups = cluster.nodes[first].groups.clone();
@@ -19,8 +18,7 @@ async fn who_stops_has_another_one_lead_before() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_stops_waits_for_nobody_for_long() {
-    let mut cluster = Cluster::new(3).await;
-    cluster.begin().await;
+    let mut cluster = Cluster::begun(3).await;
     cluster.put("k", "a").await;
     let first = cluster.leader().await;
     let groups = cluster.nodes[first].groups.clone();
@@ -28,4 +26,29 @@ async fn who_stops_waits_for_nobody_for_long() {
     cluster.air.cut.lock().extend(others);
     tokio::time::timeout(LONG, groups.hand_over()).await.expect("it stops though nobody takes over");
     assert!(groups.status(GROUP).unwrap().leader.is_none_or(|leader| leader == groups.me()));
+}
+
+/// In one thread, so that all three go as one batch.
+#[tokio::test]
+async fn who_proposed_with_others_is_told_when_the_group_breaks_down() {
+    let mut cluster = Cluster::begun(3).await;
+    cluster.put("k", "a").await;
+    let leader = cluster.leader().await;
+    let groups = cluster.nodes[leader].groups.clone();
+    let others = cluster.nodes.iter().map(|node| node.groups.me().peer).filter(|peer| *peer != groups.me().peer);
+    cluster.air.cut.lock().extend(others);
+    let commands: Vec<Bytes> = ["b", "c", "d"].map(|content| cluster.command("k", content).encode()).into();
+    let last = || groups.group(GROUP).unwrap().member.progress().last;
+    let before = last();
+    let proposed = futures::future::join_all(commands.into_iter().map(|command| groups.propose(GROUP, command, LONG)));
+    let breaks = async {
+        let deadline = tokio::time::Instant::now() + LONG;
+        while last() < before + 3 {
+            assert!(tokio::time::Instant::now() < deadline, "nothing was proposed");
+            tokio::task::yield_now().await;
+        }
+        groups.break_down(GROUP).await;
+    };
+    let (told, ()) = tokio::join!(proposed, breaks);
+    assert!(told.iter().all(|told| matches!(told, Err(GroupError::Stopped { .. }))), "{told:?}");
 }

@@ -13,8 +13,7 @@ async fn until_ticking(cluster: &Cluster, nodes: impl Fn(usize) -> bool, expecte
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_group_that_is_well_does_not_tick_and_elects_all_the_same() {
-    let mut cluster = Cluster::new(3).await;
-    cluster.begin().await;
+    let mut cluster = Cluster::begun(3).await;
     cluster.put("k", "a").await;
     until_ticking(&cluster, |_| true, false).await;
     let first = cluster.leader().await;
@@ -34,8 +33,7 @@ async fn a_group_that_is_well_does_not_tick_and_elects_all_the_same() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lead_that_nobody_takes_comes_back() {
-    let mut cluster = Cluster::new(2).await;
-    cluster.begin().await;
+    let mut cluster = Cluster::begun(2).await;
     cluster.put("k", "a").await;
     let leader = cluster.leader().await;
     let other = &cluster.nodes[1 - leader].groups;
@@ -45,4 +43,43 @@ async fn a_lead_that_nobody_takes_comes_back() {
     cluster.nodes[leader].groups.transfer(GROUP, to).await.unwrap();
     cluster.put("k", "b").await;
     assert_eq!(cluster.get(leader, "k", Level::Linearizable).await.unwrap().value.as_deref(), Some("b"));
+}
+
+/// With one of three away, the other one cannot lead without what this one has, and this one may not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_lead_stands_where_nobody_else_can_and_hands_over() {
+    let mut cluster = Cluster::begun(3).await;
+    cluster.put("k", "a").await;
+    let longest = cluster.leader().await;
+    let seats: Vec<Seat> = cluster.nodes.iter().map(|node| node.groups.me()).collect();
+    let (away, other) = ((longest + 1) % 3, (longest + 2) % 3);
+    cluster.air.cut.lock().insert(seats[away].peer);
+    cluster.air.cut_ways.lock().insert((seats[longest].peer, seats[other].peer));
+    let command = cluster.command("k", "b").encode();
+    let lonely = cluster.nodes[longest].groups.propose(GROUP, command, Duration::from_millis(500)).await;
+    assert!(lonely.is_err(), "{lonely:?}");
+    cluster.stop(longest as u64).await;
+    cluster.start(longest as u64).await;
+    cluster.nodes[longest].groups.group(GROUP).unwrap().member.may_lead(false);
+    cluster.air.cut_ways.lock().clear();
+    let deadline = tokio::time::Instant::now() + LONG;
+    while cluster.leader().await != other {
+        assert!(tokio::time::Instant::now() < deadline, "nobody leads who may");
+        tokio::task::yield_now().await;
+    }
+    cluster.put("k", "c").await;
+    assert_eq!(cluster.get(other, "k", Level::Linearizable).await.unwrap().value.as_deref(), Some("c"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_only_follows_says_that_its_disk_has_failed() {
+    let mut cluster = Cluster::begun(3).await;
+    cluster.put("k", "a").await;
+    let stopped = |cluster: &Cluster, at: usize| cluster.nodes[at].groups.status(GROUP).unwrap().stopped;
+    let leader = cluster.leader().await;
+    let (first, second) = ((leader + 1) % 3, (leader + 2) % 3);
+    assert_eq!((stopped(&cluster, first), stopped(&cluster, second)), (None, None));
+    cluster.nodes[first].records.close().await.unwrap();
+    cluster.nodes[second].log.close().await.unwrap();
+    assert!(stopped(&cluster, first).is_some() && stopped(&cluster, second).is_some());
 }

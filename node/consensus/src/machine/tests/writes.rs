@@ -3,9 +3,9 @@
 use storgo_protocol::limits::{EVENTS_KEPT, EXPIRED_AT_ONCE_MAX, LISTED_MAX, REQUEST_WINDOW_MS};
 use storgo_protocol::meta::{EventKind, Lock};
 
-use storgo_protocol::cluster::Listing;
+use storgo_protocol::cluster::{EventPlace, Happened, Listing, Since};
 
-use super::super::{EventsError, MachineError, events, list};
+use super::super::{MachineError, events, list};
 use super::*;
 
 #[test]
@@ -232,7 +232,8 @@ fn a_refusal_that_rests_on_an_expiry_makes_it_so() {
     assert_eq!(refused(&refusal), RefusedKind::Condition(None));
     // Nobody reads any more what this client was told is gone.
     assert_eq!(group.get(&plain(), "k"), None);
-    let kinds: Vec<_> = events(&group.records, 0, 10).unwrap().into_iter().map(|(_, event)| event.kind).collect();
+    let all = events(&group.records, None, Since::Oldest, 10, usize::MAX).unwrap().events;
+    let kinds: Vec<_> = all.into_iter().map(|(_, event)| event.kind).collect();
     assert_eq!(kinds, [EventKind::Written, EventKind::Expired]);
 }
 
@@ -258,12 +259,33 @@ fn events_tell_each_change_once_for_as_long_as_they_are_kept() {
     group.delete(&plain(), "k", None);
     group.put(&versioned(), "k", "a");
     group.delete(&versioned(), "k", None);
-    let all = events(&group.records, 0, 100).unwrap();
-    let kinds: Vec<_> = all.iter().map(|(index, event)| (index - start, event.kind)).collect();
+    let read = |group: &Group, since, looked| events(&group.records, None, since, looked, usize::MAX).unwrap();
+    let from = |index| Since::Place(EventPlace::at(index));
+    let all = read(&group, Since::Oldest, 100);
+    let kinds: Vec<_> = all.events.iter().map(|(place, event)| (place.index - start, event.kind)).collect();
     let (written_, removed, marked) = (EventKind::Written, EventKind::Removed, EventKind::Marked);
     assert_eq!(kinds, [(0, written_), (1, written_), (3, removed), (4, written_), (5, marked)]);
-    assert_eq!((all[0].1.version, all[0].1.key.as_ref()), (written, b"k".as_slice()));
-    assert_eq!(events(&group.records, start + 4, 1).unwrap().len(), 1);
+    assert_eq!((all.events[0].1.version, all.events[0].1.key.as_ref()), (written, b"k".as_slice()));
+    assert_eq!((all.next, all.more_behind, all.missed), (EventPlace::at(start + 6), None, false));
+    // One at a time, and each once.
+    let (mut since, mut seen) = (Since::Oldest, Vec::new());
+    loop {
+        let some = read(&group, since, 1);
+        assert_eq!(some.more_behind, some.events.first().map(|(_, event)| event.stamp).filter(|_| seen.len() < 4));
+        since = Since::Place(some.next);
+        seen.extend(some.events);
+        if some.more_behind.is_none() {
+            break;
+        }
+    }
+    assert_eq!(seen, all.events);
+    let of_one = events(&group.records, Some(plain().bucket), Since::Oldest, 100, 1).unwrap();
+    assert_eq!((of_one.events.len(), of_one.next), (1, EventPlace::at(start + 1)), "more than fits");
+    let of_one = events(&group.records, Some(plain().bucket), Since::Oldest, 4, usize::MAX).unwrap();
+    assert_eq!((of_one.events.len(), of_one.next), (3, EventPlace::at(start + 5)), "those of others are looked at");
+    assert_eq!(read(&group, Since::Now, 100), Happened { next: EventPlace::at(start + 6), ..Happened::default() });
+    let ahead = from(start + 60);
+    assert_eq!(read(&group, ahead, 100).next, EventPlace::at(start + 60), "told again what another member told");
 
     // A log that went on: the oldest are gone, and whoever asks for them is told.
     let tick =
@@ -272,9 +294,9 @@ fn events_tell_each_change_once_for_as_long_as_they_are_kept() {
         let outcome = apply(&group.records, group.id, index, &tick).unwrap();
         commit(&mut group.records, &outcome);
     }
-    let gone = events(&group.records, start + 1, 100).unwrap_err();
-    assert!(matches!(gone, EventsError::Gone { oldest } if oldest == start + 2), "{gone}");
-    assert_eq!(events(&group.records, start + 2, 100).unwrap().len(), 3);
+    let (gone, kept) = (read(&group, from(start + 1), 100), read(&group, from(start + 2), 100));
+    assert_eq!((gone.missed, kept.missed, kept.events.len()), (true, false, 3));
+    assert_eq!((&gone.events, read(&group, Since::Oldest, 100)), (&kept.events, kept.clone()));
 }
 
 #[test]

@@ -132,7 +132,7 @@ pub(super) async fn ask(log: &Log, op: Op) -> Result<(), LogError> {
         Op::Committed(group, committed) => log.group(group).save_committed(committed).await,
         Op::Truncate(group, index) => log.group(group).truncate_from(index).await,
         Op::Purge(group, index, marker) => log.group(group).purge_upto(index, marker).await,
-        Op::Leave(group) => log.group(group).leave().await,
+        Op::Leave(group) => log.group(group).leave().await.map(drop),
     }
 }
 
