@@ -54,7 +54,11 @@ class Members(lab.Lab):
         deadline = time.monotonic() + lab.READY_SECONDS_MAX
         while True:
             command = [self.storgo, "cluster", "groups", "--node", self.path("node0"), "--json"]
-            rows = lab.Done(command, self.env).json()
+            try:
+                rows = lab.Done(command, self.env).json()
+            except lab.Failed:
+                # A member that has just begun has heard of nobody yet.
+                rows = []
             if len(rows) == self.groups + 1 and all(row["leader"] and len(row["voters"]) == MEMBERS for row in rows):
                 return
             if time.monotonic() > deadline:
