@@ -75,3 +75,7 @@ big *ARGS:
 # Fuzzes one decoder until stopped; needs nightly and cargo-fuzz. Targets: ls protocol/fuzz/fuzz_targets
 fuzz TARGET *ARGS:
     cargo +nightly fuzz run --fuzz-dir protocol/fuzz {{ TARGET }} {{ ARGS }}
+
+# Fuzzes every decoder for ten CPU minutes each, going on from what protocol/fuzz/tally.tsv says. Eight hours on one core.
+fuzz-all *ARGS:
+    protocol/fuzz/all.py {{ ARGS }}

@@ -14,7 +14,7 @@ use crate::harness::{Lab, MIB, Put, assert_same, peak_bytes};
 const MEMORY_MAX: u64 = 256 * MIB as u64;
 
 /// Attempts of which one must be in time: other tests and builds use the same two cores.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 4;
 
 /// Four nodes as processes, two evil peers, and one object on all six.
 struct Scene {
@@ -63,10 +63,6 @@ impl Scene {
         Got { took, caught }
     }
 
-    fn allowed(&self) -> Duration {
-        2 * self.healthy + Duration::from_secs(1)
-    }
-
     /// Whether a peer holds a data shard of some chunk: else nobody has to ask it for one.
     fn holds_data(&self, peer: &EvilPeer) -> bool {
         let places = self.put.report["places"].as_array().expect("places").iter();
@@ -80,28 +76,36 @@ impl Scene {
     fn check(&self, trick: Trick, count: usize) {
         let what = format!("{count} peers that play {trick:?}");
         let liars = &self.evil[..count];
-        for liar in liars {
-            liar.play(trick);
-        }
         let names: BTreeSet<String> = liars.iter().map(|liar| liar.id.to_string()).collect();
-        let mut times = Vec::new();
+        let (mut times, mut healthy) = (Vec::new(), self.healthy);
         for _ in 0..ATTEMPTS {
+            let play = |trick| {
+                for liar in liars {
+                    liar.play(trick);
+                }
+            };
+            play(trick);
             let got = self.get(&what);
+            play(Trick::Honest);
             assert!(got.caught.is_subset(&names), "{what}: {:?} is accused", got.caught);
             if trick.is_provable() && liars.iter().all(|liar| self.holds_data(liar)) {
                 assert!(!got.caught.is_empty(), "{what}: nobody was caught");
             }
             times.push(got.took);
-            if got.took <= self.allowed() {
-                break;
+            if got.took <= allowed(healthy) {
+                println!("{what}: {:?}, healthy {healthy:?}", got.took);
+                return;
             }
+            // What is healthy changes with what else runs: it is seen again beside each get that was late.
+            healthy = self.healthy.max(self.get("healthy").took);
         }
-        println!("{what}: {:?}, healthy {:?}", times.last(), self.healthy);
-        assert!(times.last() <= Some(&self.allowed()), "{what}: {times:?} where {:?} is healthy", self.healthy);
-        for liar in liars {
-            liar.play(Trick::Honest);
-        }
+        panic!("{what}: {times:?} where {healthy:?} is healthy");
     }
+}
+
+/// How long a get may take.
+fn allowed(healthy: Duration) -> Duration {
+    2 * healthy + Duration::from_secs(1)
 }
 
 /// What a get came to.

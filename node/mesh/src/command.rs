@@ -15,6 +15,8 @@ pub(crate) enum Command {
     Dial { peer: PeerId, addresses: Vec<PeerAddress>, reply: oneshot::Sender<Result<PeerId, String>> },
     /// Connect with whoever is at this address.
     DialAddress { address: PeerAddress, reply: oneshot::Sender<Result<PeerId, String>> },
+    /// Say so when all that came before is noted: a stream can be here before the loop has noted its connection.
+    Note { reply: oneshot::Sender<()> },
     /// Close all connections with a peer that fell silent or refused.
     Disconnect { peer: PeerId },
     /// Take a storage peer into the routing table of the DHT.

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use storgo_object::ports::PeerError;
 use storgo_protocol::limits::PUNCH_WAIT_MS_MAX;
 use storgo_protocol::{PeerAddress, PeerId};
-use tokio::time::timeout;
+use tokio::time::{Instant as TokioInstant, timeout, timeout_at};
 
 use crate::command::Command;
 use crate::core::Core;
@@ -23,6 +23,7 @@ impl Core {
     pub(crate) async fn connect(&self, peer: PeerId) -> Result<(), PeerError> {
         let mut changed = self.changed.subscribe();
         let (mut looked_up, mut dials) = (false, 0);
+        let mut greeted_by = None;
         loop {
             changed.borrow_and_update();
             let standing = self.table.lock().standing(peer, Instant::now());
@@ -45,14 +46,18 @@ impl Core {
                     looked_up = true;
                     self.look_up(peer).await?;
                 }
-                Standing::Greeting => match timeout(self.config.dial_timeout(), changed.changed()).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(_)) => return Err(PeerError::Stopped),
-                    Err(_) => {
-                        self.failed(peer, "no hello came".to_owned());
-                        self.disconnect(peer).await;
+                Standing::Greeting => {
+                    // Whatever else changes meanwhile, it has this long and no longer.
+                    let by = *greeted_by.get_or_insert_with(|| TokioInstant::now() + self.config.dial_timeout());
+                    match timeout_at(by, changed.changed()).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return Err(PeerError::Stopped),
+                        Err(_) => {
+                            self.failed(peer, "no hello came".to_owned());
+                            self.disconnect(peer).await;
+                        }
                     }
-                },
+                }
             }
         }
     }

@@ -58,6 +58,9 @@ pub(crate) struct Core {
     pub(crate) published: mpsc::Sender<NodeId>,
     pub(crate) cancel: CancellationToken,
     pub(crate) tracker: TaskTracker,
+    /// What the event loop waits for before it notes the next connection.
+    #[cfg(test)]
+    pub(crate) held: Mutex<Option<std::sync::mpsc::Receiver<()>>>,
 }
 
 /// The addresses that are listened on.
@@ -183,6 +186,15 @@ impl Core {
     pub(crate) async fn disconnect(&self, peer: PeerId) {
         if let Err(error) = self.tell(Command::Disconnect { peer }).await {
             tracing::trace!(%peer, %error, "there is nothing left to disconnect");
+        }
+    }
+
+    /// Stands still where a test wants it.
+    #[cfg(test)]
+    pub(crate) fn hold_events(&self) {
+        if let Some(held) = self.held.lock().take() {
+            // Tasks that this thread was to run next are run by others.
+            tokio::task::block_in_place(|| held.recv().ok());
         }
     }
 

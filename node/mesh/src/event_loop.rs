@@ -109,6 +109,11 @@ impl EventLoop {
         match command {
             Command::Dial { peer, addresses, reply } => self.dial(peer, addresses, reply),
             Command::DialAddress { address, reply } => self.dial_address(address, reply),
+            Command::Note { reply } => {
+                if reply.send(()).is_err() {
+                    tracing::trace!(me = %core.me, "nobody waits to be noted any more");
+                }
+            }
             Command::Disconnect { peer } => self.disconnect(peer),
             Command::Route { peer, addresses } => self.route(peer, &addresses),
             Command::FindPeer { peer, reply } => {
@@ -236,6 +241,8 @@ impl EventLoop {
             self.swarm.close_connection(connection);
             return;
         };
+        #[cfg(test)]
+        core.hold_events();
         let (paths, surplus) = self.links.opened(peer, connection, path, endpoint.is_dialer());
         core.set_paths(peer, paths);
         for circuit in surplus {

@@ -54,6 +54,10 @@ pub(crate) async fn greet(core: &Arc<Core>, peer: PeerId) {
 pub(crate) async fn answer(core: &Arc<Core>, caller: PeerId, mut stream: Stream) -> Result<(), FrameError> {
     let silence = core.config.silence();
     let hello = Hello::decode(&read_head(&mut stream, HELLO_BYTES_MAX, silence).await?)?;
+    // Who is not linked is not admitted by what it says, and would think that it was.
+    if core.request(|reply| Command::Note { reply }).await.is_err() {
+        return Ok(());
+    }
     let answer = decide(core, caller, hello);
     let frame = Frame::new(answer.encode(), bytes::Bytes::new());
     write_frame(&mut stream, &frame, silence).await?;

@@ -103,6 +103,8 @@ impl Mesh {
             published,
             cancel: CancellationToken::new(),
             tracker: TaskTracker::new(),
+            #[cfg(test)]
+            held: Mutex::default(),
         });
         let mesh = Self::new(core);
         let core = &mesh.core;

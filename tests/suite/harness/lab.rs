@@ -199,6 +199,13 @@ impl Drop for Lab {
         for node in &self.nodes {
             let state = if node.is_running() { "running" } else { "not running" };
             eprintln!("--- {} ({state}), the end of its log:\n{}", node.name, node.tail());
+            // With STORGO_LOG=debug beside it this tells more than anybody wants to read on a terminal.
+            if let Some(kept) = std::env::var_os("STORGO_KEEP_LOGS") {
+                let kept = PathBuf::from(kept).join(format!("{}-{}.log", std::process::id(), node.name));
+                if let Err(error) = fs::copy(&node.log, &kept) {
+                    eprintln!("{} is not kept: {error}", kept.display());
+                }
+            }
         }
     }
 }

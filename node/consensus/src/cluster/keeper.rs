@@ -221,9 +221,11 @@ impl Inner {
         }
     }
 
-    /// Takes the map from this node's own records of group 0, if it sits there and is up to date as far as it knows.
+    /// Takes the map from this node's own records of group 0, if it votes there; whether it is up to date as far as it knows.
+    /// Without a leader it takes it too: where all have died at once none can be elected among members that do not act on
+    /// each other's messages.
     fn learn_own(&self) -> bool {
-        if !self.config.groups.sits(GROUP_0) {
+        if !self.config.groups.votes(GROUP_0) {
             return false;
         }
         let last = *self.own_read.lock();
@@ -241,7 +243,7 @@ impl Inner {
             }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the map cannot be read"),
         }
-        true
+        self.config.groups.sits(GROUP_0)
     }
 
     /// Begins group 0 with this node alone, and writes the first rows.

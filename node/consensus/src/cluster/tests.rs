@@ -30,10 +30,13 @@ use crate::{Elections, Snapshots};
 
 const LONG: std::time::Duration = std::time::Duration::from_secs(30);
 
-/// Frames between the member and its clients, in this process.
+/// The member that begins the network.
+const FIRST: u8 = 2;
+
+/// Frames between members and their clients, in this process.
 #[derive(Debug, Default)]
 struct Air {
-    member: Mutex<Option<Groups>>,
+    members: Mutex<BTreeMap<PeerId, Groups>>,
     clients: Mutex<BTreeMap<PeerId, MetadataClient>>,
 }
 
@@ -44,10 +47,10 @@ struct End(PeerId, std::sync::Arc<Air>);
 impl Transport for End {
     async fn send(&self, to: PeerId, frame: Bytes) -> Result<(), TransportError> {
         let client = self.1.clients.lock().get(&to).cloned();
-        let member = self.1.member.lock().clone();
+        let member = self.1.members.lock().get(&to).cloned();
         match (client, member) {
             (Some(client), _) => client.receive(self.0, frame),
-            (None, Some(member)) if member.me().peer == to => member.receive(self.0, frame),
+            (None, Some(member)) => member.receive(self.0, frame),
             _ => return Err(TransportError { peer: to, reason: "nobody".to_owned() }),
         }
         Ok(())
@@ -59,7 +62,7 @@ struct Rig {
     cluster: Cluster,
     log: Log,
     records: Records,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 fn identity(seed: u8) -> Identity {
@@ -111,8 +114,18 @@ fn bucket(owner: &Identity, name: &str) -> Bucket {
 }
 
 impl Rig {
+    /// One member that has begun a network.
     async fn new() -> Self {
-        let (dir, air) = (tempfile::tempdir().unwrap(), std::sync::Arc::<Air>::default());
+        let rig = Self::open(tempfile::tempdir().unwrap(), &std::sync::Arc::default(), FIRST).await;
+        rig.until("the network begins", |rig| {
+            rig.cluster.client().map().is_some_and(|map| map.groups.values().all(|group| group.founded))
+        })
+        .await;
+        rig
+    }
+
+    /// A member with what is kept in `dir`; [`FIRST`] is the one that begins the network.
+    async fn open(dir: tempfile::TempDir, air: &std::sync::Arc<Air>, number: u8) -> Self {
         let (disk, key, random) =
             (std::sync::Arc::new(OsDisk::default()), NodeKey::from_bytes([7; 32]), std::sync::Arc::new(OsRandom));
         let (log, opening) =
@@ -121,7 +134,7 @@ impl Rig {
                 .unwrap();
         let config = RecordsConfig::new(key);
         let (records, _) = Records::open(disk, &dir.path().join("records"), config, random.clone()).await.unwrap();
-        let me = identity(2).id();
+        let me = identity(number).id();
         let transport: std::sync::Arc<dyn Transport> = std::sync::Arc::new(End(me, air.clone()));
         let clock = std::sync::Arc::new(SystemClock);
         let groups = Groups::new(GroupsConfig {
@@ -132,30 +145,41 @@ impl Rig {
             clock: clock.clone(),
             elections: Elections::default(),
             snapshots: Snapshots::default(),
-            seed: 1,
+            seed: number.into(),
             metrics: crate::Metrics::default(),
         });
-        *air.member.lock() = Some(groups.clone());
+        air.members.lock().insert(me, groups.clone());
+        let others = air.clone();
         let cluster = Cluster::start(ClusterConfig {
             groups,
             transport,
             admission: invite(1, InviteRole::Metadata, 0).admit(me),
-            founding: Some(Founding { groups: 3, voters: 3 }),
+            founding: (number == FIRST).then_some(Founding { groups: 3, voters: 3 }),
             zone: String::new(),
             agent: String::new(),
             addresses: std::sync::Arc::new(Vec::new),
-            others: std::sync::Arc::new(Vec::new),
+            others: std::sync::Arc::new(move || {
+                others.members.lock().keys().copied().filter(|peer| *peer != me).collect()
+            }),
             gone_after: LONG,
             clock,
             random,
         });
-        let rig = Self { air, cluster: cluster.await.unwrap(), log, records, _dir: dir };
+        Self { air: air.clone(), cluster: cluster.await.unwrap(), log, records, dir }
+    }
+
+    async fn until(&self, what: &str, done: impl Fn(&Self) -> bool) {
         let deadline = tokio::time::Instant::now() + LONG;
-        while rig.cluster.client().map().is_none_or(|map| map.groups.values().any(|group| !group.founded)) {
-            assert!(tokio::time::Instant::now() < deadline, "the network does not begin");
+        while !done(self) {
+            assert!(tokio::time::Instant::now() < deadline, "waited in vain until {what}");
             tokio::task::yield_now().await;
         }
-        rig
+    }
+
+    /// Whether group 0 has a leader here, and so many voters.
+    fn is_led(&self, voters: usize) -> bool {
+        let status = self.cluster.groups().status(GROUP_0);
+        status.is_ok_and(|status| status.leader.is_some() && status.voters.len() == voters)
     }
 
     /// A client of a user, on a connection of its own.
@@ -170,7 +194,7 @@ impl Rig {
             std::sync::Arc::new(SystemClock),
             std::sync::Arc::new(OsRandom),
         );
-        client.start_with(vec![identity(2).id()]);
+        client.start_with(vec![identity(FIRST).id()]);
         self.air.clients.lock().insert(me, client.clone());
         client
     }
@@ -181,10 +205,49 @@ impl Rig {
     }
 
     async fn end(self) {
+        self.end_with_vote(None).await;
+    }
+
+    /// Ends as in the middle of an election, in which this member has voted for that one and heard no more.
+    async fn end_with_vote(self, of: Option<Seat>) -> tempfile::TempDir {
         self.cluster.stop().await;
         self.cluster.groups().stop().await;
+        if let Some(seat) = of {
+            let log = self.log.group(GROUP_0);
+            let term = crate::raft::promised_term(log.vote().unwrap().unwrap()).unwrap();
+            log.save_vote(crate::raft::uncommitted_vote(term + 1, seat)).await.unwrap();
+        }
         self.records.close().await.unwrap();
         self.log.close().await.unwrap();
+        self.dir
+    }
+}
+
+/// Groups can elect nobody while members do not act on each other's messages, and whom to act on is what group 0 says: if
+/// it knew of a leader, and if it does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_that_died_as_it_elected_comes_back() {
+    let air = std::sync::Arc::default();
+    let first = Rig::open(tempfile::tempdir().unwrap(), &air, FIRST).await;
+    let second = Rig::open(tempfile::tempdir().unwrap(), &air, FIRST + 1).await;
+    for rig in [&first, &second] {
+        rig.until("both vote", |rig| rig.is_led(2)).await;
+    }
+    let seat = first.cluster.groups().me();
+    let mut dirs = Vec::new();
+    for rig in [first, second] {
+        dirs.push(rig.end_with_vote(Some(seat)).await);
+    }
+    air.members.lock().clear();
+    let mut rigs = Vec::new();
+    for (dir, number) in dirs.into_iter().zip([FIRST, FIRST + 1]) {
+        rigs.push(Rig::open(dir, &air, number).await);
+    }
+    for rig in &rigs {
+        rig.until("a leader is elected", |rig| rig.is_led(2)).await;
+    }
+    for rig in rigs {
+        rig.end().await;
     }
 }
 

@@ -208,10 +208,14 @@ impl Groups {
         self.0.courier.seats().of(id)
     }
 
+    /// Whether this node votes in a group, as far as it knows.
+    pub(crate) fn votes(&self, id: GroupId) -> bool {
+        self.status(id).is_ok_and(|status| status.voters.contains(&self.seat(id)))
+    }
+
     /// Whether this node votes in a group and knows of a leader: then its state of it is new, unless it was cut off.
     pub(crate) fn sits(&self, id: GroupId) -> bool {
-        let me = self.seat(id);
-        self.status(id).is_ok_and(|status| status.voters.contains(&me) && status.leader.is_some())
+        self.votes(id) && self.status(id).is_ok_and(|status| status.leader.is_some())
     }
 
     /// How often this node has left groups, of those that it has left.

@@ -119,7 +119,7 @@ fn ask_around(groups: &Groups) {
 /// Asks one of those that can take over soonest to lead, each time another one. From then on nobody learns anything of this
 /// leader any more, so who is asked in vain costs the group some seconds.
 async fn give_up(id: GroupId, group: &Group) {
-    let others = group.member.successors();
+    let others = group.member.successors(|_| true);
     // Whoever it is has to be as far as this one, or refuses; stamps are refused here meanwhile.
     let Some(to) = group.in_turn(&others) else { return };
     if let Err(error) = group.member.transfer(to).await {

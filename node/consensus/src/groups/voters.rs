@@ -36,8 +36,7 @@ impl Groups {
         let group = self.group(id)?;
         if !voters.contains(&self.seat(id)) && group.member.is_leader() {
             // openraft goes on with a leader that is in no configuration, but not with what that one is asked next.
-            let staying: Vec<Seat> = group.member.voters().intersection(&voters).copied().collect();
-            let leader = group.in_turn(&staying);
+            let leader = group.in_turn(&group.member.successors(|seat| voters.contains(seat)));
             if let Some(to) = leader {
                 group.member.transfer(to).await.map_err(|error| error.of(id))?;
             }

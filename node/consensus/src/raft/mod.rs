@@ -5,7 +5,8 @@
 //!   log       its log, on the node's log         state     its state machine, on the node's records
 //!   network   its requests to other members      intake    snapshots that come in
 //!   lead      what a leader knows of its lead without asking
-//!   member    one group on this node: what the rest of the crate asks of it; pace is how fast it goes, progress how far
+//!   member    one group on this node: what the rest of the crate asks of it, and below it what other members ask; pace is how
+//!             fast it goes, progress how far
 //! ```
 
 mod intake;
@@ -26,3 +27,5 @@ pub use pace::{Elections, Snapshots};
 pub(crate) use progress::Progress;
 pub(crate) use state::Looking;
 pub(crate) use wire::promised_term;
+#[cfg(test)]
+pub(crate) use wire::uncommitted_vote;

@@ -32,15 +32,15 @@ pub(super) fn behind(metrics: &RaftMetrics<Types>, index: u64) -> Vec<Seat> {
     voters.filter(|voter| has(metrics, voter) < Some(index)).collect()
 }
 
-/// The voters that can take over from this leader soonest, and none of those that have not answered lately: of the others
-/// those that have most of its log.
-pub(super) fn successors(me: Seat, metrics: &RaftMetrics<Types>) -> Vec<Seat> {
+/// The voters that can take over from this leader soonest, of those that may, and none that have not answered lately: those
+/// that have most of its log.
+pub(super) fn successors(me: Seat, metrics: &RaftMetrics<Types>, may: impl Fn(&Seat) -> bool) -> Vec<Seat> {
     let answers = |voter: &Seat| {
         let answered = metrics.heartbeat.as_ref().and_then(|all| all.get(voter)?.as_ref());
         answered.is_some_and(|at| at.elapsed() < LATELY)
     };
     let voters = metrics.membership_config.membership().voter_ids();
-    let others: Vec<Seat> = voters.filter(|voter| *voter != me && answers(voter)).collect();
+    let others: Vec<Seat> = voters.filter(|voter| *voter != me && may(voter) && answers(voter)).collect();
     let most = others.iter().map(|voter| has(metrics, voter)).max();
     others.into_iter().filter(|voter| Some(has(metrics, voter)) == most).collect()
 }

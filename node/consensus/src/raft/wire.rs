@@ -62,6 +62,12 @@ pub(crate) fn read_vote_bytes(bytes: Bytes) -> Decoded<Vote> {
     read_vote(Some(wire::Vote::read(bytes)?))
 }
 
+/// A vote that was given, and of which nobody heard whether it won.
+#[cfg(test)]
+pub(crate) fn uncommitted_vote(term: u64, to: Seat) -> Bytes {
+    vote_bytes(&Vote { leader_id: openraft::impls::leader_id_std::LeaderId::new(term, to), committed: false })
+}
+
 /// The term of the vote that a log keeps of a group: nobody is followed in an earlier one.
 pub(crate) fn promised_term(kept: Bytes) -> Decoded<u64> {
     Ok(read_vote_bytes(kept)?.leader_id.term)

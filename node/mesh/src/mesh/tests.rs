@@ -358,6 +358,43 @@ async fn a_peer_that_moved_is_reached_although_its_old_address_is_told_too() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn who_is_welcomed_is_admitted_however_late_its_connection_is_noted() {
+    let network = network();
+    let [first, late] = [node(network, &[]).await, node(network, &[]).await];
+    let (go_on, held) = std::sync::mpsc::sync_channel::<()>(1);
+    *late.core.held.lock() = Some(held);
+    first.add_address(&late.listen_addresses()[0]).unwrap();
+    let welcomed = until(&first, "a welcome", |first| answering(first) == 1);
+    // It cannot come while the other side does not know of the connection.
+    let early = timeout(Duration::from_millis(300), welcomed).await;
+    drop(go_on);
+    assert!(early.is_err(), "welcomed before it was noted");
+    until(&first, "a welcome", |first| answering(first) == 1).await;
+    assert!(late.core.table.lock().admits(first.me()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hello_that_does_not_come_is_not_waited_for_though_much_else_changes() {
+    let impatient = MeshConfig { dial_timeout_ms: 300, ..config(&[]) };
+    let node = node_with(network(), Arc::default(), impatient).await;
+    let mute = identity().id();
+    let path: PeerAddress = format!("/ip4/127.0.0.1/tcp/1/p2p/{mute}").parse().unwrap();
+    node.core.set_paths(mute, vec![path.into()]);
+    let mut often = tokio::time::interval(Duration::from_millis(10));
+    let change = async {
+        loop {
+            often.tick().await;
+            node.core.changed.send_replace(());
+        }
+    };
+    let connected = tokio::select! {
+        connected = timeout(DEADLINE, node.core.connect(mute)) => connected,
+        () = change => unreachable!("it goes on"),
+    };
+    assert!(matches!(connected, Ok(Err(PeerError::Unreachable { .. }))), "{connected:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_silent_peer_times_out() {
     let network = network();
