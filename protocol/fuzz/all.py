@@ -64,15 +64,14 @@ def fuzz(program, target):
         "-print_final_stats=1",
     ]
     corpora = [str(kept), str(HERE / "corpus" / target)]
-    idle = lambda: os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     child = subprocess.Popen(
         [str(program / target), *flags, *corpora],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         errors="replace",
-        preexec_fn=idle,
     )
+    os.sched_setscheduler(child.pid, os.SCHED_IDLE, os.sched_param(0))
     printed = child.stderr.read()
     _, status, used = os.wait4(child.pid, 0)
     runs = re.search(r"number_of_executed_units:\s*(\d+)", printed)

@@ -32,6 +32,7 @@ impl Core {
                 Standing::BackedOff(reason) => return Err(Self::unreachable(peer, reason)),
                 Standing::Away(addresses) => {
                     dials += 1;
+                    greeted_by = None;
                     let began = Instant::now();
                     if let Err(reason) = self.dial(peer, addresses.clone()).await? {
                         // An address that became known meanwhile was not tried yet.

@@ -21,7 +21,7 @@ use crate::names;
 const GREETINGS_PER_ROUND: usize = 3;
 
 /// Rounds through the bootstrap addresses that a client makes at most, when all that it meets is silence.
-const CLIENT_ROUNDS_MAX: u32 = 3;
+const CLIENT_ROUNDS_MAX: u32 = 4;
 
 /// What failed within this time failed at once, and not for want of an answer.
 const AT_ONCE: Duration = Duration::from_secs(1);
@@ -32,11 +32,11 @@ const ALONE_WORD_INTERVAL: Duration = Duration::from_mins(1);
 /// Tries the bootstrap addresses. A client, once one answered or all failed, leaves it at that and dials on demand.
 pub(crate) async fn join(core: Arc<Core>, bootstrap: Vec<PeerAddress>) {
     let rounds = if core.stores() { 1 } else { CLIENT_ROUNDS_MAX };
+    let start = Instant::now();
     for _ in 0..rounds {
-        let start = Instant::now();
         join_round(&core, &bootstrap).await;
-        // What failed at once would fail again; silence may have been a few packets that were lost, and three questions
-        // of the kernel's for a neighbour that it has not heard of are over sooner than a dial.
+        // What failed at once would fail again; silence may have been a few packets that were lost. Behind it what fails at
+        // once says little: the kernel's questions for a neighbour, lost as well, end in the next dial's time.
         if core.answering() > 0 || start.elapsed() < AT_ONCE.min(core.config.dial_timeout() / 2) {
             break;
         }

@@ -201,8 +201,10 @@ impl Drop for Lab {
             eprintln!("--- {} ({state}), the end of its log:\n{}", node.name, node.tail());
             // With STORGO_LOG=debug beside it this tells more than anybody wants to read on a terminal.
             if let Some(kept) = std::env::var_os("STORGO_KEEP_LOGS") {
-                let kept = PathBuf::from(kept).join(format!("{}-{}.log", std::process::id(), node.name));
-                if let Err(error) = fs::copy(&node.log, &kept) {
+                let kept = PathBuf::from(kept).join(self.directory.path().file_name().unwrap_or_default());
+                let copied = fs::create_dir_all(&kept)
+                    .and_then(|()| fs::copy(&node.log, kept.join(format!("{}.log", node.name))));
+                if let Err(error) = copied {
                     eprintln!("{} is not kept: {error}", kept.display());
                 }
             }

@@ -109,7 +109,7 @@ impl Cluster {
         let door: Arc<dyn GroupsDoor> = Arc::new(door);
         client.set_door(&door);
         config.groups.set_door(door);
-        // Whoever the map will name; until then nobody's Raft messages are acted on but this node's own.
+        // Nobody's Raft messages are acted on but this node's own, until it is known whose are.
         config.groups.admit_only(BTreeSet::from([config.groups.me().peer]));
         for id in config.groups.kept() {
             if let Err(error) = config.groups.open(id).await {
@@ -121,6 +121,7 @@ impl Cluster {
         let (changing, own_read) = (Mutex::default(), Mutex::default());
         let inner = Arc::new(Inner { config, client, changing, own_read, present, tasks, stop });
         inner.learn_own();
+        inner.admit().await;
         inner.spawn(Arc::clone(&inner).keep());
         inner.spawn(conductor::conduct(Arc::clone(&inner)));
         Ok(Self(inner))
@@ -207,8 +208,8 @@ impl Inner {
                 tracing::debug!(error = &error as &dyn std::error::Error, "no map of the network");
             }
         }
+        self.admit().await;
         let Some(map) = self.client.map() else { return };
-        self.config.groups.admit_only(admitted(&map, self.me()));
         self.register(&map).await;
         let kept = if round.is_multiple_of(ROUNDS_A_REFRESH) { self.config.groups.kept() } else { BTreeSet::new() };
         for (id, group) in &map.groups {
@@ -221,11 +222,19 @@ impl Inner {
         }
     }
 
-    /// Takes the map from this node's own records of group 0, if it votes there; whether it is up to date as far as it knows.
-    /// Without a leader it takes it too: where all have died at once none can be elected among members that do not act on
-    /// each other's messages.
+    /// Has the Raft messages of those acted on whom the map names. While it is not known, of those whom this node's own groups
+    /// count on: where all members have died at once, none of them knows the map before a leader of group 0 is elected.
+    async fn admit(&self) {
+        let admitted = match self.client.map() {
+            Some(map) => admitted(&map, self.me()),
+            None => self.config.groups.voters().await.into_iter().chain([self.me()]).collect(),
+        };
+        self.config.groups.admit_only(admitted);
+    }
+
+    /// Takes the map from this node's own records of group 0, if it sits there and is up to date as far as it knows.
     fn learn_own(&self) -> bool {
-        if !self.config.groups.votes(GROUP_0) {
+        if !self.config.groups.sits(GROUP_0) {
             return false;
         }
         let last = *self.own_read.lock();
@@ -243,7 +252,7 @@ impl Inner {
             }
             Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "the map cannot be read"),
         }
-        self.config.groups.sits(GROUP_0)
+        true
     }
 
     /// Begins group 0 with this node alone, and writes the first rows.

@@ -223,28 +223,31 @@ impl Rig {
     }
 }
 
-/// Groups can elect nobody while members do not act on each other's messages, and whom to act on is what group 0 says: if
-/// it knew of a leader, and if it does not.
+/// Groups elect nobody while members do not act on each other's messages, and whom to act on is what group 0 says, once it
+/// has a leader.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_network_that_died_as_it_elected_comes_back() {
     let air = std::sync::Arc::default();
-    let first = Rig::open(tempfile::tempdir().unwrap(), &air, FIRST).await;
-    let second = Rig::open(tempfile::tempdir().unwrap(), &air, FIRST + 1).await;
-    for rig in [&first, &second] {
-        rig.until("both vote", |rig| rig.is_led(2)).await;
+    let mut rigs = Vec::new();
+    for number in FIRST..FIRST + 3 {
+        rigs.push(Rig::open(tempfile::tempdir().unwrap(), &air, number).await);
     }
-    let seat = first.cluster.groups().me();
+    for rig in &rigs {
+        rig.until("all vote", |rig| rig.is_led(3)).await;
+    }
+    let seat = rigs[0].cluster.groups().me();
     let mut dirs = Vec::new();
-    for rig in [first, second] {
+    for rig in rigs {
         dirs.push(rig.end_with_vote(Some(seat)).await);
     }
     air.members.lock().clear();
+    // One does not come back.
     let mut rigs = Vec::new();
     for (dir, number) in dirs.into_iter().zip([FIRST, FIRST + 1]) {
         rigs.push(Rig::open(dir, &air, number).await);
     }
     for rig in &rigs {
-        rig.until("a leader is elected", |rig| rig.is_led(2)).await;
+        rig.until("a leader is elected", |rig| rig.is_led(3)).await;
     }
     for rig in rigs {
         rig.end().await;

@@ -208,14 +208,22 @@ impl Groups {
         self.0.courier.seats().of(id)
     }
 
-    /// Whether this node votes in a group, as far as it knows.
-    pub(crate) fn votes(&self, id: GroupId) -> bool {
-        self.status(id).is_ok_and(|status| status.voters.contains(&self.seat(id)))
-    }
-
     /// Whether this node votes in a group and knows of a leader: then its state of it is new, unless it was cut off.
     pub(crate) fn sits(&self, id: GroupId) -> bool {
-        self.votes(id) && self.status(id).is_ok_and(|status| status.leader.is_some())
+        let me = self.seat(id);
+        self.status(id).is_ok_and(|status| status.voters.contains(&me) && status.leader.is_some())
+    }
+
+    /// The peers that vote in groups that are open here, as far as is known here.
+    pub(crate) async fn voters(&self) -> BTreeSet<PeerId> {
+        let mut peers = BTreeSet::new();
+        for (id, group) in self.all() {
+            match group.member.voters_kept().await {
+                Ok(voters) => peers.extend(voters.into_iter().map(|seat| seat.peer)),
+                Err(error) => tracing::debug!(group = %id, error = &error as &dyn std::error::Error, "no voters"),
+            }
+        }
+        peers
     }
 
     /// How often this node has left groups, of those that it has left.

@@ -48,7 +48,8 @@ pub(super) async fn pulse(groups: Groups) {
             tracing::debug!("a group is too busy to say that it is there");
         }
         for (id, group) in all.iter().filter(|(_, group)| group.member.leads_wrongly()) {
-            give_up(*id, group).await;
+            let (id, group) = (*id, Arc::clone(group));
+            courier.spawn(async move { give_up(id, &group).await });
         }
         // Who hands over in order to stop needs to lead no more.
         let is_off = courier.guard.is_off();

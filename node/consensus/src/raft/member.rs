@@ -298,6 +298,13 @@ impl Member {
         self.raft.metrics().borrow_watched().membership_config.membership().voter_ids().collect()
     }
 
+    /// The same, as the log has it: what was published is nothing at first.
+    pub(crate) async fn voters_kept(&self) -> Result<BTreeSet<Seat>, MemberError> {
+        let kept =
+            |state: &openraft::RaftState<Types>| state.membership_state.effective().membership().voter_ids().collect();
+        self.raft.with_raft_state(kept).await.map_err(stopped)
+    }
+
     /// Those that are to vote, while a change of them is under way.
     pub(crate) fn changing_to(&self) -> Option<BTreeSet<Seat>> {
         let metrics = self.raft.metrics().borrow_watched().clone();

@@ -225,17 +225,21 @@ async fn another_network_refuses_with_its_reason() {
     assert!(matches!(asked, Err(PeerError::Unreachable { .. })), "{asked:?}");
 }
 
-/// A way to the node that loses all that is said on the first `lost` connections.
-async fn lossy_way(node: &Mesh, lost: usize) -> PeerAddress {
+/// A way to the node that loses all that is said on the first `lost` connections, and closes so many behind them at once.
+async fn lossy_way(node: &Mesh, lost: usize, closed: usize) -> PeerAddress {
     let way = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = way.local_addr().unwrap().port();
     let (near, target) = (node.me(), node.listen_addresses()[0].to_string());
     let target: u16 = target.split('/').nth(4).unwrap().parse().unwrap();
     tokio::spawn(async move {
-        let mut held = Vec::new();
+        let (mut held, mut closed) = (Vec::new(), closed);
         while let Ok((mut here, _)) = way.accept().await {
             if held.len() < lost {
                 held.push(here);
+                continue;
+            }
+            if closed > 0 {
+                closed -= 1;
                 continue;
             }
             tokio::spawn(async move {
@@ -253,12 +257,12 @@ async fn a_client_asks_again_where_it_met_silence() {
     let node = node(network, &[]).await;
     let patience = MeshConfig { dial_timeout_ms: 2000, listen: Vec::new(), ..config(&[]) };
     for network in [None, Some(network)] {
-        let bootstrap = vec![lossy_way(&node, 1).await.to_string()];
+        let bootstrap = vec![lossy_way(&node, 1, 1).await.to_string()];
         let client = start(network, Role::Client, MeshConfig { bootstrap, ..patience.clone() }).await.unwrap();
         assert_eq!(client.answering(1).await.len(), 1);
         assert_eq!(client.joined().await, Vec::<String>::new());
     }
-    let bootstrap = vec![lossy_way(&node, usize::MAX).await.to_string()];
+    let bootstrap = vec![lossy_way(&node, usize::MAX, 0).await.to_string()];
     let lost = start(None, Role::Client, MeshConfig { bootstrap, dial_timeout_ms: 300, ..patience }).await;
     assert!(matches!(lost, Err(MeshError::NotJoined { ref tried }) if tried.len() == 1), "{lost:?}");
 }
