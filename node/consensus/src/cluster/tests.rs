@@ -1,4 +1,4 @@
-//! One member with real groups, and clients that ask it: who may do what, and what is bounded.
+//! Members with real groups, one or a few, and clients that ask them: who may do what, what is bounded, who comes back.
 
 use std::collections::{BTreeMap, BTreeSet};
 
