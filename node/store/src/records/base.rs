@@ -1,7 +1,8 @@
 //! The database as one transaction left it.
 //!
-//! It never changes, so a value that was opened once need not be opened again: most commands look at the same few rows. What
-//! is replaced afterwards keeps its space as long as somebody holds this.
+//! It never changes, so a value that was opened once need not be opened again: most commands look at the same few rows. The
+//! next state takes over those that its transaction left as they were. What is replaced afterwards keeps its space as long
+//! as somebody holds this.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use redb::{Database, ReadOnlyTable, ReadTransaction, ReadableDatabase as _};
 use storgo_protocol::limits::{RECORDS_HOT_BYTES_MAX, RECORDS_HOT_MAX};
 
 use super::error::RecordsError;
+use super::memory::Changes;
 use super::tables;
 
 /// A section's rows as they stand in the database.
@@ -67,6 +69,24 @@ impl Base {
     pub(super) fn now(database: &Database) -> Result<Self, RecordsError> {
         let transaction = database.begin_read().map_err(RecordsError::during("reading the records"))?;
         Ok(Self { transaction, opened: Mutex::default() })
+    }
+
+    /// Takes over the values that were opened of the state before, which is looked at no more, but for those of `changed`
+    /// rows: of these sections, which differ in nothing else.
+    pub(super) fn take_over<'a>(
+        &self,
+        before: &Self,
+        sections: impl Iterator<Item = (u64, Option<&'a Changes>)>,
+    ) -> Result<(), RecordsError> {
+        for (number, changed) in sections {
+            let Some(old) = before.opened.lock().get(&number).map(Arc::clone) else { continue };
+            let mut hot = std::mem::take(&mut *old.hot.lock());
+            for key in changed.into_iter().flat_map(Changes::keys) {
+                hot.remove(key);
+            }
+            *self.section(number)?.hot.lock() = hot;
+        }
+        Ok(())
     }
 
     /// A section that is there.

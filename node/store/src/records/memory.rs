@@ -103,6 +103,11 @@ impl Memory {
         (self.base.take(), self.failed.clone())
     }
 
+    /// The database as the last transaction left it, until the records are closed.
+    pub(super) fn base(&self) -> Option<Arc<Base>> {
+        self.base.clone()
+    }
+
     pub(super) fn groups(&self) -> impl Iterator<Item = GroupId> {
         self.groups.keys().copied()
     }

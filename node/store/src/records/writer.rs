@@ -11,7 +11,7 @@ use storgo_protocol::{GroupId, SnapshotRow};
 use super::backend::Health;
 use super::base::Base;
 use super::error::RecordsError;
-use super::memory::{Frozen, Memory};
+use super::memory::{Changes, Frozen, Memory};
 use super::request::{Answer, Request};
 use super::shared::Shared;
 use super::tables::{self, GROUPS, META, NEXT_SECTION, Standing};
@@ -87,6 +87,15 @@ impl Plan {
         plan
     }
 
+    /// The sections that groups go on with, and what changes in them.
+    fn kept(&self, written: &BTreeMap<GroupId, Standing>) -> impl Iterator<Item = (u64, Option<&Changes>)> {
+        let changes: BTreeMap<_, _> = self.frozen.iter().map(|frozen| (frozen.group, &*frozen.changes)).collect();
+        self.standings.iter().filter_map(move |(group, now)| {
+            let before = written.get(group).filter(|before| before.section == now.section)?;
+            Some((before.section, changes.get(group).copied()))
+        })
+    }
+
     /// Whether the database is as it should be already.
     fn is_done(&self, written: &BTreeMap<GroupId, Standing>) -> bool {
         let Self { new, fills, discarded, frozen, standings, .. } = self;
@@ -128,6 +137,10 @@ impl Writer {
         self.write(&transaction, &plan)?;
         transaction.commit().map_err(RecordsError::during("committing records"))?;
         let base = Base::now(&self.database)?;
+        let before = self.shared.memory().base();
+        if let Some(before) = before {
+            base.take_over(&before, plan.kept(&self.standings))?;
+        }
         self.standings = plan.standings;
         self.shared.memory().written(&self.standings, base);
         Ok(())
