@@ -27,8 +27,8 @@ war ROUNDS:
     STORGO_BLOWS={{ ROUNDS }} cargo test -p storgo --test suite groups::war -- --nocapture
 
 # How long it takes until a group can be written again after its leader was killed: 20 times, with a table and its bounds.
-failover:
-    STORGO_FAILOVERS=20 cargo test -p storgo --test suite groups::available::writes -- --nocapture
+failover GROUPS="4":
+    STORGO_FAILOVERS=20 STORGO_FAILOVER_GROUPS={{ GROUPS }} cargo test -p storgo --test suite groups::available::writes -- --nocapture
 
 # 100,000 changes of a large shard, and every value of every byte of each small file of a node.
 decay:

@@ -111,6 +111,12 @@ impl ClockGuard {
         voters == 2 || 2 * agree > voters || is_planted(Planted::WrongClockStamps)
     }
 
+    /// Whether any clock that is known differs from one that shows this. It may have been wrong when it was heard of, and be
+    /// right since: then it speaks for a clock that is wrong as it was.
+    pub(crate) fn is_in_doubt(&self, now_ms: u64) -> bool {
+        self.known.lock().values().any(|known| known.differs(now_ms))
+    }
+
     /// Resolves when another clock was heard of, from now on.
     pub(crate) fn heard(&self) -> OwnedNotified {
         std::sync::Arc::clone(&self.heard).notified_owned()
@@ -191,6 +197,16 @@ mod tests {
         assert!(vouched(NOW_MS + 10_000));
         assert!(!vouched(NOW_MS + 10_501));
         assert!(!vouched(NOW_MS));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_differs_raises_a_doubt() {
+        let guard = ClockGuard::default();
+        assert!(!guard.is_in_doubt(NOW_MS));
+        (1..=2).for_each(|number| note(&guard, number, 500, 0));
+        assert!(!guard.is_in_doubt(NOW_MS));
+        note(&guard, 3, -501, 0);
+        assert!(guard.is_in_doubt(NOW_MS) && !guard.is_off());
     }
 
     #[tokio::test(start_paused = true)]

@@ -67,6 +67,28 @@ fn a_network_grows_from_one_to_three_voters_and_seats_move_when_one_drains() {
     runtime.block_on(keys.close());
 }
 
+/// Of those that voted only a dead one stays: nobody could take over from the others, who go, until newcomers vote beside
+/// them.
+#[test]
+fn seats_move_although_the_only_voter_that_stays_is_dead() {
+    let mut network = Members::new(3, 2);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let keys = runtime.block_on(Keys::new(&network.lab, "user", "moving"));
+    assert!(matches!(runtime.block_on(keys.put("k", 1, Condition::Always)), Wrote::Done));
+    network.lab.nodes[2].kill();
+    for _ in 0..2 {
+        network.add(2, &[]);
+    }
+    for number in [0, 1] {
+        let going = network.lab.nodes[number].peer().to_owned();
+        network.ask(&["cluster", "drain", &going]);
+    }
+    until("those that go have no seat left", || (seats(&network, 0) + seats(&network, 1) == 0).then_some(()));
+    let read = runtime.block_on(keys.get("k", Level::Linearizable)).unwrap();
+    assert_eq!(read.map(|(_, value)| value), Some(1));
+    runtime.block_on(keys.close());
+}
+
 #[test]
 fn a_majority_cannot_be_removed_and_without_one_nothing_is_written() {
     let mut network = Members::new(3, 2);

@@ -106,7 +106,8 @@ async fn seat(inner: &Inner, map: &ClusterMap, present: &BTreeSet<PeerId>) -> Re
     set_rows(inner, rows).await
 }
 
-/// The changes of rows that seat groups so, if nobody changed them since they were looked at.
+/// The changes of rows that seat groups so, where they are as the map has them still: a plan from a map that is behind says
+/// nothing of what was wanted since.
 pub(super) fn seating(
     groups: &Groups,
     map: &ClusterMap,
@@ -114,11 +115,11 @@ pub(super) fn seating(
 ) -> Result<Vec<RowChange>, GroupError> {
     let mut rows = Vec::new();
     for (id, seats) in changes {
-        let key = RowKey::Group(*id);
-        let revision = groups.look(GROUP_0, |view| state::revision(view, &key))?;
-        let Some(group) = map.groups.get(id) else { continue };
-        let row = GroupRow { seats: seats.clone(), ..group.clone() };
-        rows.push(change::row(&key, revision, Some(row.encode())));
+        let Some((group, revision)) = groups.look(GROUP_0, |view| state::read_group(view, *id))? else { continue };
+        if map.groups.get(id) == Some(&group) {
+            let row = GroupRow { seats: seats.clone(), ..group };
+            rows.push(change::row(&RowKey::Group(*id), Some(revision), Some(row.encode())));
+        }
     }
     Ok(rows)
 }

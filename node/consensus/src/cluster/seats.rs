@@ -75,9 +75,10 @@ impl Inner {
                 () = self.others_wanted(id, &wanted) => return Ok(()),
             }
         }
-        // Where nobody stays who could take over, those that are to go vote once more beside those that come.
-        let all_go = wanted.is_disjoint(&status.voters);
-        let voters = if all_go { wanted.union(&status.voters).copied().collect() } else { wanted };
+        // Where nobody stays who can take over, or all who stay are silent, those that are to go vote once more beside those
+        // that come, one of whom takes over next.
+        let stays = wanted.contains(&groups.seat(id)) || groups.has_successor(id, &wanted)?;
+        let voters = if stays { wanted } else { wanted.union(&status.voters).copied().collect() };
         let count = voters.len();
         groups.set_voters(id, voters, STEP).await?;
         tracing::info!(group = %id, voters = count, "its seats have changed");

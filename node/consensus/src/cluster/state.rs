@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use storgo_protocol::DecodeError;
 use storgo_protocol::cluster::{BucketRow, ClusterMap, GroupRow, MemberRow, NetworkRow, RowKey, SlotMove, SlotTable};
 use storgo_protocol::limits::ROWS_LISTED_MAX;
 use storgo_protocol::meta::{BucketId, Row, Slot, Stamp};
+use storgo_protocol::{DecodeError, GroupId};
 
 use crate::machine::{self, MachineError, View};
 
@@ -68,6 +68,12 @@ pub(super) fn read_buckets(view: &dyn View, after: &str) -> Result<(Vec<BucketRo
 /// How many buckets there are.
 pub(super) fn count_buckets(view: &dyn View) -> Result<usize, MachineError> {
     Ok(all(view, RowKey::BUCKETS)?.len())
+}
+
+/// What is kept of a group, and its revision.
+pub(super) fn read_group(view: &dyn View, id: GroupId) -> Result<Option<(GroupRow, Stamp)>, MachineError> {
+    let row = one(view, &RowKey::Group(id))?;
+    row.map(|row| Ok((said(row.value, "a group", GroupRow::decode)?, row.revision))).transpose()
 }
 
 /// The revision of a row; `None` if there is none.

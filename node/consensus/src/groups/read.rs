@@ -59,6 +59,8 @@ pub(super) async fn fresh(
 /// This moment, if nobody but this member can lead at it: then its records hold all that was acknowledged before.
 fn leads_alone(node: &Inner, group: &Group) -> Option<Instant> {
     let Inner { courier, lease, .. } = node;
+    // A lease is shorter than the time between two signs of life of a group that nobody uses.
+    group.member.stir();
     let now = Instant::now();
     let followed = group.member.followed();
     let holds = lease.holds(followed, now, courier.suspended()) && !courier.guard.is_off();

@@ -12,10 +12,10 @@ use tokio::time::MissedTickBehavior;
 
 use super::{Group, Groups};
 use crate::machine;
-use crate::raft::{Looking, Member};
+use crate::raft::{Looking, Member, QUIET_PULSES};
 use crate::seat::Seat;
 
-/// How often a node whose clock is off asks what others' show.
+/// How often a node asks what others' clocks show while its own is off, or differs from any that it knows.
 const ASK_AROUND_EVERY: Duration = Duration::from_millis(500);
 
 /// After what time a node that stops asks another voter to lead: the one before may not have been as far as it was.
@@ -30,19 +30,22 @@ const CHANGES_EVERY: Duration = Duration::from_secs(2);
 /// The feature level that a tick needs.
 const TICK_FEATURE: u32 = 1;
 
-/// Has leaders say that they are there, all at once, so that what goes to one peer goes together.
+/// Has leaders say that they are there, all at once, so that what goes to one peer goes together. Groups that nobody uses
+/// say so at every second pulse, and all at the same one.
 pub(super) async fn pulse(groups: Groups) {
-    let (courier, heartbeat) = (Arc::clone(&groups.0.courier), groups.0.config.elections.heartbeat);
+    let (courier, elections) = (Arc::clone(&groups.0.courier), groups.0.config.elections);
+    let (heartbeat, quiet) = (elections.heartbeat, elections.quiet());
     let mut pulses = tokio::time::interval(heartbeat);
     pulses.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
+    for number in 0_u32.. {
         tokio::select! {
             biased;
             () = courier.stop.cancelled() => return,
             _ = pulses.tick() => {}
         }
         let all = groups.all();
-        let pulse = futures::future::join_all(all.iter().map(|(_, group)| group.member.pulse(heartbeat * 3 / 2)));
+        let is_for_all = number.is_multiple_of(QUIET_PULSES);
+        let pulse = futures::future::join_all(all.iter().map(|(_, group)| group.member.pulse(is_for_all, quiet)));
         // One that is busy holds up no other.
         if tokio::time::timeout(heartbeat, pulse).await.is_err() {
             tracing::debug!("a group is too busy to say that it is there");
@@ -78,19 +81,24 @@ pub(super) async fn clocks(groups: Groups) {
             biased;
             () = stop.cancelled() => return,
             changed = off.changed() => if changed.is_err() { return },
-            () = tokio::time::sleep(ASK_AROUND_EVERY), if was_off => {}
+            () = tokio::time::sleep(ASK_AROUND_EVERY) => {}
         }
         let is_off = *off.borrow_and_update();
         let is_news = std::mem::replace(&mut was_off, is_off) != is_off;
-        if !is_news {
+        let courier = &groups.0.courier;
+        if !is_news && (is_off || courier.guard.is_in_doubt(courier.now_ms())) {
             ask_around(&groups);
-        } else if is_off {
+        }
+        if is_news && is_off {
             groups.0.config.metrics.clock_barred.inc();
             tracing::error!(
                 "this node's clock differs from most others' by more than half a second: it leads no group"
             );
-        } else {
+        } else if is_news {
             tracing::info!("this node's clock agrees with others': it may lead");
+        } else if !is_off {
+            // Who stops, and may not lead for that reason, is left alone.
+            continue;
         }
         for (_, group) in groups.all() {
             group.member.may_lead(!is_off);

@@ -33,6 +33,8 @@ struct Air {
     cut_ways: Mutex<BTreeSet<(PeerId, PeerId)>>,
     /// What was to go on those.
     lost: Mutex<Vec<Body>>,
+    /// How much went anywhere.
+    frames: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -50,6 +52,7 @@ impl Transport for End {
         let node = self.1.nodes.lock().get(&to).cloned();
         match node {
             Some(node) if !cut => {
+                self.1.frames.fetch_add(1, Ordering::Relaxed);
                 node.receive(self.0, frame);
                 Ok(())
             }

@@ -45,6 +45,11 @@ impl Groups {
         in_time(id, within, group.member.set_voters(voters)).await
     }
 
+    /// Whether one of these seats can take over the lead of a group now. At the leader.
+    pub(crate) fn has_successor(&self, id: GroupId, seats: &BTreeSet<Seat>) -> Result<bool, GroupError> {
+        Ok(!self.group(id)?.member.successors(|seat| seats.contains(seat)).is_empty())
+    }
+
     /// Lets a learner go that is not to vote after all. At the leader.
     ///
     /// # Errors

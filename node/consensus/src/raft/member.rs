@@ -5,7 +5,7 @@ mod serving;
 use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures::StreamExt as _;
@@ -42,6 +42,9 @@ const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long who may not lead waits for somebody else to.
 const LAST_RESORT: Duration = Duration::from_secs(5);
+
+/// For how many pulses a group counts as one that is in use: at a pulse each 150 ms somewhat more than a second.
+const LIVELY_PULSES: u32 = 8;
 
 /// Why a group did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +103,8 @@ pub(crate) struct Member {
     heard: parking_lot::Mutex<Option<Instant>>,
     /// Whether openraft looks at the time by itself.
     ticks: AtomicBool,
+    /// For how many more pulses it counts as one that is in use.
+    lively: AtomicU32,
     /// Whether openraft has come to an end; of a panic it says nothing in what it publishes.
     ended: Arc<AtomicBool>,
     handed_over: HandedOver,
@@ -175,7 +180,7 @@ impl Member {
         let raft = DeterministicRng::<TokioRuntime>::scope(seed, start).await.map_err(stopped)?;
         let (may_lead, stands) = (AtomicBool::new(true), AtomicBool::new(true));
         let (ended, started) = (Arc::new(AtomicBool::new(false)), Instant::now());
-        let (heard, ticks) = (parking_lot::Mutex::default(), AtomicBool::new(true));
+        let (heard, ticks, lively) = (parking_lot::Mutex::default(), AtomicBool::new(true), AtomicU32::default());
         let (mut published, end) = (raft.server_metrics(), Arc::clone(&ended));
         courier.spawn(async move {
             while published.changed().await.is_ok() {}
@@ -195,6 +200,7 @@ impl Member {
             started,
             heard,
             ticks,
+            lively,
             ended,
             handed_over,
             metrics,
@@ -221,6 +227,7 @@ impl Member {
 
     /// Has proposals agreed on and applied, in one go; what comes of each, in their order.
     pub(crate) async fn propose(&self, proposals: Vec<Proposal>) -> Result<Replies, MemberError> {
+        self.stir();
         let written = self.raft.client_write_many(proposals.into_iter().map(Proposed::new)).await.map_err(stopped)?;
         // It ends early where openraft does, and whoever waits for one of the rest asks again.
         Ok(written.map(reply).fuse().boxed())
@@ -338,16 +345,26 @@ impl Member {
         self.raft.wait(Some(within)).metrics(another, "another one leads").await.is_ok()
     }
 
-    /// To be called once in each heartbeat: says that this member is there, if it leads. Who leads, or has heard a leader
-    /// within `quiet`, needs no clock of openraft's, which would look at the time five times as often.
-    pub(crate) async fn pulse(&self, quiet: Duration) {
-        let leads = self.is_leader();
+    /// Notes that the group is in use: for about a second it says at each pulse that it is there.
+    pub(crate) fn stir(&self) {
+        self.lively.store(LIVELY_PULSES, Ordering::Relaxed);
+    }
+
+    /// To be called at each pulse: says that this member is there, if it leads, and if the group is in use or the pulse is
+    /// one for `all`. Who leads, or has heard a leader within `quiet`, needs no clock of openraft's, which would look at the
+    /// time five times as often.
+    pub(crate) async fn pulse(&self, all: bool, quiet: Duration) {
+        let counted = self.lively.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        let (leads, speaks) = (self.is_leader(), all || counted.is_ok());
         let ticks = !leads && self.heard.lock().is_none_or(|heard| heard.elapsed() >= quiet);
         if self.ticks.swap(ticks, Ordering::Relaxed) != ticks {
             self.raft.runtime_config().tick(ticks);
         }
         self.stand(!self.is_barred() || (!leads && self.unheard_for() >= LAST_RESORT));
-        if leads && let Err(error) = self.raft.trigger().heartbeat().await {
+        if leads
+            && speaks
+            && let Err(error) = self.raft.trigger().heartbeat().await
+        {
             tracing::debug!(group = %self.records.id(), error = &error as &dyn Error, "no sign of life");
         }
     }

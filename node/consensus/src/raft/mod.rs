@@ -23,6 +23,7 @@ mod wire;
 pub(crate) use lead::{Claim, Followed};
 pub use member::MemberStatus;
 pub(crate) use member::{Member, MemberError};
+pub(crate) use pace::QUIET_PULSES;
 pub use pace::{Elections, Snapshots};
 pub(crate) use progress::Progress;
 pub(crate) use state::Looking;

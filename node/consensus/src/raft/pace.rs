@@ -9,13 +9,17 @@ use storgo_protocol::limits::{RAFT_ENTRIES_MAX, RAFT_LOG_KEPT, RAFT_SNAPSHOT_EVE
 /// How long leaders are trusted and when others stand for election.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Elections {
-    /// A leader says so often that it is there.
+    /// A leader says so often that it is there; where nobody writes, at every [`QUIET_PULSES`]th time.
     pub heartbeat: Duration,
     /// Who hears nothing stands for election after the longer of these,
     pub timeout_max: Duration,
     /// and then as much again, drawn between both: leaders are trusted for the longer one, by those who vote too.
     pub timeout_min: Duration,
 }
+
+/// In how many heartbeats a group that nobody uses has one. Leaders are doubted after no less than five of them, and this
+/// leaves two and a half.
+pub(crate) const QUIET_PULSES: u32 = 2;
 
 impl Default for Elections {
     fn default() -> Self {
@@ -30,7 +34,7 @@ impl Elections {
     /// For how long a leader that most members acknowledged may take it that nobody else leads, from the moment at which it
     /// asked them. Whoever acknowledged grants no vote for `timeout_max`, and for [`Elections::refrain`] after it starts
     /// again; this is a quarter shorter than the shorter of the two, so that clocks may run apart by that much. It is longer
-    /// than the time between two signs of life, so that who is followed has one.
+    /// than the time between two signs of life of a group in use, so that who is followed has one.
     #[must_use]
     pub fn lease(&self) -> Duration {
         self.refrain() * 3 / 4
@@ -41,6 +45,12 @@ impl Elections {
     #[must_use]
     pub fn refrain(&self) -> Duration {
         self.timeout_min
+    }
+
+    /// Who has heard a leader within this time need not look at the time: the next sign of life of a group that nobody
+    /// uses is late then by half, and nobody stands for election yet.
+    pub(crate) fn quiet(&self) -> Duration {
+        self.heartbeat * QUIET_PULSES * 3 / 2
     }
 }
 
@@ -74,6 +84,8 @@ pub(super) fn config(group: GroupId, elections: Elections, snapshots: Snapshots)
         enable_pre_vote: Some(true),
         // A leader that starts again stands for election as others do.
         enable_leader_restore: Some(false),
+        // When entries were proposed, kept and applied, for measurements that nobody reads.
+        log_stage_capacity: Some(1),
         ..Config::default()
     };
     config.validate()

@@ -31,6 +31,30 @@ async fn a_group_that_is_well_does_not_tick_and_elects_all_the_same() {
     }
 }
 
+/// A sign of life and its answer, to and from each of two followers.
+const FRAMES_A_PULSE: u64 = 4;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_group_that_nobody_uses_says_half_as_often_that_it_is_there() {
+    let mut cluster = Cluster::begun(3).await;
+    let heartbeat = cluster.elections.heartbeat;
+    cluster.put("k", "a").await;
+    // What it was used for is over when fewer frames go than a group in use has; a busy machine sends fewer anyway.
+    let deadline = tokio::time::Instant::now() + LONG;
+    let mut measured = None;
+    while measured.is_none_or(|(frames, pulses)| frames > FRAMES_A_PULSE * (pulses / 2 + 2)) {
+        assert!(tokio::time::Instant::now() < deadline, "it says too often that it is there: {measured:?}");
+        let (began, before) = (tokio::time::Instant::now(), cluster.air.frames.load(Ordering::Relaxed));
+        // A rate is over a time.
+        tokio::time::sleep_until(began + heartbeat * 20).await;
+        let frames = cluster.air.frames.load(Ordering::Relaxed) - before;
+        let pulses = began.elapsed().as_millis() / heartbeat.as_millis();
+        measured = Some((frames, u64::try_from(pulses).unwrap()));
+    }
+    // It is heard often enough all the while.
+    until_ticking(&cluster, |_| true, false).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lead_that_nobody_takes_comes_back() {
     let mut cluster = Cluster::begun(2).await;
