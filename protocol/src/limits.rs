@@ -422,12 +422,12 @@ pub const RECORDS_BLOB_BYTES_MAX: usize = MIB;
 /// Requests that wait for the records' writer, whose senders wait; all that wait are committed together.
 pub const RECORDS_QUEUE_MAX: usize = 1024;
 
-/// Values of records that are kept open for each group, until the records are written again: a group answers for a thousand
-/// slots, and each command looks at one.
+/// Values of records that are kept open for each group, until they change: a group answers for a thousand slots, and each
+/// command looks at one.
 pub const RECORDS_HOT_MAX: usize = 2048;
 
-/// Bytes of such a value: longer ones are opened each time.
-pub const RECORDS_HOT_BYTES_MAX: usize = 4 * KIB;
+/// Bytes of such a value, at most 1 MiB a group then: longer ones are opened each time.
+pub const RECORDS_HOT_BYTES_MAX: usize = 512;
 
 /// Bytes of commits to records that are kept in memory before they are written in one transaction; twice as many at most
 /// wait. A crash takes them back, and the log replays them: some 10,000 small writes.

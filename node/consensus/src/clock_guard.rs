@@ -10,7 +10,7 @@
 //! agrees with more than half of a group's voters, itself counted: only that one may stamp, since a leader that has heard
 //! of one other voter, and differs from it, cannot tell which of the two is wrong. Of two voters nobody ever can.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -111,10 +111,10 @@ impl ClockGuard {
         voters == 2 || 2 * agree > voters || is_planted(Planted::WrongClockStamps)
     }
 
-    /// Whether any clock that is known differs from one that shows this. It may have been wrong when it was heard of, and be
-    /// right since: then it speaks for a clock that is wrong as it was.
-    pub(crate) fn is_in_doubt(&self, now_ms: u64) -> bool {
-        self.known.lock().values().any(|known| known.differs(now_ms))
+    /// Whose clocks differ from one that shows this, when they were last heard of.
+    pub(crate) fn differing(&self, now_ms: u64) -> BTreeSet<PeerId> {
+        let known = self.known.lock();
+        known.iter().filter(|(_, known)| known.differs(now_ms)).map(|(peer, _)| *peer).collect()
     }
 
     /// Resolves when another clock was heard of, from now on.
@@ -200,13 +200,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn whoever_differs_raises_a_doubt() {
+    async fn whoever_differs_is_named() {
         let guard = ClockGuard::default();
-        assert!(!guard.is_in_doubt(NOW_MS));
         (1..=2).for_each(|number| note(&guard, number, 500, 0));
-        assert!(!guard.is_in_doubt(NOW_MS));
+        assert_eq!(guard.differing(NOW_MS), BTreeSet::new());
         note(&guard, 3, -501, 0);
-        assert!(guard.is_in_doubt(NOW_MS) && !guard.is_off());
+        assert_eq!(guard.differing(NOW_MS), BTreeSet::from([peer(3)]));
+        assert!(!guard.is_off());
     }
 
     #[tokio::test(start_paused = true)]

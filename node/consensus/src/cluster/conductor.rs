@@ -103,7 +103,7 @@ async fn seat(inner: &Inner, map: &ClusterMap, present: &BTreeSet<PeerId>) -> Re
         return Ok(());
     }
     let rows = seating(&inner.config.groups, map, &changes).map_err(|error| error.to_string())?;
-    set_rows(inner, rows).await
+    if rows.is_empty() { Ok(()) } else { set_rows(inner, rows).await }
 }
 
 /// The changes of rows that seat groups so, where they are as the map has them still: a plan from a map that is behind says

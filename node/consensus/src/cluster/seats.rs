@@ -79,6 +79,10 @@ impl Inner {
         // that come, one of whom takes over next.
         let stays = wanted.contains(&groups.seat(id)) || groups.has_successor(id, &wanted)?;
         let voters = if stays { wanted } else { wanted.union(&status.voters).copied().collect() };
+        if voters == status.voters {
+            // They vote already, and somebody has to be heard before anybody goes.
+            return Ok(());
+        }
         let count = voters.len();
         groups.set_voters(id, voters, STEP).await?;
         tracing::info!(group = %id, voters = count, "its seats have changed");

@@ -34,7 +34,7 @@ const TICK_FEATURE: u32 = 1;
 /// say so at every second pulse, and all at the same one.
 pub(super) async fn pulse(groups: Groups) {
     let (courier, elections) = (Arc::clone(&groups.0.courier), groups.0.config.elections);
-    let (heartbeat, quiet) = (elections.heartbeat, elections.quiet());
+    let heartbeat = elections.heartbeat;
     let mut pulses = tokio::time::interval(heartbeat);
     pulses.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for number in 0_u32.. {
@@ -45,7 +45,7 @@ pub(super) async fn pulse(groups: Groups) {
         }
         let all = groups.all();
         let is_for_all = number.is_multiple_of(QUIET_PULSES);
-        let pulse = futures::future::join_all(all.iter().map(|(_, group)| group.member.pulse(is_for_all, quiet)));
+        let pulse = futures::future::join_all(all.iter().map(|(_, group)| group.member.pulse(is_for_all, elections)));
         // One that is busy holds up no other.
         if tokio::time::timeout(heartbeat, pulse).await.is_err() {
             tracing::debug!("a group is too busy to say that it is there");
@@ -85,8 +85,7 @@ pub(super) async fn clocks(groups: Groups) {
         }
         let is_off = *off.borrow_and_update();
         let is_news = std::mem::replace(&mut was_off, is_off) != is_off;
-        let courier = &groups.0.courier;
-        if !is_news && (is_off || courier.guard.is_in_doubt(courier.now_ms())) {
+        if !is_news && (is_off || is_in_doubt(&groups)) {
             ask_around(&groups);
         }
         if is_news && is_off {
@@ -104,6 +103,16 @@ pub(super) async fn clocks(groups: Groups) {
             group.member.may_lead(!is_off);
         }
     }
+}
+
+/// Whether the clock of any voter in this node's groups differs from its own, as far as is known. One that was wrong when it
+/// was heard of may be right since, and speaks meanwhile for a clock that is wrong as it was.
+fn is_in_doubt(groups: &Groups) -> bool {
+    let courier = &groups.0.courier;
+    let differing = courier.guard.differing(courier.now_ms());
+    // Who is no voter is not asked, and would be doubted for ever.
+    !differing.is_empty()
+        && groups.all().iter().any(|(_, group)| group.member.voters().iter().any(|seat| differing.contains(&seat.peer)))
 }
 
 /// Asks others for anything, since their answers say what their clocks show: a node that leads nothing asks nobody, and

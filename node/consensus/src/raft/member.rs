@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use openraft::async_runtime::WatchReceiver as _;
+use openraft::async_runtime::{Instant as _, WatchReceiver as _};
 use openraft::errors::{ClientWriteError, Fatal, ForwardToLeader, RaftError};
 use openraft::raft::{WriteResponse, WriteResult};
 use openraft::{ChangeMembers, EmptyNode, Raft, ServerState};
@@ -350,13 +350,14 @@ impl Member {
         self.lively.store(LIVELY_PULSES, Ordering::Relaxed);
     }
 
-    /// To be called at each pulse: says that this member is there, if it leads, and if the group is in use or the pulse is
-    /// one for `all`. Who leads, or has heard a leader within `quiet`, needs no clock of openraft's, which would look at the
-    /// time five times as often.
-    pub(crate) async fn pulse(&self, all: bool, quiet: Duration) {
+    /// To be called at each pulse: says that this member is there, if it leads, and if the group is in use, or the pulse is
+    /// one for `all`, or most have not acknowledged the last one: of what is lost, little may be missed. Who leads, or has
+    /// heard a leader lately, needs no clock of openraft's, which would look at the time five times as often.
+    pub(crate) async fn pulse(&self, all: bool, elections: Elections) {
         let counted = self.lively.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        let (leads, speaks) = (self.is_leader(), all || counted.is_ok());
-        let ticks = !leads && self.heard.lock().is_none_or(|heard| heard.elapsed() >= quiet);
+        let leads = self.is_leader();
+        let speaks = all || counted.is_ok() || (leads && !self.is_followed(elections.heartbeat * 3 / 2));
+        let ticks = !leads && self.heard.lock().is_none_or(|heard| heard.elapsed() >= elections.quiet());
         if self.ticks.swap(ticks, Ordering::Relaxed) != ticks {
             self.raft.runtime_config().tick(ticks);
         }
@@ -367,6 +368,13 @@ impl Member {
         {
             tracing::debug!(group = %self.records.id(), error = &error as &dyn Error, "no sign of life");
         }
+    }
+
+    /// Whether most voters acknowledged what they were sent within this time.
+    fn is_followed(&self, within: Duration) -> bool {
+        let metrics = self.raft.metrics();
+        let acked = metrics.borrow_watched().last_quorum_acked;
+        acked.is_some_and(|acked| acked.elapsed() < within)
     }
 
     /// How long no leader was heard.

@@ -109,6 +109,9 @@ impl Door {
         let first: BTreeMap<_, _> = changes.into_iter().take(ROWS_CHANGED_MAX).collect();
         if !first.is_empty() {
             let rows = conductor::seating(&self.groups, &map, &first).map_err(failed)?;
+            if rows.is_empty() {
+                return Err(Failed::new(FailedKind::Conflict, "seats changed meanwhile: look again".to_owned()));
+            }
             self.set_rows(rows).await?;
         }
         Ok(Told::Seating(first))
