@@ -4,25 +4,27 @@
 //!   slot (u16 BE) 'p'                                       the last key that came of a slot that is coming
 //!   slot (u16 BE) 's'                                       whose it is
 //!   slot (u16 BE) 'v' bucket (16) key 00 01 !stamp (u64 BE)  a version; the newest of a key first
-//!   slot (u16 BE) 'r' request (16)                           what was answered; the oldest first
 //!   ff ff 'b' bucket (16)                                    a bucket's configuration
 //!   ff ff 'c' key                                           a row
 //!   ff ff 'e' index (u64 BE) number (u32 BE)                 an event
 //!   ff ff 'f'                                                the feature level (u32 BE)
+//!   ff ff 'r' formed (u64 BE) slot (u16 BE) request (16)     what was answered; the oldest first, in bins of two seconds
 //!   ff ff 't'                                                last stamp (u64 BE), index (u64 BE)
 //!   ff ff 'x' expiry ms (u64 BE), and the rest of a version's record key
 //! ```
 //!
 //! A 00 in a key is written 00 ff, so that keys sort as their bytes and end before what follows. There are 16384 slots:
 //! ff ff is none of them. What stands there is the group's own and stays when a slot goes; times to expire are written
-//! anew where it comes.
+//! anew where it comes, and what was answered goes with the slot too. That stands by time, because it is written with each
+//! command and never changes: rows that come together fill pages of their own, and those that are over are a run.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use storgo_protocol::cluster::EventPlace;
 use storgo_protocol::meta::{BucketId, RequestId, Slot, Stamp, VersionId};
 
-/// The sections of a slot that go with it.
-pub(super) const SHIPPED: [u8; 2] = [b'r', b'v'];
+/// Milliseconds of requests' times that stand together: short enough that what is written at one time is in few pages,
+/// long enough that the requests of a slot are found in few runs.
+const REQUEST_BIN_MS: u64 = 2000;
 
 const GROUP: [u8; 2] = [0xff, 0xff];
 const LAST_STAMP: &[u8] = b"\xff\xfft";
@@ -51,20 +53,46 @@ pub(super) fn shipped(slot: Slot) -> Bytes {
     slot_section(slot, b'p').freeze()
 }
 
+fn request_bin(bin: u64) -> BytesMut {
+    let mut key = group_section(b'r');
+    key.put_u64(bin);
+    key
+}
+
+fn slot_requests(bin: u64, slot: Slot) -> BytesMut {
+    let mut key = request_bin(bin);
+    key.put_u16(slot.number());
+    key
+}
+
 pub(super) fn request(slot: Slot, request: RequestId) -> Bytes {
-    let mut key = slot_section(slot, b'r');
+    let mut key = slot_requests(request.formed_ms() / REQUEST_BIN_MS, slot);
     key.put_slice(request.as_bytes());
     key.freeze()
 }
 
-/// The requests of a slot.
-pub(super) fn requests(slot: Slot) -> (Bytes, Bytes) {
-    section(slot, b'r')
+/// The requests of a slot that were formed from one time to another, the oldest first, in runs; and perhaps some more.
+pub(super) fn requests(slot: Slot, from_ms: u64, to_ms: u64) -> impl Iterator<Item = (Bytes, Bytes)> {
+    (from_ms / REQUEST_BIN_MS..=to_ms / REQUEST_BIN_MS).map(move |bin| {
+        let first = slot_requests(bin, slot).freeze();
+        let end = after_prefix(&first);
+        (first, end)
+    })
 }
 
-/// One of the [`SHIPPED`] sections of a slot.
-pub(super) fn section(slot: Slot, section: u8) -> (Bytes, Bytes) {
-    (slot_section(slot, section).freeze(), slot_section(slot, section + 1).freeze())
+/// Requests of all slots that were formed before, and none that were not.
+pub(super) fn requests_before(ms: u64) -> (Bytes, Bytes) {
+    (request_bin(0).freeze(), request_bin(ms / REQUEST_BIN_MS).freeze())
+}
+
+/// The request that the key of an answer names.
+pub(super) fn read_request(key: &[u8]) -> Option<RequestId> {
+    key.get(3 + 8 + 2..)?.try_into().ok().map(RequestId::from_bytes)
+}
+
+/// The versions of a slot.
+pub(super) fn slot_versions(slot: Slot) -> (Bytes, Bytes) {
+    (slot_section(slot, b'v').freeze(), slot_section(slot, b'v' + 1).freeze())
 }
 
 pub(super) fn bucket(id: BucketId) -> Bytes {
@@ -135,11 +163,11 @@ pub(super) fn expiring(key: &[u8]) -> Option<Bytes> {
 }
 
 fn put_escaped(key: &mut BytesMut, name: &[u8]) {
-    for byte in name {
-        key.put_u8(*byte);
-        if *byte == 0 {
-            key.put_u8(0xff);
+    for (n, part) in name.split(|byte| *byte == 0).enumerate() {
+        if n > 0 {
+            key.put_slice(&[0, 0xff]);
         }
+        key.put_slice(part);
     }
 }
 
@@ -160,8 +188,9 @@ pub(super) fn versions(slot: Slot, bucket: BucketId, name: &[u8]) -> (Bytes, Byt
 }
 
 pub(super) fn version(slot: Slot, bucket: BucketId, name: &[u8], stamp: Stamp) -> Bytes {
-    let (first, _) = versions(slot, bucket, name);
-    let mut key = BytesMut::from(first.as_ref());
+    let mut key = bucket_versions(slot, bucket);
+    put_escaped(&mut key, name);
+    key.put_slice(&[0, 1]);
     key.put_u64(!stamp.as_u64());
     key.freeze()
 }

@@ -12,10 +12,10 @@ use super::{MachineError, Step, Stop, bucket, damaged, keys, refuse, slot_state}
 use crate::planted::{Planted, is_planted};
 
 /// One command in so many looks for records of old requests: to look is to pass over all that were removed lately.
-const FORGETS_EVERY: u64 = 16;
+const FORGETS_EVERY: u64 = 256;
 
 /// So many of them it removes: twice as many as were added meanwhile, so that they go away.
-const FORGOTTEN_AT_ONCE: usize = 32;
+const FORGOTTEN_AT_ONCE: usize = 512;
 
 impl Step<'_> {
     /// The answer that this request got before, if it did.
@@ -44,9 +44,7 @@ impl Step<'_> {
         reply: &Reply,
     ) -> Result<(), MachineError> {
         if self.index.is_multiple_of(FORGETS_EVERY) {
-            let (first, _) = keys::requests(slot);
-            let over = self.stamp.ms().saturating_sub(REQUEST_WINDOW_MS);
-            let end = keys::request(slot, RequestId::new(over, [0; 10]));
+            let (first, end) = keys::requests_before(self.stamp.ms().saturating_sub(REQUEST_WINDOW_MS));
             for (old, _) in self.draft.scan(&first, &end, FORGOTTEN_AT_ONCE)? {
                 self.draft.remove(old);
             }

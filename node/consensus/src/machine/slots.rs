@@ -11,13 +11,17 @@
 //! to the target, and what removes records, names the stamp of the freeze, so that nothing of an attempt that was given
 //! up gets into the next. [`crate::moves`] says which step comes next.
 
-use bytes::{BufMut as _, Bytes, BytesMut};
-use storgo_protocol::GroupId;
-use storgo_protocol::limits::{REDIS_KEY_BYTES_MAX, SHIPPED_PAIRS_MAX};
-use storgo_protocol::meta::{RefusedKind, Remembered, Reply, Ship, Slot, SlotState, SlotTo, Stamp};
+use bytes::Bytes;
+use storgo_protocol::limits::{REDIS_KEY_BYTES_MAX, REQUEST_WINDOW_MS, SHIPPED_PAIRS_MAX};
+use storgo_protocol::meta::{RefusedKind, Remembered, Reply, RequestId, Ship, Slot, SlotState, SlotTo, Stamp};
+use storgo_protocol::{DecodeError, GroupId};
 
 use super::view::{Pair, View};
-use super::{MachineError, Step, Stop, keys, refuse, slot_state, write};
+use super::{MachineError, Step, Stop, damaged, keys, last_stamp, refuse, slot_state, write};
+
+/// What keys of what is shipped begin with, in the order in which it is.
+const REQUEST: u8 = b'r';
+const VERSION: u8 = b'v';
 
 impl Step<'_> {
     pub(super) fn assign(&mut self, first: Slot, last: Slot) -> Result<Reply, Stop> {
@@ -73,7 +77,8 @@ impl Step<'_> {
         if ship.page != expected {
             return Err(refuse(RefusedKind::Page(expected), format!("page {expected} is to come")));
         }
-        let mut last = self.draft.get(&keys::shipped(slot))?;
+        // What came of an attempt before says nothing of this one.
+        let mut last = if expected > 0 { self.draft.get(&keys::shipped(slot))? } else { None };
         for (key, value) in &ship.pairs {
             if last.as_ref().is_some_and(|last| key <= last) {
                 return Err(refuse(RefusedKind::Invalid, "records are shipped in ascending order"));
@@ -106,7 +111,7 @@ impl Step<'_> {
             Some(SlotState::Owned | SlotState::Frozen { .. }) => false,
         };
         // Records of another attempt must be gone before the first of this one comes.
-        if begins && group != self.group && self.is_empty(slot)? { Ok(0) } else { Err(misplaced(slot, state)) }
+        if begins && group != self.group && !holds(&self.draft, slot)? { Ok(0) } else { Err(misplaced(slot, state)) }
     }
 
     pub(super) fn switch(&mut self, from: SlotTo, pages: u64, since: Stamp) -> Result<Reply, Stop> {
@@ -131,13 +136,13 @@ impl Step<'_> {
             Some(SlotState::Receiving { from, since: of, .. }) if from == other.group && of == since => true,
             state => return Err(misplaced(other.slot, state)),
         };
-        let pairs = records(&self.draft, other.slot, None, SHIPPED_PAIRS_MAX)?;
+        // What was answered stays until its time is over: it is true wherever the slot is.
+        let (first, end) = keys::slot_versions(other.slot);
+        let pairs = self.draft.scan(&first, &end, SHIPPED_PAIRS_MAX)?;
         for (key, value) in &pairs {
-            if keys::read_version(key).is_some() {
-                let expires_ms = write::decode(value)?.expires_ms;
-                if expires_ms > 0 {
-                    self.draft.remove(keys::expiry(expires_ms, key));
-                }
+            let expires_ms = write::decode(value)?.expires_ms;
+            if expires_ms > 0 {
+                self.draft.remove(keys::expiry(expires_ms, key));
             }
             self.draft.remove(key.clone());
         }
@@ -149,30 +154,26 @@ impl Step<'_> {
         Ok(Reply::Done { count: pairs.len() as u64 })
     }
 
-    fn is_empty(&self, slot: Slot) -> Result<bool, MachineError> {
-        Ok(records(&self.draft, slot, None, 1)?.is_empty())
-    }
-
     /// Takes one shipped record, and what is derived from it.
     fn take(&self, slot: Slot, below: &[u8], value: &Bytes) -> Result<(), Stop> {
         let foreign = || refuse(RefusedKind::Invalid, "what was shipped is no record of a slot");
-        if !below.first().is_some_and(|section| keys::SHIPPED.contains(section)) {
-            return Err(foreign());
-        }
-        let mut key = BytesMut::with_capacity(2 + below.len());
-        key.put_u16(slot.number());
-        key.put_slice(below);
-        let key = key.freeze();
-        if below.first() == Some(&b'v') {
-            keys::read_version(&key).filter(|of| of.name.len() <= REDIS_KEY_BYTES_MAX).ok_or_else(foreign)?;
-            let version = storgo_protocol::meta::Version::decode(value).map_err(|_| foreign())?;
-            if version.expires_ms > 0 {
-                self.draft.put(keys::expiry(version.expires_ms, &key), Bytes::new());
+        match below.split_first().ok_or_else(foreign)? {
+            (&REQUEST, id) => {
+                let id = RequestId::from_bytes(id.try_into().map_err(|_| foreign())?);
+                Remembered::decode(value.clone()).map_err(|_| foreign())?;
+                self.draft.put(keys::request(slot, id), value.clone());
             }
-        } else if below.len() != 1 + 16 || Remembered::decode(value.clone()).is_err() {
-            return Err(foreign());
+            (&VERSION, _) => {
+                let key = Bytes::from([&slot.number().to_be_bytes()[..], below].concat());
+                keys::read_version(&key).filter(|of| of.name.len() <= REDIS_KEY_BYTES_MAX).ok_or_else(foreign)?;
+                let version = storgo_protocol::meta::Version::decode(value).map_err(|_| foreign())?;
+                if version.expires_ms > 0 {
+                    self.draft.put(keys::expiry(version.expires_ms, &key), Bytes::new());
+                }
+                self.draft.put(key, value.clone());
+            }
+            _ => return Err(foreign()),
         }
-        self.draft.put(key, value.clone());
         Ok(())
     }
 
@@ -186,7 +187,7 @@ impl Step<'_> {
 pub struct SlotSide {
     /// Whose it is; `None` where the slot never was.
     pub state: Option<SlotState>,
-    /// Whether there are records of it.
+    /// Whether there are versions of it.
     pub holds: bool,
     /// Of one that is coming, the key of the record that came last, below the slot.
     pub last: Option<Bytes>,
@@ -197,42 +198,65 @@ pub struct SlotSide {
 /// # Errors
 /// [`MachineError`] if the records cannot be read.
 pub fn slot_side(view: &dyn View, slot: Slot) -> Result<SlotSide, MachineError> {
-    Ok(SlotSide {
-        state: slot_state(view, slot)?,
-        holds: !records(view, slot, None, 1)?.is_empty(),
-        last: view.get(&keys::shipped(slot))?,
-    })
+    Ok(SlotSide { state: slot_state(view, slot)?, holds: holds(view, slot)?, last: view.get(&keys::shipped(slot))? })
 }
 
-/// The records of a slot behind one of them, keys below the slot, as many as one [`Ship`] takes and at most `bytes_max`
-/// but at least one: none behind the last. They stay the same for as long as the slot is frozen or forwarded.
+/// What goes with a slot behind one of the records, as many as one [`Ship`] takes and at most `bytes_max` but at least one:
+/// none behind the last. Keys are a letter, `r` for what was answered or `v` for a version, and what follows the slot in
+/// the record's key. They stay the same for as long as the slot is frozen or forwarded, but for answers whose time is over.
 ///
 /// # Errors
 /// [`MachineError`] if the records cannot be read.
 pub fn page(view: &dyn View, slot: Slot, behind: Option<&Bytes>, bytes_max: usize) -> Result<Vec<Pair>, MachineError> {
     let mut left = bytes_max;
     let mut page = Vec::new();
-    for (key, value) in records(view, slot, behind, SHIPPED_PAIRS_MAX)? {
-        let cost = key.len() + value.len() + 16;
+    for (key, value) in shipped(view, slot, behind)? {
+        let cost = 2 + key.len() + value.len() + 16;
         if cost > left && !page.is_empty() {
             break;
         }
         left = left.saturating_sub(cost);
-        page.push((key.slice(2..), value));
+        page.push((key, value));
     }
     Ok(page)
 }
 
-/// The records that go with a slot, in order, behind one of them.
-fn records(view: &dyn View, slot: Slot, behind: Option<&Bytes>, limit: usize) -> Result<Vec<Pair>, MachineError> {
-    let mut records = Vec::new();
-    for section in keys::SHIPPED {
-        let (first, end) = keys::section(slot, section);
-        let behind = behind.map(|below| Bytes::from([&slot.number().to_be_bytes()[..], below, &[0]].concat()));
-        let first = behind.map_or(first.clone(), |behind| first.max(behind));
-        records.extend(view.scan(&first, &end, limit.saturating_sub(records.len()))?);
+/// What goes with a slot, behind one of the records, as many as one [`Ship`] takes: first what was answered, which whoever
+/// retries may still ask for, and then the versions.
+fn shipped(view: &dyn View, slot: Slot, behind: Option<&Bytes>) -> Result<Vec<Pair>, MachineError> {
+    let mut found = Vec::new();
+    let behind = behind.and_then(|below| Some((*below.first()?, below.slice(1..))));
+    if behind.as_ref().is_none_or(|(section, _)| *section == REQUEST) {
+        let behind = behind.as_ref().and_then(|(_, id)| id.as_ref().try_into().ok()).map(RequestId::from_bytes);
+        let now_ms = last_stamp(view)?.ms();
+        let oldest_ms = behind.map_or(now_ms.saturating_sub(REQUEST_WINDOW_MS), |id| id.formed_ms());
+        for (first, end) in keys::requests(slot, oldest_ms, now_ms.saturating_add(REQUEST_WINDOW_MS)) {
+            let first = behind.map_or(first.clone(), |id| first.max(after(&keys::request(slot, id))));
+            for (key, value) in view.scan(&first, &end, SHIPPED_PAIRS_MAX.saturating_sub(found.len()))? {
+                let id = keys::read_request(&key).ok_or_else(|| damaged("a request", DecodeError::Truncated))?;
+                found.push((Bytes::from([&[REQUEST], &id.as_bytes()[..]].concat()), value));
+            }
+        }
     }
-    Ok(records)
+    let (first, end) = keys::slot_versions(slot);
+    let first = match &behind {
+        Some((VERSION, key)) => after(&[&slot.number().to_be_bytes()[..], &[VERSION], key].concat()),
+        _ => first,
+    };
+    let versions = view.scan(&first, &end, SHIPPED_PAIRS_MAX.saturating_sub(found.len()))?;
+    found.extend(versions.into_iter().map(|(key, value)| (key.slice(2..), value)));
+    Ok(found)
+}
+
+/// The first key behind one.
+fn after(key: &[u8]) -> Bytes {
+    Bytes::from([key, &[0]].concat())
+}
+
+/// Whether there are versions of a slot.
+fn holds(view: &dyn View, slot: Slot) -> Result<bool, MachineError> {
+    let (first, end) = keys::slot_versions(slot);
+    Ok(!view.scan(&first, &end, 1)?.is_empty())
 }
 
 fn misplaced(slot: Slot, state: Option<SlotState>) -> Stop {

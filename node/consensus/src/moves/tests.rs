@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use storgo_protocol::limits::SHIPPED_BYTES_MAX;
-use storgo_protocol::meta::{Command, FEATURE_LEVEL, Proposal, Remembered, Reply, RequestId};
+use storgo_protocol::meta::{Body, Command, FEATURE_LEVEL, ObjectId, Proposal, Reply, RequestId, Version};
 
 use super::*;
 use crate::machine::slot_state;
@@ -29,11 +29,10 @@ fn at(group: GroupId) -> usize {
 }
 
 fn record(number: u32) -> Pair {
-    // A remembered request is as good a record as any.
-    let id = RequestId::new(u64::from(number), [1; 10]);
-    let key = [&slot().number().to_be_bytes()[..], b"r", id.as_bytes()].concat();
-    let value = Remembered { command: [number.to_le_bytes()[0]; 16], reply: Reply::Done { count: number.into() } };
-    (key.into(), value.encode())
+    let name = format!("{number:08}");
+    let key = [&slot().number().to_be_bytes()[..], b"v", &[3; 16], name.as_bytes(), &[0, 1], &[0xff; 8]].concat();
+    let (object, request) = (ObjectId::from_bytes([number.to_le_bytes()[0]; 16]), RequestId::new(1, [1; 10]));
+    (key.into(), Version::new(object, request, Body::Marker).encode())
 }
 
 impl Two {

@@ -4,7 +4,7 @@
 //! next state takes over those that its transaction left as they were. What is replaced afterwards keeps its space as long
 //! as somebody holds this.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -23,7 +23,7 @@ pub(super) type Table = ReadOnlyTable<&'static [u8], &'static [u8]>;
 pub(super) struct Section {
     table: Table,
     /// Some values that were opened.
-    hot: Mutex<BTreeMap<Bytes, Bytes>>,
+    hot: Mutex<HashMap<Bytes, Bytes>>,
 }
 
 impl Section {

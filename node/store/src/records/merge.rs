@@ -26,7 +26,10 @@ pub(super) enum Row<'a> {
 /// The rows of a range that are there, in the order of their keys.
 pub(super) struct Merge<'a, A: Iterator<Item = Change<'a>>> {
     above: Peekable<A>,
+    /// Rows of the database, which go on behind the range: redb looks for both ends of what it is asked for, and where
+    /// the range ends is as far from memory as where it begins, but the last page of all is not.
     below: Option<Range<'static, &'static [u8], &'static [u8]>>,
+    end: Bound<&'a [u8]>,
     /// The next row of the database.
     next: Option<(Guard, Guard)>,
 }
@@ -40,8 +43,10 @@ pub(super) fn merge<'a>(
     rows: Option<&Table>,
     bounds: Bounds<'a>,
 ) -> Result<Merge<'a, impl Iterator<Item = Change<'a>>>, RecordsError> {
-    let below = rows.map(|rows| rows.range::<&[u8]>(bounds)).transpose().map_err(RecordsError::during(WHAT))?;
-    let mut merge = Merge { above: laid_over(fresh, writing, bounds).peekable(), below, next: None };
+    let (first, end) = bounds;
+    let below = rows.map(|rows| rows.range::<&[u8]>((first, Bound::Unbounded))).transpose();
+    let below = below.map_err(RecordsError::during(WHAT))?;
+    let mut merge = Merge { above: laid_over(fresh, writing, bounds).peekable(), below, end, next: None };
     merge.step()?;
     Ok(merge)
 }
@@ -85,6 +90,14 @@ impl<'a, A: Iterator<Item = Change<'a>>> Merge<'a, A> {
     /// Goes on in the database; the row that was the next.
     fn step(&mut self) -> Result<Option<(Guard, Guard)>, RecordsError> {
         let further = self.below.as_mut().and_then(Iterator::next).transpose().map_err(RecordsError::during(WHAT))?;
+        let further = further.filter(|(key, _)| match self.end {
+            Bound::Included(last) => key.value() <= last,
+            Bound::Excluded(end) => key.value() < end,
+            Bound::Unbounded => true,
+        });
+        if further.is_none() {
+            self.below = None;
+        }
         Ok(std::mem::replace(&mut self.next, further))
     }
 }

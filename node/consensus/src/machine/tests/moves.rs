@@ -1,6 +1,6 @@
 //! A slot goes from one group to another: nothing is lost, nothing is answered twice, and retries find their answers.
 
-use storgo_protocol::limits::SHIPPED_PAIRS_MAX;
+use storgo_protocol::limits::{REQUEST_WINDOW_MS, SHIPPED_PAIRS_MAX};
 use storgo_protocol::meta::{Ship, SlotState, SlotTo};
 
 use super::super::{page, slot_side, slot_state};
@@ -116,7 +116,7 @@ fn a_slot_arrives_as_it_left_and_is_answered_by_one_group_at_any_time() {
 
     let since = group.since();
     while group.source.done(Action::Drop { other: to, since }) > 0 {}
-    let (first, end) = super::super::keys::section(group.slot, b'v');
+    let (first, end) = super::super::keys::slot_versions(group.slot);
     assert_eq!(group.source.records.range(first..end).count(), 0);
     assert!(!super::super::is_due(&group.source.records, u64::MAX - 1).unwrap());
     assert_eq!(group.source.done(Action::Drop { other: to, since }), 0);
@@ -171,7 +171,7 @@ fn nothing_of_an_attempt_that_was_given_up_gets_into_the_next() {
     let (to, from) = (group.to(), group.from());
     group.source.done(Action::Freeze(to));
     let (old, before) = (group.pages(), group.since());
-    group.target.done(Action::Ship(old[0].clone()));
+    old.iter().for_each(|ship| drop(group.target.done(Action::Ship(ship.clone()))));
     group.source.done(Action::Thaw(to));
     (0..KEYS).for_each(|n| drop(group.source.delete(&versioned(), &key(n), None)));
     group.source.done(Action::Freeze(to));
@@ -201,6 +201,31 @@ fn nothing_of_an_attempt_that_was_given_up_gets_into_the_next() {
     assert_eq!(refused(&group.source.tell(Action::Ship(Ship { from: to, since: before, ..old[0].clone() }))), {
         RefusedKind::NotHere(to.group)
     });
+}
+
+#[test]
+fn an_attempt_of_which_answers_alone_came_is_followed_by_the_next_at_once() {
+    let mut group = Move::new();
+    let to = group.to();
+    let retried = group.source.put_command(&versioned(), &key(0), "last", Condition::Always);
+    let first = group.source.send(&retried);
+    group.source.done(Action::Freeze(to));
+    group.target.done(Action::Ship(group.pages()[0].clone()));
+    assert!(!slot_side(&group.target.records, group.slot).unwrap().holds);
+    group.source.done(Action::Thaw(to));
+    group.source.done(Action::Freeze(to));
+    let pages = group.pages();
+    for ship in &pages {
+        group.target.done(Action::Ship(ship.clone()));
+    }
+    group.source.done(Action::Forward(to));
+    let switch = group.switch(pages.len() as u64);
+    group.target.done(switch);
+    assert_eq!(group.target.send(&retried), first);
+    // What was answered long ago does not go with a slot.
+    group.target.now_ms = group.source.now_ms + 2 * REQUEST_WINDOW_MS;
+    group.target.done(Action::Tick);
+    assert!(page(&group.target.records, group.slot, None, 1 << 20).unwrap().iter().all(|(key, _)| key[0] == b'v'));
 }
 
 #[test]
