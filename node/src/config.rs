@@ -12,6 +12,7 @@ use storgo_store::StoreConfig;
 
 use crate::error::NodeError;
 use crate::private_file;
+use crate::redis::RedisConfig;
 
 /// Where a node listens unless it is told: TCP and QUIC on all addresses.
 const LISTEN_DEFAULT: [&str; 2] = ["/ip4/0.0.0.0/tcp/4820", "/ip4/0.0.0.0/udp/4820/quic-v1"];
@@ -31,6 +32,8 @@ pub struct NodeConfig {
     pub mesh: MeshConfig,
     /// Metadata groups.
     pub metadata: MetadataConfig,
+    /// The Redis door.
+    pub redis: RedisConfig,
     /// An invite, to become a member of its network; it counts once.
     pub join: Option<String>,
 }
@@ -70,6 +73,7 @@ impl Default for NodeConfig {
             disk: DiskConfig::default(),
             mesh: MeshConfig { listen, ..MeshConfig::default() },
             metadata: MetadataConfig::default(),
+            redis: RedisConfig::default(),
             join: None,
         }
     }

@@ -37,6 +37,7 @@ mod api;
 mod data_dir;
 mod descriptors;
 mod listen;
+mod redis;
 
 mod client;
 mod home;
@@ -58,6 +59,7 @@ pub use home::Home;
 pub use membership::init_network;
 pub use node::{Node, Ready};
 pub use peer_book::PeerBook;
+pub use redis::RedisConfig;
 pub use storgo_consensus::{Founding, MetadataClient};
 pub use storgo_mesh::PathKind;
 pub use tree::{PackReport, Remarks, TreeGetReport, TreePutReport, get_tree, put_tree, restore_attributes};

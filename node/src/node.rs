@@ -1,5 +1,6 @@
 //! A node: a data directory, disks, a place in the network and a socket, started and stopped in order.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,11 +22,13 @@ use crate::config::NodeConfig;
 use crate::data_dir::DataDir;
 use crate::descriptors;
 use crate::error::NodeError;
+use crate::home::Home;
 use crate::listen;
 use crate::membership::Membership;
 use crate::metadata::{self, Metadata, Surroundings};
 use crate::metrics::Metrics;
 use crate::peer_book::PeerBook;
+use crate::redis::{Here, RedisDoor};
 use crate::supervise::Supervisor;
 
 /// How often the mesh is asked whether it still runs.
@@ -57,15 +60,19 @@ pub struct Ready {
     pub socket: PathBuf,
     /// Its data directory.
     pub data: PathBuf,
+    /// Where it takes Redis's protocol.
+    pub redis: Option<SocketAddr>,
 }
 
 impl Node {
-    /// Starts a node in the data directory `data`, which is made at first use.
+    /// Starts a node in the data directory `data`, which is made at first use. Doors that show plaintext
+    /// open for the user of `home`.
     ///
     /// # Errors
     /// [`NodeError::Busy`] when a node runs there, [`NodeError::Config`] or [`NodeError::Part`] for what did not start.
-    pub async fn start(data: &Path, config: &NodeConfig) -> Result<Self, NodeError> {
+    pub async fn start(data: &Path, config: &NodeConfig, home: Option<&Home>) -> Result<Self, NodeError> {
         descriptors::raise_limit();
+        let redis = RedisDoor::bind(home, &config.redis).await?;
         let mut mesh_config = config.mesh()?;
         let data = DataDir::open(data, &OsRandom)?;
         let peer = data.identity().id();
@@ -118,8 +125,13 @@ impl Node {
             addresses: mesh.listen_addresses(),
             socket: socket.path().to_owned(),
             data: data.path().to_owned(),
+            redis: redis.as_ref().and_then(RedisDoor::address),
         };
-        let supervisor = doors(listener, api, met, data.path().to_owned(), membership);
+        let mut supervisor = doors(listener, api, met, data.path().to_owned(), membership);
+        if let Some(redis) = redis {
+            let here = Here { network, addresses: ready.addresses.clone() };
+            supervisor.spawn("the redis door", |stop| redis.serve(here, stop));
+        }
         Ok(Self { ready, supervisor, metadata, mesh, store, _socket: socket, _data: data })
     }
 

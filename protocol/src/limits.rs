@@ -528,6 +528,55 @@ pub const REDIS_KEY_BYTES_MAX: usize = 64 * KIB;
 /// Bytes of a body that stands in its record, before it is sealed: below it a record costs less than shards.
 pub const INLINE_BYTES_MAX: usize = 16 * KIB;
 
+/// Bytes of a body that is read and written whole: what Redis allows a string.
+pub const VALUE_BYTES_MAX: usize = 512 * MIB;
+
+/// Clients of the Redis door at once, as Redis has it.
+pub const RESP_CLIENTS_MAX: usize = 10_000;
+
+/// Arguments of a request to it.
+pub const RESP_ARGS_MAX: usize = 1024 * 1024;
+
+/// Bytes of a request that is typed in one line.
+pub const RESP_INLINE_BYTES_MAX: usize = 64 * KIB;
+
+/// Bytes of a request: a value as long as any, and as much again of others.
+pub const RESP_REQUEST_BYTES_MAX: usize = 1024 * MIB;
+
+/// Bytes of requests of all clients that are not whole yet.
+pub const RESP_HELD_BYTES_MAX: usize = 1536 * MIB;
+
+/// Requests of a client that are begun before the first of them is answered.
+pub const RESP_PIPELINED_MAX: usize = 1024;
+
+/// Bytes that are read at once of a client, at least.
+pub const RESP_READ_BYTES: usize = 16 * KIB;
+
+/// Bytes of answers that are gathered before they are written.
+pub const RESP_FLUSH_BYTES: usize = 64 * KIB;
+
+/// Seconds within which a client takes what it is answered.
+pub const RESP_WRITE_SECONDS_MAX: u64 = 60;
+
+/// Seconds within which who is one client too many takes that it is.
+pub const RESP_REFUSAL_SECONDS_MAX: u64 = 1;
+
+/// Commands on one key that are done in one step.
+pub const RESP_FOLDED_MAX: usize = 4096;
+
+/// How often commands on a key are done anew because others changed it meanwhile.
+pub const RESP_FOLD_TRIES: usize = 100;
+
+/// Places of scans that are kept for who goes on with them.
+pub const RESP_CURSORS_MAX: usize = 16 * 1024;
+
+/// Keys of a page of a scan, whatever the client wants.
+pub const RESP_SCAN_COUNT_MAX: usize = 1000;
+
+/// Bytes of values that a door keeps open, so that what did not change need not be opened and checked again. None of them
+/// takes more than a sixty-fourth.
+pub const VALUES_KEPT_BYTES_MAX: usize = 64 * MIB;
+
 /// Bytes of an entity tag: a hash in hexadecimal, and a count of parts.
 pub const ETAG_BYTES_MAX: usize = 128;
 

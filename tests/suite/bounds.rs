@@ -49,6 +49,11 @@ const NETWORK_FULL: &str = "a_network_has_no_more_members_and_buckets_than_it_ha
 const COMMAND: &str = "protocol/src/meta/command/tests.rs";
 const VERSION: &str = "protocol/src/meta/version/tests.rs";
 
+const REDIS: &str = "tests/suite/redis.rs";
+const REDIS_NONSENSE: &str = "nonsense_gets_its_error_and_others_are_served";
+const DOOR: &str = "node/gateways/src/resp/door.rs";
+const REDIS_SHARES: &str = "requests_that_are_not_whole_take_no_more_than_their_share";
+
 const STRIPE: &str = "a_stripe_beyond_its_bounds_is_refused";
 const INDEX: &str = "an_index_node_beyond_its_bounds_is_refused";
 const NODES: &str = "a_root_and_a_layout_beyond_their_bounds_are_refused";
@@ -438,6 +443,35 @@ const ROWS: &[Row] = &[
     Bound("KEY_BYTES_MAX", BUCKET, "keys_keep_to_the_rule_of_their_bucket", "a key of one byte more"),
     Bound("REDIS_KEY_BYTES_MAX", COMMAND, COMMANDS, "a key of one byte more"),
     Bound("INLINE_BYTES_MAX", VERSION, VERSIONS, "a body of one byte more"),
+    Bound("VALUE_BYTES_MAX", REDIS, REDIS_NONSENSE, "a value of one byte more"),
+    Bound(
+        "VALUES_KEPT_BYTES_MAX",
+        "node/object/src/names/value.rs",
+        "values_are_kept_as_long_as_there_is_room_and_long_ones_never",
+        "some values more",
+    ),
+    Bound("RESP_CLIENTS_MAX", REDIS, REDIS_NONSENSE, "a client more than are let in"),
+    Bound("RESP_ARGS_MAX", REDIS, REDIS_NONSENSE, "one argument more"),
+    Bound("RESP_INLINE_BYTES_MAX", REDIS, REDIS_NONSENSE, "a line without end"),
+    Bound("RESP_REQUEST_BYTES_MAX", DOOR, REDIS_SHARES, "a request of one byte more"),
+    Bound("RESP_HELD_BYTES_MAX", DOOR, REDIS_SHARES, "one byte more of all requests"),
+    Bound(
+        "RESP_CURSORS_MAX",
+        "node/gateways/src/resp/cursors.rs",
+        "who_asks_least_lately_has_to_begin_again",
+        "one cursor more",
+    ),
+    Bound("RESP_SCAN_COUNT_MAX", REDIS, REDIS_NONSENSE, "a page of a million keys"),
+    Own("RESP_PIPELINED_MAX", "how many requests of one client this side begins at once: the rest wait where they are"),
+    Own("RESP_READ_BYTES", "how much this side reads at once"),
+    Own("RESP_FLUSH_BYTES", "how much this side gathers before it writes"),
+    Own(
+        "RESP_WRITE_SECONDS_MAX",
+        "how long this side waits for a client that does not read, which holds one answer meanwhile",
+    ),
+    Own("RESP_REFUSAL_SECONDS_MAX", "how long this side waits for who is not let in"),
+    Own("RESP_FOLDED_MAX", "how many commands this side does in one step: the rest wait for the next"),
+    Own("RESP_FOLD_TRIES", "how often this side tries again; `counters_lose_nothing_…` races for a key"),
     Bound("ETAG_BYTES_MAX", VERSION, VERSIONS, "an entity tag of one byte more"),
     Bound("METADATA_BYTES_MAX", VERSION, VERSIONS, "metadata of one byte more"),
     Bound("VERSION_TAGS_MAX", VERSION, VERSIONS, "one tag more"),

@@ -23,6 +23,7 @@
 //!   exit_codes  the codes that scripts rely on
 //!   lan         peers and clients without any address find one another by mDNS, in network namespaces
 //!   naming      objects by name: buckets, keys, versions, members, and what each command says of them
+//!   redis       what Redis's clients say to the doors of members, and what they get of a node that dies
 //!   networks    loss, delay, one-way cuts and flipped bits, between processes in network namespaces
 //!   nat         hidden peers are reached through relays, and directly where their NATs allow it
 //!   foreign     another implementation of libp2p meets the hash table
@@ -68,6 +69,7 @@ mod naming;
 mod nat;
 mod networks;
 mod reading;
+mod redis;
 mod resuming;
 mod secrecy;
 mod tickets;

@@ -5,53 +5,7 @@ use std::fs;
 
 use storgo_protocol::limits::INLINE_BYTES_MAX;
 
-use crate::harness::{Home, Lab, NodeOptions, Output, until};
-
-/// A network that keeps names, and its founder.
-struct Names {
-    lab: Lab,
-    alice: Home,
-    via: String,
-}
-
-impl Names {
-    fn new(members: usize) -> Self {
-        let mut lab = Lab::empty();
-        let alice = lab.home("alice");
-        let data = lab.path().join("n0").display().to_string();
-        let founded = alice.run(&["network", "init", "--data", &data, "--groups", "4", "--json"]).ok().json();
-        let network = founded["network"].as_str().unwrap().to_owned();
-        lab.add(NodeOptions { network: Some(network.clone()), ..NodeOptions::default() });
-        let invite = alice.run(&["network", "invite", "--node", &data]).ok().text();
-        for _ in 1..members {
-            let flags = vec!["--join".to_owned(), invite.clone()];
-            lab.add(NodeOptions { network: Some(network.clone()), flags, ..NodeOptions::default() });
-        }
-        lab.meet();
-        let via = lab.via();
-        Self { lab, alice, via }
-    }
-
-    fn run(&self, home: &Home, args: &[&str]) -> Output {
-        home.run(&[args, &["--via", &self.via]].concat())
-    }
-
-    fn alice(&self, args: &[&str]) -> Output {
-        self.run(&self.alice, args)
-    }
-
-    /// Makes a bucket, as soon as the groups have begun.
-    fn bucket(&self, args: &[&str]) {
-        until("a bucket is made", || {
-            let made = self.alice(&[&["bucket", "create"], args].concat());
-            (made.code == Some(0)).then_some(())
-        });
-    }
-
-    fn file(&self, name: &str, bytes: &[u8]) -> String {
-        self.lab.file(name, bytes).display().to_string()
-    }
-}
+use crate::harness::{Lab, Names};
 
 #[test]
 fn files_are_put_listed_read_renamed_and_deleted_by_name() {

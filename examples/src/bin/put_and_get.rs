@@ -19,7 +19,7 @@ async fn main() -> anyhow::Result<()> {
     let directory = tempfile::tempdir()?;
 
     // A storage peer. It runs until `stop` is dropped; a real one is `storgo node run`.
-    let node = Node::start(&directory.path().join("node"), &config()).await?;
+    let node = Node::start(&directory.path().join("node"), &config(), None).await?;
     let address = node.ready().addresses.first().context("the node listens nowhere")?.clone();
     let (stop, stopped) = oneshot::channel::<()>();
     let node = tokio::spawn(node.run(async move {

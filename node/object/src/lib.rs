@@ -52,7 +52,7 @@ pub use engine::{Engine, User};
 pub use error::{ErrorKind, ObjectError};
 pub use names::{
     Access, Bucket, BucketOptions, CopyOptions, Deleted, Entry, ListOptions, ListedEntry, NameError, NamedObject,
-    Names, Page, Place, PutNamedOptions, RemoveOptions, Written,
+    Names, Page, Place, PutNamedOptions, RemoveOptions, SetValue, Value, Written,
 };
 pub use progress::Progress;
 pub use put::PutOptions;

@@ -1,5 +1,6 @@
 //! `storgo node run`: a storage peer in this process.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -20,6 +21,7 @@ use crate::{amounts, parent};
 /// Examples:
 ///   storgo node run
 ///   storgo node run --data d1 --listen /ip4/127.0.0.1/tcp/0 --network mine
+///   storgo node run --join INVITE --redis 127.0.0.1:6379
 ///   storgo node run --disk /mnt/a/storgo --disk /mnt/b/storgo --capacity 2TB --zone attic
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -64,6 +66,14 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = amounts::parse_bytes)]
     quota_per_user: Option<u64>,
 
+    /// Takes the Redis protocol here, for keys in a bucket of yours; an address of this machine itself: no passwords yet
+    #[arg(long, value_name = "ADDRESS")]
+    redis: Option<SocketAddr>,
+
+    /// The bucket that keys of the Redis protocol are in, made at first use [default: redis]
+    #[arg(long, value_name = "BUCKET")]
+    redis_bucket: Option<String>,
+
     /// Does not look for peers on the local network
     #[arg(long)]
     no_mdns: bool,
@@ -86,7 +96,8 @@ pub(crate) async fn run(context: &Context, args: RunArgs) -> Result<(), CliError
     let config = args.config()?;
     // Before anything is started, so that no signal is missed.
     let stop = Stop::listen(context.exit_with_stdin)?;
-    let node = Node::start(&data, &config).await?;
+    let home = config.redis.listen.map(|_| context.home()).transpose()?;
+    let node = Node::start(&data, &config, home.as_ref()).await?;
     let ready = Ready::of(node.ready());
     context.output.result(&ready, || ready.text())?;
     Ok(node.run(stop.wait()).await?)
@@ -115,6 +126,8 @@ impl RunArgs {
         }
         config.disk.capacity_bytes = self.capacity.or(config.disk.capacity_bytes);
         config.disk.quota_per_user_bytes = self.quota_per_user.or(config.disk.quota_per_user_bytes);
+        config.redis.listen = self.redis.or(config.redis.listen);
+        config.redis.bucket = self.redis_bucket.unwrap_or(config.redis.bucket);
         Ok(config)
     }
 }
@@ -159,6 +172,9 @@ pub(crate) struct Ready {
     pub(crate) socket: PathBuf,
     pub(crate) data: PathBuf,
     pub(crate) process: u32,
+    /// Where it takes Redis's protocol, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) redis: Option<SocketAddr>,
 }
 
 impl Ready {
@@ -171,11 +187,13 @@ impl Ready {
             socket: ready.socket.clone(),
             data: ready.data.clone(),
             process: std::process::id(),
+            redis: ready.redis,
         }
     }
 
     fn text(&self) -> String {
-        format!("ready {} {}", self.peer, self.addresses.join(" "))
+        let redis = self.redis.map(|address| format!(" redis {address}")).unwrap_or_default();
+        format!("ready {} {}{redis}", self.peer, self.addresses.join(" "))
     }
 
     /// The address to join through; an error if the line names none.

@@ -9,6 +9,7 @@ use storgo_protocol::meta::Version;
 use super::Names;
 use super::error::{NameError, printed};
 use super::known::{Distrust, Known};
+use super::value::Opened;
 use crate::error::ObjectError;
 
 /// A bucket that was opened. It reads its row anew when somebody changed the bucket. Cheap to clone.
@@ -20,6 +21,7 @@ pub struct Bucket {
     known: Arc<Mutex<Arc<Known>>>,
     /// How reads are answered through this handle, if not as the bucket has it.
     level: Option<Level>,
+    pub(super) opened: Opened,
 }
 
 impl Names {
@@ -29,7 +31,8 @@ impl Names {
     /// [`NameError::NoBucket`] if there is none, or none that the user may see.
     pub async fn bucket(&self, name: &str) -> Result<Bucket, ObjectError> {
         let known = self.read_bucket(name).await?;
-        Ok(Bucket { names: self.clone(), name: name.into(), known: Arc::new(Mutex::new(Arc::new(known))), level: None })
+        let known = Arc::new(Mutex::new(Arc::new(known)));
+        Ok(Bucket { names: self.clone(), name: name.into(), known, level: None, opened: Opened::default() })
     }
 
     pub(super) async fn read_bucket(&self, name: &str) -> Result<Known, ObjectError> {

@@ -46,16 +46,26 @@ impl Bucket {
             NameError::NoKey { what: format!("{}{of}", self.printed(key)) }
         };
         let version = found.version.ok_or_else(missing)?;
+        self.believe(key, version, found.stale).await?.ok_or_else(|| missing().into())
+    }
+
+    /// What a record says, once it is checked; `None` for a marker.
+    pub(super) async fn believe(
+        &self,
+        key: &[u8],
+        version: Version,
+        stale: Option<Duration>,
+    ) -> Result<Option<Entry>, ObjectError> {
         // A marker too: who could forge one could make data disappear.
         self.check(key, &version).await?;
         if version.body == Body::Marker {
-            return Err(missing().into());
+            return Ok(None);
         }
         if plain_bytes(&version.body).is_some_and(|bytes| bytes != version.size) {
             let what = format!("the record of {}", self.printed(key));
             return Err(ObjectError::corrupt(what, "its body has another length than it says"));
         }
-        Ok(Entry { key: Bytes::copy_from_slice(key), version, stale: found.stale })
+        Ok(Some(Entry { key: Bytes::copy_from_slice(key), version, stale }))
     }
 
     /// The newest version, if the key is there: as its group says, nothing missed and nothing checked.

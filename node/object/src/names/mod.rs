@@ -25,6 +25,7 @@ mod member;
 mod open;
 mod pipe;
 mod put;
+mod value;
 mod write;
 
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub use list::{ListOptions, ListedEntry, Page};
 pub use member::Access;
 pub use open::NamedObject;
 pub use put::{PutNamedOptions, Written};
+pub use value::{SetValue, Value};
 
 use crate::engine::Engine;
 use crate::ports::Metadata;

@@ -10,6 +10,7 @@ use super::body::etag;
 use super::bucket::Bucket;
 use super::error::NameError;
 use super::known::Known;
+use super::value::Signature;
 use crate::error::ObjectError;
 use crate::progress::Progress;
 use crate::put::PutOptions;
@@ -102,26 +103,36 @@ impl Bucket {
 
     /// Signs a version and has it written.
     pub(super) async fn write(&self, key: &[u8], unsigned: Unsigned<'_>) -> Result<Written, ObjectError> {
+        Ok(self.write_signed(key, unsigned).await?.0)
+    }
+
+    /// The same, and tells the signature.
+    pub(super) async fn write_signed(
+        &self,
+        key: &[u8],
+        unsigned: Unsigned<'_>,
+    ) -> Result<(Written, Option<Signature>), ObjectError> {
         let Unsigned { object, condition, body, like } = unsigned;
         let key = Bytes::copy_from_slice(key);
         let request = self.names.request();
         let previous = if let Condition::Version(id) = condition { Some(id) } else { None };
         let size = like.size;
-        // What the last attempt said of the body, for the report: each one may seal it anew.
-        let tag = parking_lot::Mutex::new(Bytes::new());
+        // What the last attempt said of the body, and its signature: each one may seal it anew.
+        let last = parking_lot::Mutex::new((Bytes::new(), None));
         let action = |known: &Known| {
             let body = body(known)?;
             let etag = etag(&body);
-            *tag.lock() = etag.clone();
             let version = Version { object, request, previous, etag, body, ..like.clone() };
             let version = version.signed(known.id(), &self.names.engine.user.identity);
+            *last.lock() = (version.etag.clone(), version.signature);
             let (bucket, generation, key) = (known.id(), known.row.config.generation, key.clone());
             Ok(Action::Put(Box::new(Put { bucket, generation, key, version, condition })))
         };
         match self.agree(&key, request, action).await? {
             Reply::Written { version, replaced } => {
-                let etag = String::from_utf8_lossy(&tag.lock()).into_owned();
-                Ok(Written { version, replaced, object, size, etag, body: None })
+                let (etag, signature) = last.into_inner();
+                let etag = String::from_utf8_lossy(&etag).into_owned();
+                Ok((Written { version, replaced, object, size, etag, body: None }, signature))
             }
             other => Err(self.strange(&key, &other)),
         }

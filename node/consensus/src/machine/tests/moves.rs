@@ -171,7 +171,9 @@ fn nothing_of_an_attempt_that_was_given_up_gets_into_the_next() {
     let (to, from) = (group.to(), group.from());
     group.source.done(Action::Freeze(to));
     let (old, before) = (group.pages(), group.since());
-    old.iter().for_each(|ship| drop(group.target.done(Action::Ship(ship.clone()))));
+    for ship in &old {
+        group.target.done(Action::Ship(ship.clone()));
+    }
     group.source.done(Action::Thaw(to));
     (0..KEYS).for_each(|n| drop(group.source.delete(&versioned(), &key(n), None)));
     group.source.done(Action::Freeze(to));

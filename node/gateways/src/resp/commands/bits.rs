@@ -1,0 +1,224 @@
+//! Bits of strings, and what two strings share.
+
+use bytes::Bytes;
+use storgo_protocol::limits::VALUE_BYTES_MAX;
+use tokio::sync::oneshot;
+use tokio::task::spawn_blocking;
+
+use super::super::bits::{self, Field, Unit};
+use super::super::numbers::{self, ValueError};
+use super::super::reply::Reply;
+use super::super::session::State;
+use super::super::slate::Op;
+use super::super::strings;
+use super::strings::{change, get_op, length, read};
+use super::{Begun, Command, arg, int, is, key, lost, said, submit, syntax};
+
+const READ: &[&str] = &["readonly"];
+const WRITE: &[&str] = &["write", "denyoom"];
+const ONE: (i32, i32, i32) = (1, 1, 1);
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[Command] = &[
+    Command { name: "bitcount", arity: -2, flags: READ, keys: ONE, begin: bitcount },
+    Command { name: "bitfield", arity: -2, flags: WRITE, keys: ONE, begin: |state, args| bitfield(state, args, true) },
+    Command { name: "bitfield_ro", arity: -2, flags: READ, keys: ONE, begin: |state, args| bitfield(state, args, false) },
+    Command { name: "bitop", arity: -4, flags: WRITE, keys: (2, -1, 1), begin: bitop },
+    Command { name: "bitpos", arity: -3, flags: READ, keys: ONE, begin: bitpos },
+    Command { name: "getbit", arity: 3, flags: READ, keys: ONE, begin: getbit },
+    Command { name: "lcs", arity: -3, flags: READ, keys: (1, 2, 1), begin: lcs },
+    Command { name: "setbit", arity: 4, flags: WRITE, keys: ONE, begin: setbit },
+];
+
+fn bitcount(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let range = match args.len() {
+        2 => None,
+        4 => Some((int(args, 2)?, int(args, 3)?, Unit::Byte)),
+        5 => Some((int(args, 2)?, int(args, 3)?, Unit::parse(arg(args, 4)?).map_err(said)?)),
+        _ => return Err(syntax()),
+    };
+    read(state, args, move |bytes| Reply::Int(bits::count(bytes, range)))
+}
+
+/// Sources are read one after the other, each as it is then.
+fn bitop(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let kind = bits::Op::parse(arg(args, 1)?).map_err(said)?;
+    let (target, sources) = (arg(args, 2)?.clone(), args.get(3..).unwrap_or_default());
+    if kind == bits::Op::Not && sources.len() != 1 {
+        return Err(said(ValueError::BitopNot));
+    }
+    let keyspace = state.keyspace().clone();
+    let texts = texts(sources.iter().map(|key| keyspace.submit(key.clone(), get_op())).collect());
+    let made = async move {
+        let texts = match texts.await {
+            Ok(texts) => texts,
+            Err(refusal) => return refusal,
+        };
+        let sources: Vec<&[u8]> = texts.iter().map(AsRef::as_ref).collect();
+        let made = match bits::operate(kind, &sources) {
+            Ok(made) => Bytes::from(made),
+            Err(error) => return said(error),
+        };
+        let op = Op::change(move |slate| {
+            if made.is_empty() {
+                slate.remove();
+            } else {
+                slate.set(made.clone(), 0);
+            }
+            length(made.len())
+        });
+        keyspace.submit(target, op).await.unwrap_or_else(|_| lost())
+    };
+    Ok(Begun::Alone(Box::pin(made)))
+}
+
+/// The values that were asked for; a key that is not there holds the empty one.
+async fn texts(answers: Vec<oneshot::Receiver<Reply>>) -> Result<Vec<Bytes>, Reply> {
+    let mut texts = Vec::with_capacity(answers.len());
+    for answer in answers {
+        match answer.await {
+            Ok(Reply::Bulk(bytes)) => texts.push(bytes),
+            Ok(Reply::Nil) => texts.push(Bytes::new()),
+            Ok(refusal) => return Err(refusal),
+            Err(_) => return Err(lost()),
+        }
+    }
+    Ok(texts)
+}
+
+fn bitpos(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let bit = bits::parse_sought_bit(arg(args, 2)?).map_err(said)?;
+    let start = if args.len() > 3 { Some(int(args, 3)?) } else { None };
+    let end = if args.len() > 4 { Some(int(args, 4)?) } else { None };
+    let unit = match args.get(5..).unwrap_or_default() {
+        [] => Unit::Byte,
+        [unit] => Unit::parse(unit).map_err(said)?,
+        _ => return Err(syntax()),
+    };
+    let op = Op::read(move |held, _| {
+        Reply::Int(bits::position(held.map(|held| held.bytes.as_ref()), bit, start, end, unit))
+    });
+    Ok(submit(state.keyspace(), key(args)?, op))
+}
+
+fn getbit(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let offset = bits::parse_offset(arg(args, 2)?, VALUE_BYTES_MAX).map_err(said)?;
+    read(state, args, move |bytes| Reply::Int(bits::get_bit(bytes, offset).into()))
+}
+
+fn setbit(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let offset = bits::parse_offset(arg(args, 2)?, VALUE_BYTES_MAX).map_err(said)?;
+    let bit = bits::parse_bit(arg(args, 3)?).map_err(said)?;
+    change(state, args, move |slate| {
+        match bits::set_bit(slate.bytes().unwrap_or_default(), offset, bit, VALUE_BYTES_MAX) {
+            Err(error) => said(error),
+            Ok((bytes, before)) => {
+                slate.set_bytes(bytes);
+                Reply::Int(before.into())
+            }
+        }
+    })
+}
+
+fn bitfield(state: &State, args: &[Bytes], may_write: bool) -> Result<Begun, Reply> {
+    let fields = bits::parse_fields(args.get(2..).unwrap_or_default(), VALUE_BYTES_MAX).map_err(said)?;
+    let writes = fields.iter().any(Field::is_written);
+    if writes && !may_write {
+        return Err(said(ValueError::BitfieldReadOnly));
+    }
+    let answers = |answers: Vec<Option<i64>>| {
+        Reply::Array(answers.into_iter().map(|answer| answer.map_or(Reply::Nil, Reply::Int)).collect())
+    };
+    if !writes {
+        return read(state, args, move |bytes| match bits::apply(bytes, &fields, VALUE_BYTES_MAX) {
+            Err(error) => said(error),
+            Ok((_, found)) => answers(found),
+        });
+    }
+    change(state, args, move |slate| match bits::apply(slate.bytes().unwrap_or_default(), &fields, VALUE_BYTES_MAX) {
+        Err(error) => said(error),
+        Ok((changed, found)) => {
+            if let Some(bytes) = changed {
+                slate.set_bytes(bytes);
+            }
+            answers(found)
+        }
+    })
+}
+
+/// How an answer about what two strings share is given.
+#[derive(Debug, Clone, Copy, Default)]
+struct Shown {
+    length: bool,
+    places: bool,
+    with_lengths: bool,
+    length_min: usize,
+}
+
+impl Shown {
+    fn read(args: &[Bytes]) -> Result<Self, Reply> {
+        let mut shown = Self::default();
+        let mut options = args.iter();
+        while let Some(option) = options.next() {
+            match () {
+                () if is(option, "len") => shown.length = true,
+                () if is(option, "idx") => shown.places = true,
+                () if is(option, "withmatchlen") => shown.with_lengths = true,
+                () if is(option, "minmatchlen") => {
+                    let least = numbers::parse_int(options.next().ok_or_else(syntax)?);
+                    let least = least.ok_or_else(|| said(ValueError::NotAnInteger))?;
+                    shown.length_min = usize::try_from(least).unwrap_or(0);
+                }
+                () => return Err(syntax()),
+            }
+        }
+        if shown.length && shown.places {
+            return Err(said(ValueError::LcsLengthAndPlaces));
+        }
+        Ok(shown)
+    }
+
+    fn reply(self, found: &strings::Lcs) -> Reply {
+        if self.length {
+            return length(found.length());
+        }
+        if !self.places {
+            return Reply::bulk(found.string.clone());
+        }
+        let ends = |start: usize, end: usize| Reply::Array(vec![length(start), length(end)]);
+        let matches = found.matches(self.length_min).map(|part| {
+            let mut shown =
+                vec![ends(*part.left.start(), *part.left.end()), ends(*part.right.start(), *part.right.end())];
+            if self.with_lengths {
+                shown.push(length(part.length));
+            }
+            Reply::Array(shown)
+        });
+        Reply::Map(vec![
+            (Reply::bulk("matches"), Reply::Array(matches.collect())),
+            (Reply::bulk("len"), length(found.length())),
+        ])
+    }
+}
+
+fn lcs(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let shown = Shown::read(args.get(3..).unwrap_or_default())?;
+    let both = [arg(args, 1)?, arg(args, 2)?].map(|key| state.keyspace().submit(key.clone(), get_op()));
+    let both = texts(both.into());
+    let found = async move {
+        let texts = match both.await {
+            Ok(texts) => texts,
+            Err(refusal) => return refusal,
+        };
+        // It takes as long as one text times the other.
+        let compared = spawn_blocking(move || match texts.as_slice() {
+            [left, right] => strings::lcs(left, right, VALUE_BYTES_MAX).map(|found| shown.reply(&found)),
+            _ => Err(ValueError::Syntax),
+        });
+        match compared.await {
+            Ok(reply) => reply.unwrap_or_else(said),
+            Err(_) => lost(),
+        }
+    };
+    Ok(Begun::Alone(Box::pin(found)))
+}

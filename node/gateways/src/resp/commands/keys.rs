@@ -1,0 +1,344 @@
+//! Keys: whether they are there, when they end, which there are.
+
+#![expect(clippy::unnecessary_wraps, reason = "all commands begin alike, those too that cannot be refused")]
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use storgo_object::{ListOptions, ObjectError};
+use storgo_protocol::limits::{LISTED_MAX, RESP_SCAN_COUNT_MAX};
+
+use super::super::glob;
+use super::super::keyspace::{Keyspace, refusal};
+use super::super::numbers::{self, ValueError};
+use super::super::reply::Reply;
+use super::super::session::State;
+use super::super::slate::{Op, Slate};
+use super::strings::{end_of, invalid_expire};
+use super::{Begun, Command, arg, int, is, key, said, submit, syntax, wrong_number};
+
+const READ: &[&str] = &["readonly", "fast"];
+const ALL: &[&str] = &["readonly"];
+const WRITE: &[&str] = &["write", "fast"];
+const ONE: (i32, i32, i32) = (1, 1, 1);
+const MANY: (i32, i32, i32) = (1, -1, 1);
+const NONE: (i32, i32, i32) = (0, 0, 0);
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[Command] = &[
+    Command { name: "dbsize", arity: 1, flags: ALL, keys: NONE, begin: dbsize },
+    Command { name: "del", arity: -2, flags: WRITE, keys: MANY, begin: del },
+    Command { name: "exists", arity: -2, flags: READ, keys: MANY, begin: exists },
+    Command { name: "expire", arity: -3, flags: WRITE, keys: ONE, begin: |state, args| expire(state, args, "expire", 1000, true) },
+    Command { name: "expireat", arity: -3, flags: WRITE, keys: ONE, begin: |state, args| expire(state, args, "expireat", 1000, false) },
+    Command { name: "expiretime", arity: 2, flags: READ, keys: ONE, begin: |state, args| ends(state, args, |end, _| end.div_ceil(1000)) },
+    Command { name: "flushall", arity: -1, flags: WRITE, keys: NONE, begin: flush },
+    Command { name: "flushdb", arity: -1, flags: WRITE, keys: NONE, begin: flush },
+    Command { name: "keys", arity: 2, flags: ALL, keys: NONE, begin: keys },
+    Command { name: "object", arity: -2, flags: READ, keys: (2, 2, 1), begin: object },
+    Command { name: "persist", arity: 2, flags: WRITE, keys: ONE, begin: persist },
+    Command { name: "pexpire", arity: -3, flags: WRITE, keys: ONE, begin: |state, args| expire(state, args, "pexpire", 1, true) },
+    Command { name: "pexpireat", arity: -3, flags: WRITE, keys: ONE, begin: |state, args| expire(state, args, "pexpireat", 1, false) },
+    Command { name: "pexpiretime", arity: 2, flags: READ, keys: ONE, begin: |state, args| ends(state, args, |end, _| end) },
+    Command { name: "pttl", arity: 2, flags: READ, keys: ONE, begin: |state, args| ends(state, args, u64::saturating_sub) },
+    Command { name: "randomkey", arity: 1, flags: ALL, keys: NONE, begin: randomkey },
+    Command { name: "scan", arity: -2, flags: ALL, keys: NONE, begin: scan },
+    Command { name: "touch", arity: -2, flags: READ, keys: MANY, begin: exists },
+    Command { name: "ttl", arity: 2, flags: READ, keys: ONE, begin: |state, args| ends(state, args, |end, now| end.saturating_sub(now).saturating_add(500) / 1000) },
+    Command { name: "type", arity: 2, flags: READ, keys: ONE, begin: kind },
+    Command { name: "unlink", arity: -2, flags: WRITE, keys: MANY, begin: del },
+];
+
+/// One of these for each key that is named.
+fn each(state: &State, args: &[Bytes], op: fn() -> Op) -> Begun {
+    let keys = args.iter().skip(1).map(|key| state.keyspace().submit(key.clone(), op())).collect();
+    Begun::Keys(keys, sum)
+}
+
+/// The sum of numbers, unless one of the answers is an error.
+fn sum(replies: Vec<Reply>) -> Reply {
+    let mut sum = 0_i64;
+    for reply in replies {
+        match reply {
+            Reply::Int(number) => sum = sum.saturating_add(number),
+            other => return other,
+        }
+    }
+    Reply::Int(sum)
+}
+
+fn del(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    Ok(each(state, args, || Op::change(|slate| Reply::Int(slate.remove().is_some().into()))))
+}
+
+fn exists(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    Ok(each(state, args, || Op::read(|held, _| Reply::Int(held.is_some().into()))))
+}
+
+fn kind(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let op = Op::read(|held, _| Reply::Simple(if held.is_some() { "string" } else { "none" }.into()));
+    Ok(submit(state.keyspace(), key(args)?, op))
+}
+
+/// When a key ends: what `shown` makes of that and of now, -1 if never, -2 if there is no such key.
+fn ends(state: &State, args: &[Bytes], shown: fn(u64, u64) -> u64) -> Result<Begun, Reply> {
+    let op = Op::read(move |held, now_ms| match held {
+        None => Reply::Int(-2),
+        Some(held) if held.expires_ms == 0 => Reply::Int(-1),
+        Some(held) => Reply::Int(i64::try_from(shown(held.expires_ms, now_ms)).unwrap_or(i64::MAX)),
+    });
+    Ok(submit(state.keyspace(), key(args)?, op))
+}
+
+/// Under which condition a key is given an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum When {
+    HasNone,
+    HasOne,
+    Later,
+    Earlier,
+}
+
+impl When {
+    /// Those that are named; all of them must hold.
+    fn read(args: &[Bytes]) -> Result<Vec<Self>, Reply> {
+        let read = |option: &Bytes| match () {
+            () if is(option, "nx") => Ok(Self::HasNone),
+            () if is(option, "xx") => Ok(Self::HasOne),
+            () if is(option, "gt") => Ok(Self::Later),
+            () if is(option, "lt") => Ok(Self::Earlier),
+            () => Err(Reply::error(format!("ERR Unsupported option {}", String::from_utf8_lossy(option)))),
+        };
+        let when: Vec<_> = args.iter().map(read).collect::<Result<_, _>>()?;
+        if when.contains(&Self::HasNone) && when.iter().any(|other| *other != Self::HasNone) {
+            return Err(Reply::error("ERR NX and XX, GT or LT options at the same time are not compatible"));
+        }
+        if when.contains(&Self::Later) && when.contains(&Self::Earlier) {
+            return Err(Reply::error("ERR GT and LT options at the same time are not compatible"));
+        }
+        Ok(when)
+    }
+
+    /// Whether it holds for a key that ends then (0 for never) and shall end at `new_ms`. Never is later than any time.
+    const fn holds(self, old_ms: u64, new_ms: u64) -> bool {
+        let never = old_ms == 0;
+        match self {
+            Self::HasNone => never,
+            Self::HasOne => !never,
+            Self::Later => !never && new_ms > old_ms,
+            Self::Earlier => never || new_ms < old_ms,
+        }
+    }
+}
+
+fn expire(
+    state: &State,
+    args: &[Bytes],
+    command: &'static str,
+    unit_ms: i64,
+    is_relative: bool,
+) -> Result<Begun, Reply> {
+    let number = int(args, 2)?;
+    let when = When::read(args.get(3..).unwrap_or_default())?;
+    let end_ms = end_of(number, unit_ms, is_relative.then(|| state.keyspace().now_ms()));
+    let end_ms = end_ms.ok_or_else(|| invalid_expire(command))?;
+    let op = Op::change(move |slate| match slate.held().cloned() {
+        Some(held) if when.iter().all(|when| when.holds(held.expires_ms, end_ms)) => {
+            slate.set(held.bytes, end_ms);
+            Reply::Int(1)
+        }
+        _ => Reply::Int(0),
+    });
+    Ok(submit(state.keyspace(), key(args)?, op))
+}
+
+fn persist(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let run = |slate: &mut Slate| match slate.held().cloned() {
+        Some(held) if held.expires_ms > 0 => {
+            slate.set(held.bytes, 0);
+            Reply::Int(1)
+        }
+        _ => Reply::Int(0),
+    };
+    Ok(submit(state.keyspace(), key(args)?, Op::change(run)))
+}
+
+fn object(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    if is(arg(args, 1)?, "help") && args.len() == 2 {
+        let lines = ["OBJECT <subcommand> <key>:", "ENCODING", "    How a value is kept.", "HELP", "    This text."];
+        return Ok(Reply::Array(lines.map(|line| Reply::Simple(line.into())).into()).into());
+    }
+    let [_, what, of] = args else { return Err(wrong_number("object")) };
+    if !is(what, "encoding") {
+        let what = String::from_utf8_lossy(what).into_owned();
+        return Err(Reply::error(format!("ERR unknown subcommand '{what}'. Try OBJECT HELP.")));
+    }
+    let op = Op::read(|held, _| {
+        /// Bytes up to which Redis keeps a string in one piece with its header.
+        const EMBEDDED: usize = 44;
+        let Some(held) = held else { return Reply::Nil };
+        let encoding = match () {
+            () if numbers::parse_int(&held.bytes).is_some() => "int",
+            () if held.bytes.len() <= EMBEDDED => "embstr",
+            () => "raw",
+        };
+        Reply::bulk(encoding)
+    });
+    Ok(submit(state.keyspace(), of.clone(), op))
+}
+
+/// Keys of a bucket in pages, those alone that are there now.
+struct Listing {
+    keyspace: Keyspace,
+    options: ListOptions,
+    is_over: bool,
+}
+
+impl Listing {
+    fn new(keyspace: &Keyspace, pattern: &[u8]) -> Self {
+        let prefix = Bytes::from(glob::literal_prefix(pattern));
+        Self { keyspace: keyspace.clone(), options: ListOptions { prefix, ..ListOptions::default() }, is_over: false }
+    }
+
+    /// The next page; none behind the last.
+    async fn next(&mut self) -> Result<Option<Vec<Bytes>>, ObjectError> {
+        if self.is_over {
+            return Ok(None);
+        }
+        let page = self.keyspace.list(&self.options).await?;
+        let now_ms = self.keyspace.now_ms();
+        self.is_over = page.next.is_none();
+        self.options.after = page.next;
+        let there = page.entries.into_iter().filter(|entry| {
+            let ends_ms = entry.version.expires_ms;
+            entry.forged.is_none() && !(1..=now_ms).contains(&ends_ms)
+        });
+        Ok(Some(there.map(|entry| entry.key).collect()))
+    }
+}
+
+fn alone(work: impl Future<Output = Result<Reply, ObjectError>> + Send + 'static) -> Begun {
+    let work: BoxFuture<'static, Reply> = Box::pin(async move { work.await.unwrap_or_else(|error| refusal(&error)) });
+    Begun::Alone(work)
+}
+
+fn dbsize(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
+    let mut listing = Listing::new(state.keyspace(), b"*");
+    Ok(alone(async move {
+        let mut count = 0_i64;
+        while let Some(page) = listing.next().await? {
+            count = count.saturating_add(i64::try_from(page.len()).unwrap_or(i64::MAX));
+        }
+        Ok(Reply::Int(count))
+    }))
+}
+
+fn keys(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let pattern = key(args)?;
+    let mut listing = Listing::new(state.keyspace(), &pattern);
+    Ok(alone(async move {
+        let mut found = Vec::new();
+        while let Some(page) = listing.next().await? {
+            found.extend(page.into_iter().filter(|key| glob::matches(&pattern, key)).map(Reply::Bulk));
+        }
+        Ok(Reply::Array(found))
+    }))
+}
+
+fn randomkey(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
+    let (keyspace, mut random) = (state.keyspace().clone(), state.random());
+    Ok(alone(async move {
+        // One in each page has its turn with a chance of the page's part in all that were seen: all are equally likely.
+        let (mut listing, mut seen, mut chosen) = (Listing::new(&keyspace, b"*"), 0, None);
+        while let Some(page) = listing.next().await? {
+            for key in page {
+                seen += 1;
+                if random(seen) == 0 {
+                    chosen = Some(key);
+                }
+            }
+        }
+        Ok(chosen.map_or(Reply::Nil, Reply::Bulk))
+    }))
+}
+
+fn flush(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    match args.get(1..).unwrap_or_default() {
+        [] => {}
+        [how] if is(how, "sync") || is(how, "async") => {}
+        _ => return Err(syntax()),
+    }
+    let keyspace = state.keyspace().clone();
+    Ok(alone(async move {
+        let mut listing = Listing::new(&keyspace, b"*");
+        while let Some(page) = listing.next().await? {
+            let remove =
+                |key| keyspace.submit(key, Op::change(|slate| slate.remove().map_or(Reply::Nil, |_| Reply::OK)));
+            let removed: Vec<_> = page.into_iter().map(remove).collect();
+            for answer in removed {
+                if let Ok(error @ Reply::Error(_)) = answer.await {
+                    return Ok(error);
+                }
+            }
+        }
+        Ok(Reply::OK)
+    }))
+}
+
+fn scan(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let invalid = || Reply::error("ERR invalid cursor");
+    let cursor = arg(args, 1)?;
+    let cursor: u64 = str::from_utf8(cursor).ok().and_then(|cursor| cursor.parse().ok()).ok_or_else(invalid)?;
+    let (mut pattern, mut count, mut wanted) = (Bytes::from_static(b"*"), 10, true);
+    let mut options = args.iter().skip(2);
+    while let Some(option) = options.next() {
+        let value = options.next().ok_or_else(syntax)?;
+        match () {
+            () if is(option, "match") => pattern = value.clone(),
+            () if is(option, "count") => {
+                count = numbers::parse_int(value).ok_or_else(|| said(ValueError::NotAnInteger))?;
+                if count < 1 {
+                    return Err(syntax());
+                }
+            }
+            () if is(option, "type") => wanted = is(value, "string"),
+            () => return Err(syntax()),
+        }
+    }
+    let count = usize::try_from(count).unwrap_or(usize::MAX).min(RESP_SCAN_COUNT_MAX).min(LISTED_MAX);
+    let after = if cursor == 0 { None } else { Some((state.cursors().place(cursor).ok_or_else(invalid)?, None)) };
+    let cursors = state.cursors().clone();
+    let mut listing = Listing::new(state.keyspace(), &pattern);
+    (listing.options.after, listing.options.limit) = (after, count);
+    Ok(alone(async move {
+        let page = listing.next().await?.unwrap_or_default();
+        let found = page.into_iter().filter(|key| wanted && glob::matches(&pattern, key)).map(Reply::Bulk).collect();
+        let next = listing.options.after.take().map_or(0, |(key, _)| cursors.number(key));
+        Ok(Reply::Array(vec![Reply::bulk(next.to_string()), Reply::Array(found)]))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_is_set_under_the_condition_that_is_named() {
+        let when = |words: &[&'static str]| {
+            When::read(&words.iter().map(|word| Bytes::from_static(word.as_bytes())).collect::<Vec<_>>())
+        };
+        let table = [
+            (&["NX"][..], [true, false, false]),
+            (&["xx"][..], [false, true, true]),
+            (&["GT"][..], [false, true, false]),
+            (&["LT"][..], [true, false, true]),
+            (&["xx", "LT"][..], [false, false, true]),
+            (&[][..], [true, true, true]),
+        ];
+        for (words, expected) in table {
+            let when = when(words).unwrap();
+            let holds = |old_ms| when.iter().all(|when| when.holds(old_ms, 50));
+            assert_eq!([holds(0), holds(40), holds(60)], expected, "{words:?}");
+        }
+        assert!(when(&["NX", "XX"]).is_err() && when(&["GT", "LT"]).is_err() && when(&["what"]).is_err());
+    }
+}

@@ -1,0 +1,125 @@
+//! The commands: what they are called, how many arguments they take, where their keys stand, and how each begins.
+//!
+//! A command begins in the order in which it came: it says what is to be done to which keys, and the answer comes later.
+//! What concerns all keys waits until all before it is done, and all behind it waits for that.
+
+mod bits;
+mod keys;
+mod server;
+mod strings;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use tokio::sync::oneshot;
+
+use super::keyspace::Keyspace;
+use super::numbers::ValueError;
+use super::reply::Reply;
+use super::session::State;
+use super::slate::Op;
+
+/// A command as it is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Command {
+    /// In lower case.
+    pub(super) name: &'static str,
+    /// Arguments with the name; at least so many if negative.
+    pub(super) arity: i32,
+    pub(super) flags: &'static [&'static str],
+    /// Where keys stand: the first, the last (from the end if negative), and the step; zeros for none.
+    pub(super) keys: (i32, i32, i32),
+    pub(super) begin: fn(&mut State, &[Bytes]) -> Result<Begun, Reply>,
+}
+
+/// A command that began.
+pub(super) enum Begun {
+    /// It is done.
+    Done(Reply),
+    /// Something is being done to a key.
+    Key(oneshot::Receiver<Reply>),
+    /// Something is being done to several, and their answers make one.
+    Keys(Vec<oneshot::Receiver<Reply>>, fn(Vec<Reply>) -> Reply),
+    /// It is done by itself.
+    Alone(BoxFuture<'static, Reply>),
+    /// The last answer of the connection.
+    Close(Reply),
+}
+
+impl From<Reply> for Begun {
+    fn from(reply: Reply) -> Self {
+        Self::Done(reply)
+    }
+}
+
+/// All of them.
+pub(super) fn all() -> impl Iterator<Item = &'static Command> {
+    server::COMMANDS.iter().chain(strings::COMMANDS).chain(bits::COMMANDS).chain(keys::COMMANDS)
+}
+
+/// The command of a name in any case.
+pub(super) fn find(name: &[u8]) -> Option<&'static Command> {
+    all().find(|command| command.name.as_bytes().eq_ignore_ascii_case(name))
+}
+
+/// Begins what a client asked for; the arguments start with the name.
+pub(super) fn begin(state: &mut State, args: &[Bytes]) -> Begun {
+    let Some(name) = args.first() else { return Begun::Done(syntax()) };
+    let Some(command) = find(name) else { return Begun::Done(unknown(name, args)) };
+    let (count, arity) = (args.len(), usize::try_from(command.arity.unsigned_abs()).unwrap_or(usize::MAX));
+    if if command.arity < 0 { count < arity } else { count != arity } {
+        return Begun::Done(wrong_number(command.name));
+    }
+    (command.begin)(state, args).unwrap_or_else(Begun::Done)
+}
+
+fn unknown(name: &[u8], args: &[Bytes]) -> Reply {
+    const SHOWN: usize = 128;
+    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes.get(..SHOWN).unwrap_or(bytes)).into_owned();
+    let mut text = format!("ERR unknown command '{}', with args beginning with: ", shown(name));
+    for arg in args.iter().skip(1) {
+        if text.len() > 2 * SHOWN {
+            break;
+        }
+        text.extend(["'", &shown(arg), "' "]);
+    }
+    Reply::error(text)
+}
+
+/// The argument at a place; what is said where there is none.
+fn arg(args: &[Bytes], n: usize) -> Result<&Bytes, Reply> {
+    args.get(n).ok_or_else(syntax)
+}
+
+/// The key of most commands.
+fn key(args: &[Bytes]) -> Result<Bytes, Reply> {
+    arg(args, 1).cloned()
+}
+
+fn int(args: &[Bytes], n: usize) -> Result<i64, Reply> {
+    super::numbers::parse_int(arg(args, n)?).ok_or_else(|| said(ValueError::NotAnInteger))
+}
+
+fn is(arg: &[u8], word: &str) -> bool {
+    arg.eq_ignore_ascii_case(word.as_bytes())
+}
+
+fn submit(keyspace: &Keyspace, key: Bytes, op: Op) -> Begun {
+    Begun::Key(keyspace.submit(key, op))
+}
+
+/// What is said when the work of a key ended without an answer: that is a fault of this program.
+pub(super) fn lost() -> Reply {
+    Reply::error("ERR internal error")
+}
+
+fn syntax() -> Reply {
+    Reply::error("ERR syntax error")
+}
+
+fn wrong_number(name: &str) -> Reply {
+    Reply::error(format!("ERR wrong number of arguments for '{name}' command"))
+}
+
+fn said(error: ValueError) -> Reply {
+    Reply::error(format!("ERR {error}"))
+}

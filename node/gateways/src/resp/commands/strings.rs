@@ -1,0 +1,294 @@
+//! Strings: what is read of a value, what is made of it, and what is put in its place.
+
+#![expect(clippy::unnecessary_wraps, reason = "all commands begin alike, those too that cannot be refused")]
+
+use bytes::Bytes;
+use storgo_protocol::limits::VALUE_BYTES_MAX;
+
+use super::super::numbers::{self, ValueError};
+use super::super::reply::Reply;
+use super::super::session::State;
+use super::super::slate::{Op, Slate};
+use super::super::strings;
+use super::{Begun, Command, arg, int, is, key, said, submit, syntax, wrong_number};
+
+const READ: &[&str] = &["readonly", "fast"];
+const WRITE: &[&str] = &["write", "denyoom"];
+const ONE: (i32, i32, i32) = (1, 1, 1);
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[Command] = &[
+    Command { name: "append", arity: 3, flags: WRITE, keys: ONE, begin: append },
+    Command { name: "decr", arity: 2, flags: WRITE, keys: ONE, begin: |state, args| increment(state, args, -1) },
+    Command { name: "decrby", arity: 3, flags: WRITE, keys: ONE, begin: decrement_by },
+    Command { name: "get", arity: 2, flags: READ, keys: ONE, begin: get },
+    Command { name: "getdel", arity: 2, flags: WRITE, keys: ONE, begin: getdel },
+    Command { name: "getex", arity: -2, flags: WRITE, keys: ONE, begin: getex },
+    Command { name: "getrange", arity: 4, flags: READ, keys: ONE, begin: getrange },
+    Command { name: "getset", arity: 3, flags: WRITE, keys: ONE, begin: getset },
+    Command { name: "incr", arity: 2, flags: WRITE, keys: ONE, begin: |state, args| increment(state, args, 1) },
+    Command { name: "incrby", arity: 3, flags: WRITE, keys: ONE, begin: |state, args| { let by = int(args, 2)?; increment(state, args, by) } },
+    Command { name: "incrbyfloat", arity: 3, flags: WRITE, keys: ONE, begin: increment_float },
+    Command { name: "mget", arity: -2, flags: READ, keys: (1, -1, 1), begin: mget },
+    Command { name: "mset", arity: -3, flags: WRITE, keys: (1, -1, 2), begin: mset },
+    Command { name: "psetex", arity: 4, flags: WRITE, keys: ONE, begin: |state, args| setex(state, args, "psetex", 1) },
+    Command { name: "set", arity: -3, flags: WRITE, keys: ONE, begin: set },
+    Command { name: "setex", arity: 4, flags: WRITE, keys: ONE, begin: |state, args| setex(state, args, "setex", 1000) },
+    Command { name: "setnx", arity: 3, flags: WRITE, keys: ONE, begin: setnx },
+    Command { name: "setrange", arity: 4, flags: WRITE, keys: ONE, begin: setrange },
+    Command { name: "strlen", arity: 2, flags: READ, keys: ONE, begin: strlen },
+    Command { name: "substr", arity: 4, flags: READ, keys: ONE, begin: getrange },
+];
+
+pub(super) fn read(
+    state: &State,
+    args: &[Bytes],
+    run: impl Fn(&[u8]) -> Reply + Send + Sync + 'static,
+) -> Result<Begun, Reply> {
+    let op = Op::read(move |held, _| run(held.map_or(&[], |held| held.bytes.as_ref())));
+    Ok(submit(state.keyspace(), key(args)?, op))
+}
+
+pub(super) fn change(
+    state: &State,
+    args: &[Bytes],
+    run: impl Fn(&mut Slate) -> Reply + Send + Sync + 'static,
+) -> Result<Begun, Reply> {
+    Ok(submit(state.keyspace(), key(args)?, Op::change(run)))
+}
+
+/// What a key held, as a client is told.
+fn shown(slate: &Slate) -> Reply {
+    slate.held().map_or(Reply::Nil, |held| Reply::Bulk(held.bytes.clone()))
+}
+
+pub(super) fn get_op() -> Op {
+    Op::read(|held, _| held.map_or(Reply::Nil, |held| Reply::Bulk(held.bytes.clone())))
+}
+
+fn get(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    Ok(submit(state.keyspace(), key(args)?, get_op()))
+}
+
+fn mget(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let keys = args.iter().skip(1).map(|key| state.keyspace().submit(key.clone(), get_op())).collect();
+    Ok(Begun::Keys(keys, Reply::Array))
+}
+
+fn mset(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let (pairs, rest) = args.get(1..).unwrap_or_default().as_chunks::<2>();
+    if !rest.is_empty() {
+        return Err(wrong_number("mset"));
+    }
+    let set = |[key, value]: &[Bytes; 2]| {
+        let value = value.clone();
+        let op = Op::overwrite(move |slate| {
+            slate.set(value.clone(), 0);
+            Reply::OK
+        });
+        state.keyspace().submit(key.clone(), op)
+    };
+    Ok(Begun::Keys(pairs.iter().map(set).collect(), first_error))
+}
+
+/// The first of several answers that is an error, or that all is well.
+fn first_error(replies: Vec<Reply>) -> Reply {
+    replies.into_iter().find(|reply| matches!(reply, Reply::Error(_))).unwrap_or(Reply::OK)
+}
+
+/// What is said of when a value is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ends {
+    /// Not at all.
+    Never,
+    /// As it did before.
+    AsBefore,
+    At(u64),
+}
+
+/// A time to end, from an option's word and number.
+fn ends(state: &State, command: &str, word: &[u8], number: &[u8]) -> Result<Ends, Reply> {
+    let number = numbers::parse_int(number).ok_or_else(|| said(ValueError::NotAnInteger))?;
+    let (unit_ms, is_relative) = match () {
+        () if is(word, "ex") => (1000, true),
+        () if is(word, "px") => (1, true),
+        () if is(word, "exat") => (1000, false),
+        () => (1, false),
+    };
+    let at_ms = end_of(number, unit_ms, is_relative.then(|| state.keyspace().now_ms()));
+    at_ms.filter(|_| number > 0).map(Ends::At).ok_or_else(|| invalid_expire(command))
+}
+
+/// When something ends: so many units, since `now_ms` or since 1970. None if no clock will ever show that.
+pub(super) fn end_of(number: i64, unit_ms: i64, now_ms: Option<u64>) -> Option<u64> {
+    let now_ms = i64::try_from(now_ms.unwrap_or(0)).ok()?;
+    let at_ms = number.checked_mul(unit_ms)?.checked_add(now_ms)?;
+    // What ends before 1970 is as over as what ended then.
+    Some(u64::try_from(at_ms).unwrap_or(1).max(1))
+}
+
+pub(super) fn invalid_expire(command: &str) -> Reply {
+    Reply::error(format!("ERR invalid expire time in '{command}' command"))
+}
+
+fn set(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let (key, value) = (key(args)?, arg(args, 2)?.clone());
+    let (mut time, mut absent, mut present, mut tells) = (None, false, false, false);
+    let mut options = args.iter().skip(3);
+    while let Some(option) = options.next() {
+        let once = |time: &Option<Ends>| if time.is_none() { Ok(()) } else { Err(syntax()) };
+        match () {
+            () if is(option, "nx") && !present => absent = true,
+            () if is(option, "xx") && !absent => present = true,
+            () if is(option, "get") => tells = true,
+            () if is(option, "keepttl") => {
+                once(&time)?;
+                time = Some(Ends::AsBefore);
+            }
+            () if ["ex", "px", "exat", "pxat"].iter().any(|word| is(option, word)) => {
+                once(&time)?;
+                time = Some(ends(state, "set", option, options.next().ok_or_else(syntax)?)?);
+            }
+            () => return Err(syntax()),
+        }
+    }
+    let time = time.unwrap_or(Ends::Never);
+    let run = move |slate: &mut Slate| {
+        let told = if tells { Some(shown(slate)) } else { None };
+        if (absent && slate.held().is_some()) || (present && slate.held().is_none()) {
+            return told.unwrap_or(Reply::Nil);
+        }
+        match time {
+            Ends::Never => slate.set(value.clone(), 0),
+            Ends::AsBefore => slate.set_bytes(value.clone()),
+            Ends::At(ms) => slate.set(value.clone(), ms),
+        }
+        told.unwrap_or(Reply::OK)
+    };
+    let looks = absent || present || tells || time == Ends::AsBefore;
+    Ok(submit(state.keyspace(), key, if looks { Op::change(run) } else { Op::overwrite(run) }))
+}
+
+fn setex(state: &State, args: &[Bytes], command: &'static str, unit_ms: i64) -> Result<Begun, Reply> {
+    let (number, value) = (int(args, 2)?, arg(args, 3)?.clone());
+    let at_ms = end_of(number, unit_ms, Some(state.keyspace().now_ms())).filter(|_| number > 0);
+    let at_ms = at_ms.ok_or_else(|| invalid_expire(command))?;
+    let op = Op::overwrite(move |slate| {
+        slate.set(value.clone(), at_ms);
+        Reply::OK
+    });
+    Ok(submit(state.keyspace(), key(args)?, op))
+}
+
+fn setnx(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let value = arg(args, 2)?.clone();
+    change(state, args, move |slate| {
+        if slate.held().is_some() {
+            return Reply::Int(0);
+        }
+        slate.set(value.clone(), 0);
+        Reply::Int(1)
+    })
+}
+
+fn getset(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let new = arg(args, 2)?.clone();
+    change(state, args, move |slate| {
+        let old = shown(slate);
+        slate.set(new.clone(), 0);
+        old
+    })
+}
+
+fn getdel(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    change(state, args, |slate| slate.remove().map_or(Reply::Nil, |held| Reply::Bulk(held.bytes)))
+}
+
+fn getex(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let time = match args.get(2..).unwrap_or_default() {
+        [] => return get(state, args),
+        [word] if is(word, "persist") => Ends::Never,
+        [word, number] if ["ex", "px", "exat", "pxat"].iter().any(|known| is(word, known)) => {
+            ends(state, "getex", word, number)?
+        }
+        _ => return Err(syntax()),
+    };
+    change(state, args, move |slate| {
+        let Some(held) = slate.held().cloned() else { return Reply::Nil };
+        match time {
+            Ends::Never if held.expires_ms == 0 => {}
+            Ends::Never => slate.set(held.bytes.clone(), 0),
+            Ends::AsBefore => {}
+            Ends::At(ms) => slate.set(held.bytes.clone(), ms),
+        }
+        Reply::Bulk(held.bytes)
+    })
+}
+
+fn append(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let more = arg(args, 2)?.clone();
+    change(state, args, move |slate| match strings::append(slate.bytes().unwrap_or_default(), &more, VALUE_BYTES_MAX) {
+        Err(error) => said(error),
+        Ok(new) => {
+            let told = length(new.len());
+            slate.set_bytes(new);
+            told
+        }
+    })
+}
+
+fn strlen(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    read(state, args, |bytes| length(bytes.len()))
+}
+
+fn getrange(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let (start, end) = (int(args, 2)?, int(args, 3)?);
+    read(state, args, move |bytes| Reply::bulk(Bytes::copy_from_slice(strings::get_range(bytes, start, end))))
+}
+
+fn setrange(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let (offset, with) = (int(args, 2)?, arg(args, 3)?.clone());
+    change(state, args, move |slate| {
+        let old = slate.bytes().unwrap_or_default();
+        match strings::set_range(old, offset, &with, VALUE_BYTES_MAX) {
+            Err(error) => said(error),
+            Ok(None) => length(old.len()),
+            Ok(Some(new)) => {
+                let told = length(new.len());
+                slate.set_bytes(new);
+                told
+            }
+        }
+    })
+}
+
+fn increment(state: &State, args: &[Bytes], by: i64) -> Result<Begun, Reply> {
+    change(state, args, move |slate| match numbers::increment(slate.bytes(), by) {
+        Err(error) => said(error),
+        Ok(number) => {
+            slate.set_bytes(number.to_string());
+            Reply::Int(number)
+        }
+    })
+}
+
+fn decrement_by(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let by = int(args, 2)?.checked_neg().ok_or_else(|| said(ValueError::DecrementOverflow))?;
+    increment(state, args, by)
+}
+
+fn increment_float(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let by = arg(args, 2)?.clone();
+    change(state, args, move |slate| match numbers::increment_float(slate.bytes(), &by) {
+        Err(error) => said(error),
+        Ok(number) => {
+            let number = Bytes::from(number);
+            slate.set_bytes(number.clone());
+            Reply::Bulk(number)
+        }
+    })
+}
+
+pub(super) fn length(bytes: usize) -> Reply {
+    Reply::Int(i64::try_from(bytes).unwrap_or(i64::MAX))
+}

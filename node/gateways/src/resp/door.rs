@@ -1,0 +1,193 @@
+//! The door: who comes in, how many at once, and what all of them share.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use storgo_object::Bucket;
+use storgo_object::ports::{Clock, Random};
+use storgo_protocol::limits::{
+    RESP_CLIENTS_MAX, RESP_HELD_BYTES_MAX, RESP_REFUSAL_SECONDS_MAX, RESP_REQUEST_BYTES_MAX,
+};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::cursors::Cursors;
+use super::keyspace::Keyspace;
+use super::session::{Client, Session};
+
+/// How a door is kept.
+#[derive(Debug, Clone)]
+pub struct DoorConfig {
+    /// Clients at once.
+    pub clients_max: usize,
+    /// After how long without a request a client is sent away; `None` for never.
+    pub idle: Option<Duration>,
+    /// The program's version, as clients are told.
+    pub version: String,
+}
+
+impl Default for DoorConfig {
+    fn default() -> Self {
+        Self { clients_max: RESP_CLIENTS_MAX, idle: None, version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
+}
+
+/// A door to a bucket, for whoever speaks Redis's protocol. Whoever comes in may do what the bucket's user may.
+#[derive(Debug, Clone)]
+pub struct Door(Arc<Shared>);
+
+/// What all sessions share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) keyspace: Keyspace,
+    pub(super) cursors: Cursors,
+    pub(super) random: Arc<dyn Random>,
+    pub(super) config: DoorConfig,
+    pub(super) started: tokio::time::Instant,
+    pub(super) clients: Mutex<BTreeMap<u64, Arc<Client>>>,
+    pub(super) came: AtomicU64,
+    pub(super) refused: AtomicU64,
+    pub(super) commands: AtomicU64,
+    /// Bytes of requests that are not whole yet.
+    pub(super) held_bytes: Arc<AtomicUsize>,
+}
+
+/// What one session holds of the bytes that all may hold.
+#[derive(Debug)]
+pub(super) struct Share {
+    all: Arc<AtomicUsize>,
+    bytes: usize,
+}
+
+/// Why a request is not waited for any longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum TooMuch {
+    /// It is longer than any may be.
+    OfOne,
+    /// All together take more than there is.
+    OfAll,
+}
+
+impl Share {
+    pub(super) const fn of(all: Arc<AtomicUsize>) -> Self {
+        Self { all, bytes: 0 }
+    }
+
+    /// Takes so many in all, or says why not.
+    pub(super) fn hold(&mut self, bytes: usize) -> Result<(), TooMuch> {
+        if bytes > RESP_REQUEST_BYTES_MAX {
+            return Err(TooMuch::OfOne);
+        }
+        let before = self.all.load(Ordering::Relaxed);
+        if bytes > self.bytes && before.saturating_add(bytes - self.bytes) > RESP_HELD_BYTES_MAX {
+            return Err(TooMuch::OfAll);
+        }
+        self.all.fetch_add(bytes, Ordering::Relaxed);
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl Door {
+    /// A door to a bucket's values.
+    #[must_use]
+    pub fn new(bucket: Bucket, clock: Arc<dyn Clock>, random: Arc<dyn Random>, config: DoorConfig) -> Self {
+        Self(Arc::new(Shared {
+            keyspace: Keyspace::new(bucket, clock),
+            cursors: Cursors::default(),
+            random,
+            config,
+            started: tokio::time::Instant::now(),
+            clients: Mutex::default(),
+            came: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            held_bytes: Arc::default(),
+        }))
+    }
+
+    /// Serves whoever connects, until it is to stop; who was answered in part gets the rest.
+    ///
+    /// # Errors
+    /// [`std::io::Error`] if nobody can be listened for any more.
+    pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
+        let sessions = TaskTracker::new();
+        let served = loop {
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break Ok(()),
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, from)) => self.admit(stream, from, &sessions, &stop),
+                Err(error) if is_of_one_client(&error) => tracing::debug!(%error, "a client did not come in"),
+                // Too many files are open, perhaps: others close theirs.
+                Err(error) => {
+                    tracing::warn!(%error, "clients cannot come in");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        };
+        stop.cancel();
+        sessions.close();
+        sessions.wait().await;
+        served
+    }
+
+    fn admit(&self, mut stream: TcpStream, from: SocketAddr, sessions: &TaskTracker, stop: &CancellationToken) {
+        let shared = &self.0;
+        if shared.clients.lock().len() >= shared.config.clients_max {
+            shared.refused.fetch_add(1, Ordering::Relaxed);
+            sessions.spawn(async move {
+                let said = stream.write_all(b"-ERR max number of clients reached\r\n");
+                // Whether it hears that is its own affair.
+                drop(tokio::time::timeout(Duration::from_secs(RESP_REFUSAL_SECONDS_MAX), said).await);
+            });
+            return;
+        }
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a client's connection cannot be made prompt");
+        }
+        let id = shared.came.fetch_add(1, Ordering::Relaxed) + 1;
+        let client = Arc::new(Client::new(id, from, stop.child_token()));
+        shared.clients.lock().insert(id, Arc::clone(&client));
+        let session = Session::new(Arc::clone(shared), client);
+        sessions.spawn(session.run(stream));
+    }
+}
+
+fn is_of_one_client(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_that_are_not_whole_take_no_more_than_their_share() {
+        let all = Arc::default();
+        let [mut one, mut other] = [Share::of(Arc::clone(&all)), Share::of(Arc::clone(&all))];
+        assert_eq!(one.hold(RESP_REQUEST_BYTES_MAX + 1), Err(TooMuch::OfOne));
+        assert_eq!(one.hold(RESP_REQUEST_BYTES_MAX), Ok(()));
+        let rest = RESP_HELD_BYTES_MAX - RESP_REQUEST_BYTES_MAX;
+        assert_eq!((other.hold(rest), other.hold(rest + 1)), (Ok(()), Err(TooMuch::OfAll)));
+        assert_eq!(one.hold(10), Ok(()));
+        assert_eq!(other.hold(rest + 1), Ok(()));
+        drop((one, other));
+        assert_eq!(all.load(Ordering::Relaxed), 0);
+    }
+}

@@ -1,0 +1,196 @@
+//! The keys of a bucket: what is asked of one key queues up, and all that waits is done in one step.
+//!
+//! ```text
+//!   submit ─► queue of the key ── all that waits ──► read ─► run each on one slate ─► write, if it is still as it was read
+//! ```
+//!
+//! So a counter that fifty clients raise costs one command for all who wait, commands on one key are done in the order in
+//! which they came, and none is done twice: a write whose outcome is not known is said to be so, and never tried again
+//! under another name. It must not know what commands mean.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use storgo_object::ports::Clock;
+use storgo_object::{Bucket, ErrorKind, ListOptions, NameError, ObjectError, Page, SetValue, Value};
+use storgo_protocol::limits::{RESP_FOLD_TRIES, RESP_FOLDED_MAX};
+use storgo_protocol::meta::Condition;
+use tokio::sync::oneshot;
+
+use super::reply::Reply;
+use super::slate::{Change, Held, Op, Slate};
+
+/// Keys and values. Clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct Keyspace(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    bucket: Bucket,
+    clock: Arc<dyn Clock>,
+    /// What waits for keys at which something is being done.
+    queues: Mutex<HashMap<Bytes, Vec<Waiting>>>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    op: Op,
+    reply: oneshot::Sender<Reply>,
+}
+
+impl Keyspace {
+    pub(super) fn new(bucket: Bucket, clock: Arc<dyn Clock>) -> Self {
+        Self(Arc::new(Inner { bucket, clock, queues: Mutex::default() }))
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        self.0.clock.now_ms()
+    }
+
+    /// Has something done to a key, behind all that was submitted for it before.
+    pub(super) fn submit(&self, key: Bytes, op: Op) -> oneshot::Receiver<Reply> {
+        let (reply, answer) = oneshot::channel();
+        let waiting = Waiting { op, reply };
+        let mut queues = self.0.queues.lock();
+        if let Some(queue) = queues.get_mut(&key) {
+            queue.push(waiting);
+        } else {
+            queues.insert(key.clone(), Vec::new());
+            let inner = Arc::clone(&self.0);
+            tokio::spawn(async move { inner.work(key, waiting).await });
+        }
+        answer
+    }
+
+    /// A page of the keys, in their order.
+    pub(super) async fn list(&self, options: &ListOptions) -> Result<Page, ObjectError> {
+        self.0.bucket.list(options).await
+    }
+}
+
+impl Inner {
+    /// Does what waits for a key until nothing does.
+    async fn work(&self, key: Bytes, first: Waiting) {
+        let _left = Left { inner: self, key: &key };
+        let mut waiting = vec![first];
+        let mut last = None;
+        while !waiting.is_empty() {
+            let ops: Vec<&Op> = waiting.iter().map(|waiting| &waiting.op).collect();
+            match self.fold(&key, &ops, &mut last).await {
+                Ok(replies) => {
+                    for (waiting, reply) in waiting.into_iter().zip(replies) {
+                        // Who hung up needs no answer.
+                        drop(waiting.reply.send(reply));
+                    }
+                }
+                Err(error) => {
+                    last = None;
+                    let reply = refusal(&error);
+                    for waiting in waiting {
+                        drop(waiting.reply.send(reply.clone()));
+                    }
+                }
+            }
+            waiting = self.next(&key);
+        }
+    }
+
+    /// What waits for a key now; when that is nothing, the key is left.
+    fn next(&self, key: &Bytes) -> Vec<Waiting> {
+        let mut queues = self.queues.lock();
+        let Some(queue) = queues.get_mut(key) else { return Vec::new() };
+        if queue.is_empty() {
+            queues.remove(key);
+            return Vec::new();
+        }
+        let rest = queue.split_off(queue.len().min(RESP_FOLDED_MAX));
+        std::mem::replace(queue, rest)
+    }
+
+    /// Does some commands in one step; their answers. `last` is what this side wrote there before: where something is to be
+    /// written on that condition, it need not be read again.
+    async fn fold(&self, key: &[u8], ops: &[&Op], last: &mut Option<Value>) -> Result<Vec<Reply>, ObjectError> {
+        let (is_blind, writes) = (ops.first().is_some_and(|op| !op.looks), ops.iter().any(|op| op.writes));
+        for _ in 0..RESP_FOLD_TRIES {
+            let (known, is_certain) = match last.take() {
+                _ if is_blind => (None, true),
+                Some(last) if writes => (Some(last), false),
+                _ => (self.bucket.value(key).await?, true),
+            };
+            let now_ms = self.clock.now_ms();
+            let (current, over) = match known {
+                Some(value) if (1..=now_ms).contains(&value.expires_ms) => (None, Some(value)),
+                known => (known, None),
+            };
+            let held = current.as_ref().map(|value| Held { bytes: value.bytes.clone(), expires_ms: value.expires_ms });
+            let mut slate = Slate::new(now_ms, held);
+            let replies = ops.iter().map(|op| (op.run)(&mut slate)).collect();
+            let condition = match current.as_ref().or(over.as_ref()) {
+                _ if is_blind => Condition::Always,
+                Some(value) => Condition::Version(value.version),
+                None => Condition::Absent,
+            };
+            let written = match slate.into_change() {
+                // What was answered from memory is said by nobody else.
+                Change::None if !is_certain => continue,
+                Change::None => match over {
+                    // That it is over is written before it is said: nobody is told otherwise afterwards.
+                    Some(_) => self.bucket.unset(key, condition).await.map(|_| None),
+                    None => Ok(current),
+                },
+                Change::Set(Held { bytes, expires_ms }) => {
+                    let object = current.map(|value| value.object);
+                    let set = SetValue { bytes, metadata: Bytes::new(), expires_ms, condition, object };
+                    self.bucket.set(key, set).await.map(Some)
+                }
+                Change::Remove if condition == Condition::Absent => Ok(None),
+                Change::Remove => self.bucket.unset(key, condition).await.map(|_| None),
+            };
+            match written {
+                Ok(value) => {
+                    *last = value;
+                    return Ok(replies);
+                }
+                // Nothing was done: somebody else was there first.
+                Err(ObjectError::Name(NameError::Condition { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let reason = "others changed it each time that it was tried".to_owned();
+        Err(NameError::Conflict { what: "the key".to_owned(), reason }.into())
+    }
+}
+
+/// Leaves a key when its work ends, also by a panic: who waits is told by the loss of the sender.
+struct Left<'a> {
+    inner: &'a Inner,
+    key: &'a Bytes,
+}
+
+impl Drop for Left<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.inner.queues.lock().remove(self.key);
+        }
+    }
+}
+
+/// What a client is told of a failure, with the code word that tells it what to do.
+pub(super) fn refusal(error: &ObjectError) -> Reply {
+    let word = match error.kind() {
+        ErrorKind::Unavailable => "CLUSTERDOWN",
+        ErrorKind::Conflict => "TRYAGAIN",
+        ErrorKind::Denied => "NOPERM",
+        _ => "ERR",
+    };
+    let mut text = format!("{word} {error}");
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    Reply::error(text)
+}

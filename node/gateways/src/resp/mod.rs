@@ -1,0 +1,24 @@
+//! The Redis protocol (RESP, versions 2 and 3) on a bucket: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
+//!
+//! ```text
+//!   socket ─► request ─► command ─► slate of a key ─► keyspace ─► Bucket (values)
+//!     ▲                     │
+//!     └──────── reply ◄─────┘          glob, numbers, strings, bits: what commands make of bytes, and know nothing else
+//! ```
+//!
+//! What this door gives is what its groups give: a write that was answered survives, and a read is never stale.
+
+mod bits;
+mod commands;
+mod cursors;
+mod door;
+mod glob;
+mod keyspace;
+mod numbers;
+mod reply;
+mod request;
+mod session;
+mod slate;
+mod strings;
+
+pub use door::{Door, DoorConfig};

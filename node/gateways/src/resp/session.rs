@@ -1,0 +1,314 @@
+//! One client: its requests are begun in the order in which they come, many at once, and answered in that order.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use parking_lot::Mutex;
+use storgo_protocol::limits::{
+    RESP_ARGS_MAX, RESP_FLUSH_BYTES, RESP_INLINE_BYTES_MAX, RESP_PIPELINED_MAX, RESP_READ_BYTES,
+    RESP_WRITE_SECONDS_MAX, VALUE_BYTES_MAX,
+};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::commands::{self, Begun};
+use super::cursors::Cursors;
+use super::door::{Share, Shared, TooMuch};
+use super::keyspace::Keyspace;
+use super::reply::{Protocol, Reply};
+use super::request::{Bounds, RequestParser};
+
+/// A client, as others see it.
+#[derive(Debug)]
+pub(super) struct Client {
+    id: u64,
+    from: SocketAddr,
+    since: Instant,
+    name: Mutex<Bytes>,
+    /// Cancelled when it is to go.
+    stop: CancellationToken,
+}
+
+impl Client {
+    pub(super) fn new(id: u64, from: SocketAddr, stop: CancellationToken) -> Self {
+        Self { id, from, since: Instant::now(), name: Mutex::default(), stop }
+    }
+
+    fn line(&self) -> String {
+        let name = String::from_utf8_lossy(&self.name.lock()).into_owned();
+        format!("id={} addr={} name={name} age={} db=0\n", self.id, self.from, self.since.elapsed().as_secs())
+    }
+}
+
+/// What commands see of the connection that they come from.
+#[derive(Debug)]
+pub(super) struct State {
+    shared: Arc<Shared>,
+    client: Arc<Client>,
+    protocol: Protocol,
+}
+
+impl State {
+    pub(super) fn keyspace(&self) -> &Keyspace {
+        &self.shared.keyspace
+    }
+
+    pub(super) fn cursors(&self) -> &Cursors {
+        &self.shared.cursors
+    }
+
+    /// Draws numbers below one that is given, about evenly.
+    pub(super) fn random(&self) -> impl FnMut(u64) -> u64 + Send + 'static {
+        let random = Arc::clone(&self.shared.random);
+        move |below| u64::from_le_bytes(random.array()) % below.max(1)
+    }
+
+    pub(super) fn id(&self) -> i64 {
+        i64::try_from(self.client.id).unwrap_or(i64::MAX)
+    }
+
+    pub(super) fn name(&self) -> Bytes {
+        self.client.name.lock().clone()
+    }
+
+    pub(super) fn set_name(&self, name: Bytes) {
+        *self.client.name.lock() = name;
+    }
+
+    pub(super) const fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    pub(super) const fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
+    pub(super) fn client_line(&self) -> String {
+        self.client.line()
+    }
+
+    pub(super) fn client_lines(&self) -> String {
+        self.shared.clients.lock().values().map(|client| client.line()).collect()
+    }
+
+    /// Sends a client away; whether there is one of this id.
+    pub(super) fn kill(&self, id: i64) -> bool {
+        let clients = self.shared.clients.lock();
+        let client = u64::try_from(id).ok().and_then(|id| clients.get(&id));
+        client.inspect(|client| client.stop.cancel()).is_some()
+    }
+
+    /// What this door is set to, by the names that Redis has for it.
+    pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
+        let idle = self.shared.config.idle.map_or(0, |idle| idle.as_secs());
+        vec![
+            ("appendfsync", "always".to_owned()),
+            ("appendonly", "yes".to_owned()),
+            ("databases", "1".to_owned()),
+            ("maxclients", self.shared.config.clients_max.to_string()),
+            ("proto-max-bulk-len", VALUE_BYTES_MAX.to_string()),
+            ("save", String::new()),
+            ("timeout", idle.to_string()),
+        ]
+    }
+
+    /// What is told about this door: sections, and what stands in them.
+    pub(super) fn info(&self, as_redis: &str) -> Vec<(&'static str, Vec<(&'static str, String)>)> {
+        let shared = &self.shared;
+        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed).to_string();
+        vec![
+            (
+                "Server",
+                vec![
+                    ("redis_version", as_redis.to_owned()),
+                    ("storgo_version", shared.config.version.clone()),
+                    ("redis_mode", "standalone".to_owned()),
+                    ("process_id", std::process::id().to_string()),
+                    ("uptime_in_seconds", shared.started.elapsed().as_secs().to_string()),
+                ],
+            ),
+            (
+                "Clients",
+                vec![
+                    ("connected_clients", shared.clients.lock().len().to_string()),
+                    ("maxclients", shared.config.clients_max.to_string()),
+                ],
+            ),
+            (
+                "Stats",
+                vec![
+                    ("total_connections_received", count(&shared.came)),
+                    ("total_commands_processed", count(&shared.commands)),
+                    ("rejected_connections", count(&shared.refused)),
+                ],
+            ),
+            ("Replication", vec![("role", "master".to_owned())]),
+            ("Cluster", vec![("cluster_enabled", "0".to_owned())]),
+        ]
+    }
+}
+
+impl Begun {
+    /// The answer, and whether it is the connection's last.
+    async fn finish(self) -> (Reply, bool) {
+        let lost = |_| commands::lost();
+        match self {
+            Self::Done(reply) => (reply, false),
+            Self::Key(answer) => (answer.await.unwrap_or_else(lost), false),
+            Self::Keys(answers, one) => {
+                let mut replies = Vec::with_capacity(answers.len());
+                for answer in answers {
+                    replies.push(answer.await.unwrap_or_else(lost));
+                }
+                (one(replies), false)
+            }
+            Self::Alone(work) => (work.await, false),
+            Self::Close(reply) => (reply, true),
+        }
+    }
+
+    /// Whether all before it is to be done first, and all behind it waits.
+    const fn is_alone(&self) -> bool {
+        matches!(self, Self::Alone(_) | Self::Close(_))
+    }
+}
+
+/// Why a session ends.
+enum End {
+    Asked,
+    Io(std::io::Error),
+}
+
+impl From<std::io::Error> for End {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// A client's connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    state: State,
+    share: Share,
+    parser: RequestParser,
+    input: BytesMut,
+    output: BytesMut,
+}
+
+impl Session {
+    pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {
+        let share = Share::of(Arc::clone(&shared.held_bytes));
+        let state = State { shared, client, protocol: Protocol::default() };
+        Self { state, share, parser: RequestParser::default(), input: BytesMut::new(), output: BytesMut::new() }
+    }
+
+    /// Serves the client until it goes, or is to go.
+    pub(super) async fn run(mut self, mut stream: TcpStream) {
+        if let Err(End::Io(error)) = self.serve(&mut stream).await {
+            tracing::debug!(client = self.state.client.id, %error, "a client was lost");
+        }
+        self.state.shared.clients.lock().remove(&self.state.client.id);
+    }
+
+    async fn serve(&mut self, stream: &mut TcpStream) -> Result<(), End> {
+        loop {
+            let (begun, is_starved) = self.begin();
+            for (protocol, begun) in begun {
+                // What is answered so far does not wait for what takes long.
+                if begun.is_alone() {
+                    self.flush(stream).await?;
+                }
+                let (reply, is_last) = begun.finish().await;
+                reply.write(protocol, &mut self.output);
+                if self.output.len() >= RESP_FLUSH_BYTES || is_last {
+                    self.flush(stream).await?;
+                }
+                if is_last {
+                    return Err(End::Asked);
+                }
+            }
+            if is_starved {
+                self.flush(stream).await?;
+                self.read(stream).await?;
+            }
+        }
+    }
+
+    /// Begins what has come, up to something that is done by itself; and whether there is nothing more.
+    fn begin(&mut self) -> (VecDeque<(Protocol, Begun)>, bool) {
+        const BOUNDS: Bounds = Bounds {
+            args_max: RESP_ARGS_MAX,
+            bulk_bytes_max: VALUE_BYTES_MAX,
+            inline_bytes_max: RESP_INLINE_BYTES_MAX,
+            is_authenticated: true,
+        };
+        let mut all = VecDeque::new();
+        while all.len() < RESP_PIPELINED_MAX {
+            let begun = match self.parser.next(&mut self.input, &BOUNDS) {
+                Ok(Some(args)) => {
+                    self.state.shared.commands.fetch_add(1, Ordering::Relaxed);
+                    commands::begin(&mut self.state, &args)
+                }
+                Ok(None) => return (all, true),
+                Err(error) => Begun::Close(Reply::error(format!("ERR Protocol error: {error}"))),
+            };
+            let is_alone = begun.is_alone();
+            all.push_back((self.state.protocol, begun));
+            if is_alone {
+                break;
+            }
+        }
+        (all, false)
+    }
+
+    /// Waits for more, until the client is to go.
+    async fn read(&mut self, stream: &mut TcpStream) -> Result<(), End> {
+        self.input.reserve(RESP_READ_BYTES);
+        let idle = self.state.shared.config.idle;
+        let client = Arc::clone(&self.state.client);
+        let silence = async {
+            match idle {
+                Some(idle) => tokio::time::sleep(idle).await,
+                None => std::future::pending().await,
+            }
+        };
+        let read = tokio::select! {
+            read = stream.read_buf(&mut self.input) => read?,
+            () = client.stop.cancelled() => return Err(End::Asked),
+            () = silence => return Err(End::Asked),
+        };
+        if read == 0 {
+            return Err(End::Asked);
+        }
+        let held = self.input.len().saturating_add(self.parser.held_bytes());
+        let refusal = match self.share.hold(held) {
+            Ok(()) => return Ok(()),
+            Err(TooMuch::OfOne) => "ERR Protocol error: the request is too long",
+            Err(TooMuch::OfAll) => "OOM the requests of all clients take too much memory: try again later",
+        };
+        Reply::error(refusal).write(self.state.protocol, &mut self.output);
+        self.flush(stream).await?;
+        Err(End::Asked)
+    }
+
+    /// Writes what was answered; a client that does not take it is left.
+    async fn flush(&mut self, stream: &mut TcpStream) -> Result<(), End> {
+        if self.output.is_empty() {
+            return Ok(());
+        }
+        let written = stream.write_all(&self.output);
+        let written = tokio::time::timeout(Duration::from_secs(RESP_WRITE_SECONDS_MAX), written).await;
+        written.map_err(|_| std::io::Error::new(std::io::ErrorKind::TimedOut, "its answers were not taken"))??;
+        if self.output.capacity() > 2 * RESP_FLUSH_BYTES {
+            self.output = BytesMut::new();
+        }
+        self.output.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! The Redis door of a node whose user trusts it with plaintext: a client in this process, and a bucket of its user.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use storgo_gateways::resp::{Door, DoorConfig};
+use storgo_object::ports::{OsRandom, SystemClock};
+use storgo_object::{Bucket, BucketOptions, ErrorKind, ObjectError};
+use storgo_protocol::meta::KeyRule;
+use storgo_protocol::{NetworkId, PeerAddress};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::client::{Client, ClientOptions};
+use crate::error::NodeError;
+use crate::home::Home;
+
+/// How long it waits before it asks again for groups that do not answer.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// How the door is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RedisConfig {
+    /// Where it listens; there is no door without it. Only addresses of this machine itself: there are no passwords.
+    pub listen: Option<SocketAddr>,
+    /// The bucket that its keys are in, which is made at first use. Default: `redis`.
+    pub bucket: String,
+    /// Clients at once. Default: 10000.
+    pub clients_max: usize,
+    /// Seconds after which a client that says nothing is sent away; 0 for never. Default: 0.
+    pub idle_seconds: u64,
+}
+
+impl Default for RedisConfig {
+    fn default() -> Self {
+        let clients_max = DoorConfig::default().clients_max;
+        Self { listen: None, bucket: "redis".to_owned(), clients_max, idle_seconds: 0 }
+    }
+}
+
+/// A door that is listened at, and not open yet.
+#[derive(Debug)]
+pub(crate) struct RedisDoor {
+    listener: TcpListener,
+    home: Home,
+    config: RedisConfig,
+}
+
+/// The node that a door leads to.
+#[derive(Debug, Clone)]
+pub(crate) struct Here {
+    pub(crate) network: NetworkId,
+    pub(crate) addresses: Vec<PeerAddress>,
+}
+
+impl RedisDoor {
+    /// Listens where the configuration says, if it does.
+    ///
+    /// # Errors
+    /// [`NodeError::Config`] without a home, for an address of others than this machine itself, and for one that is in use.
+    pub(crate) async fn bind(home: Option<&Home>, config: &RedisConfig) -> Result<Option<Self>, NodeError> {
+        let Some(address) = config.listen else { return Ok(None) };
+        let refuse = |reason: String| NodeError::Config { what: format!("redis, {address}"), reason };
+        let home = home.ok_or_else(|| refuse("it opens for a user, and there is none".to_owned()))?;
+        if !address.ip().is_loopback() {
+            let reason = "whoever connects may do what you may, and there are no passwords yet: use 127.0.0.1 or ::1";
+            return Err(refuse(reason.to_owned()));
+        }
+        let listener = TcpListener::bind(address).await.map_err(|error| refuse(error.to_string()))?;
+        Ok(Some(Self { listener, home: home.clone(), config: config.clone() }))
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
+    }
+
+    /// Opens the door once the groups answer, and serves until it is to stop.
+    pub(crate) async fn serve(self, here: Here, stop: CancellationToken) -> Result<(), NodeError> {
+        let Some((client, bucket)) = stop.run_until_cancelled(self.open(&here)).await.transpose()? else {
+            return Ok(());
+        };
+        let idle = Duration::from_secs(self.config.idle_seconds);
+        let config = DoorConfig {
+            clients_max: self.config.clients_max,
+            idle: (!idle.is_zero()).then_some(idle),
+            ..DoorConfig::default()
+        };
+        let door = Door::new(bucket, Arc::new(SystemClock), Arc::new(OsRandom), config);
+        tracing::info!(bucket = self.config.bucket, "the redis door is open");
+        let served = door.serve(self.listener, stop).await;
+        client.close().await;
+        served.map_err(|error| NodeError::Died { part: "the redis door", reason: error.to_string() })
+    }
+
+    async fn open(&self, here: &Here) -> Result<(Client, Bucket), NodeError> {
+        loop {
+            let options =
+                ClientOptions { via: here.addresses.clone(), network: Some(here.network), ..ClientOptions::default() };
+            match Client::connect(&self.home, options).await {
+                Ok(client) => match self.bucket(&client).await {
+                    Ok(bucket) => return Ok((client, bucket)),
+                    Err(Some(error)) => {
+                        client.close().await;
+                        return Err(error);
+                    }
+                    Err(None) => client.close().await,
+                },
+                Err(error @ NodeError::NotJoined(_)) => tracing::debug!(%error, "the redis door waits for this node"),
+                Err(error) => return Err(error),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// The bucket, made if it is not there; `None` for an error if it is to be tried again.
+    async fn bucket(&self, client: &Client) -> Result<Bucket, Option<NodeError>> {
+        let names = match client.names().await {
+            Ok(names) => names,
+            Err(error) => {
+                tracing::debug!(%error, "the redis door waits for this node");
+                return Err(None);
+            }
+        };
+        let name = &self.config.bucket;
+        let opened = match names.bucket(name).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let options = BucketOptions { rule: KeyRule::Redis, ..BucketOptions::default() };
+                match names.create_bucket(name, &options).await {
+                    // Another node's door was faster, or it is somebody else's.
+                    Err(error) if error.kind() == ErrorKind::Conflict => names.bucket(name).await,
+                    made => made,
+                }
+            }
+            opened => opened,
+        };
+        opened.map_err(|error| self.judge(&error))
+    }
+
+    fn judge(&self, error: &ObjectError) -> Option<NodeError> {
+        if error.kind() == ErrorKind::Unavailable {
+            tracing::info!(bucket = self.config.bucket, %error, "the redis door waits for the metadata groups");
+            return None;
+        }
+        let what = format!("redis, the bucket {}", self.config.bucket);
+        Some(NodeError::Config { what, reason: error.to_string() })
+    }
+}

@@ -1,0 +1,211 @@
+//! The Redis protocol at the doors of members: what one door is told another gives, counters lose nothing and count nothing
+//! twice, and nonsense gets its error.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::thread;
+use std::time::Duration;
+
+use redis::{Commands as _, Connection, RedisResult, cmd, pipe};
+use storgo_protocol::limits::{RESP_ARGS_MAX, RESP_SCAN_COUNT_MAX, VALUE_BYTES_MAX};
+
+use crate::harness::{Names, Node, PATIENCE, until};
+
+/// Members with a door each.
+fn doors(members: usize, config: &str) -> Names {
+    let names = Names::with_flags(members, |alice| {
+        let config_file = alice.path.with_extension("toml");
+        fs::write(&config_file, config).unwrap();
+        let flags = ["--home", &alice.path.display().to_string(), "--config", &config_file.display().to_string()];
+        [&flags[..], &["--redis", "127.0.0.1:0"]].concat().into_iter().map(str::to_owned).collect()
+    });
+    for member in 0..members {
+        // Not open before the groups answer.
+        until("a door is open", || cmd("PING").query::<String>(&mut connect(&names, member)?).ok());
+    }
+    names
+}
+
+fn address(names: &Names, member: usize) -> String {
+    names.lab.nodes[member].ready["redis"].as_str().expect("the ready line has its door").to_owned()
+}
+
+fn connect(names: &Names, member: usize) -> Option<Connection> {
+    let client = redis::Client::open(format!("redis://{}/", address(names, member))).unwrap();
+    let connection = client.get_connection_with_timeout(PATIENCE).ok()?;
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    Some(connection)
+}
+
+/// What the door says to these bytes until it closes the connection, or has said as much as is expected.
+fn raw(names: &Names, bytes: &[u8], expected: &str) {
+    let mut stream = TcpStream::connect(address(names, 0)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(bytes).unwrap();
+    let mut said = vec![0; expected.len()];
+    stream.read_exact(&mut said).unwrap_or_else(|error| panic!("{expected:?}: {error}"));
+    assert_eq!(String::from_utf8_lossy(&said), expected);
+}
+
+#[test]
+fn what_one_door_is_told_another_gives() {
+    let mut names = doors(3, "");
+    let [mut a, mut b, mut c] = [0, 1, 2].map(|member| connect(&names, member).unwrap());
+    let _: () = a.set("greeting", "hello").unwrap();
+    assert_eq!(b.get::<_, String>("greeting").unwrap(), "hello");
+    assert_eq!(c.append::<_, _, usize>("greeting", " there").unwrap(), 11);
+    assert_eq!(a.getrange::<_, String>("greeting", -5, -1).unwrap(), "there");
+    assert_eq!(b.get::<_, Option<String>>("nothing").unwrap(), None);
+    assert_eq!(cmd("SET").arg("greeting").arg("x").arg("NX").query::<Option<String>>(&mut c).unwrap(), None);
+    let old = cmd("SET").arg("greeting").arg("new").arg("XX").arg("GET").query::<String>(&mut c).unwrap();
+    assert_eq!(old, "hello there");
+    assert_eq!(a.del::<_, usize>(&["greeting", "nothing"]).unwrap(), 1);
+    assert!(!b.exists::<_, bool>("greeting").unwrap());
+    let of_a_list: RedisResult<i64> = cmd("LPUSH").arg("list").arg(1).query(&mut a);
+    assert!(of_a_list.unwrap_err().to_string().contains("unknown command"));
+
+    // What ends, ends at every door, and stays ended.
+    let _: () = a.pset_ex("short", "lived", 300).unwrap();
+    let _: () = a.set_ex("long", "lived", 1000).unwrap();
+    assert!(b.ttl::<_, i64>("long").unwrap() > 900);
+    until("it is over", || (!b.exists::<_, bool>("short").unwrap()).then_some(()));
+    assert_eq!(c.get::<_, Option<String>>("short").unwrap(), None);
+    assert!(b.persist::<_, bool>("long").unwrap());
+    assert_eq!(c.ttl::<_, i64>("long").unwrap(), -1);
+
+    // Pipelines keep their order, on one key and on many.
+    let mut pipeline = pipe();
+    for n in 0..200 {
+        pipeline.set(format!("k{}", n % 20), n).ignore().get(format!("k{}", n % 20)).incr("count", 1);
+    }
+    let answers: Vec<i64> = pipeline.query(&mut a).unwrap();
+    let expected: Vec<i64> = (0..200).flat_map(|n| [n, n + 1]).collect();
+    assert_eq!(answers, expected);
+
+    // Scans see every key once; the same keys have names elsewhere too.
+    let wanted: Vec<String> = (0..20).map(|n| format!("k{n}")).collect();
+    let mut scanned: Vec<String> = b.scan_match("k*").unwrap().map(Result::unwrap).collect();
+    scanned.sort();
+    let mut sorted = wanted;
+    sorted.sort();
+    assert_eq!(scanned, sorted);
+    assert_eq!(names.alice(&["cat", "storgo://redis/k7"]).ok().text(), "187");
+    let large = names.lab.bytes.take(100_000);
+    let file = names.file("large", &large);
+    names.alice(&["put", &file, "storgo://redis/large"]).ok();
+    assert!(c.get::<_, Vec<u8>>("large").unwrap() == large);
+    let _: () = c.set("larger", [&large[..], &large[..]].concat()).unwrap();
+    assert_eq!(names.alice(&["cat", "storgo://redis/larger"]).ok().stdout.len(), 200_000);
+    assert_eq!(cmd("FLUSHALL").query::<String>(&mut a).unwrap(), "OK");
+    assert_eq!(cmd("DBSIZE").query::<i64>(&mut b).unwrap(), 0);
+}
+
+#[test]
+fn counters_lose_nothing_and_count_nothing_twice_though_a_door_dies() {
+    const EACH: usize = 150;
+    let mut names = doors(3, "");
+    let addresses: Vec<_> = (0..3).map(|member| address(&names, member)).collect();
+    let raise = |address: String| {
+        move || {
+            let (mut done, mut tried) = (0, 0);
+            let client = redis::Client::open(format!("redis://{address}/")).unwrap();
+            let Ok(mut connection) = client.get_connection_with_timeout(PATIENCE) else { return (done, tried) };
+            connection.set_read_timeout(Some(PATIENCE)).unwrap();
+            for _ in 0..EACH {
+                tried += 1;
+                match connection.incr::<_, _, i64>("hot", 1) {
+                    Ok(_) => done += 1,
+                    // What came of it is not known. A door that died does not come back here.
+                    Err(error) if error.is_io_error() => break,
+                    Err(_) => {}
+                }
+            }
+            (done, tried)
+        }
+    };
+    let raisers: Vec<_> =
+        addresses.iter().cycle().take(9).cloned().map(|address| thread::spawn(raise(address))).collect();
+    let mut watching = connect(&names, 0).unwrap();
+    until("they count", || (watching.get::<_, Option<i64>>("hot").ok()?? > 100).then_some(()));
+    // Those that are left know one another's addresses, and keep them.
+    names.lab.nodes.iter_mut().for_each(Node::keep_address);
+    names.lab.nodes[2].kill();
+    let (mut done, mut tried) = (0, 0);
+    for raiser in raisers {
+        let (of_one, tried_by_one) = raiser.join().unwrap();
+        (done, tried) = (done + of_one, tried + tried_by_one);
+    }
+    let counted: i64 = until("the rest answer", || watching.get("hot").ok());
+    let counted = usize::try_from(counted).unwrap();
+    assert!(done >= 6 * EACH / 2, "only {done} were done of {tried}");
+    assert!((done..=tried).contains(&counted), "{done} were acknowledged, {tried} tried, {counted} counted");
+
+    // All at once without power: what was acknowledged is there, and what has an end keeps it.
+    let _: () = watching.set_ex("ends", "later", 1000).unwrap();
+    names.lab.nodes.iter_mut().for_each(|node| node.kill());
+    names.lab.nodes.iter_mut().for_each(|node| node.start(None));
+    let mut again = until("a door is there", || connect(&names, 1));
+    let after: i64 = until("groups lead again", || again.get("hot").ok());
+    assert_eq!(usize::try_from(after).unwrap(), counted);
+    assert!((900..=1000).contains(&again.ttl::<_, i64>("ends").unwrap()));
+}
+
+#[test]
+fn nonsense_gets_its_error_and_others_are_served() {
+    let names = doors(1, "[redis]\nclients_max = 4\n");
+    let mut honest = connect(&names, 0).unwrap();
+    let _: () = honest.set("k", "v").unwrap();
+    raw(&names, b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfoo\r\n", "-ERR Protocol error: expected '$', got 'f'\r\n");
+    raw(&names, b"*9223372036854775808\r\n", "-ERR Protocol error: invalid multibulk length\r\n");
+    raw(&names, format!("*{}\r\n", RESP_ARGS_MAX + 1).as_bytes(), "-ERR Protocol error: invalid multibulk length\r\n");
+    raw(
+        &names,
+        format!("*1\r\n${}\r\n", VALUE_BYTES_MAX + 1).as_bytes(),
+        "-ERR Protocol error: invalid bulk length\r\n",
+    );
+    raw(&names, &[b'a'; 65 * 1024], "-ERR Protocol error: too big inline request\r\n");
+    raw(&names, b"set k \"half\r\n", "-ERR Protocol error: unbalanced quotes in request\r\n");
+    raw(&names, b"\r\n\r\nGET k\r\nECHO \"a b\"\r\n", "$1\r\nv\r\n$3\r\na b\r\n");
+    raw(&names, b"NOSUCH a\r\nGET\r\n", "-ERR unknown command 'NOSUCH', with args beginning with: 'a' \r\n");
+    raw(&names, b"SELECT 1\r\n", "-ERR DB index is out of range\r\n");
+    raw(&names, b"SCAN 12345\r\n", "-ERR invalid cursor\r\n");
+    raw(&names, b"HELLO 4\r\n", "-NOPROTO unsupported protocol version\r\n");
+    // A line that never ends, and an array that never comes, keep nobody else out.
+    let mut slow = [&b"*1000000\r\n$3\r\nSET"[..], b"GET k"].map(|bytes| {
+        let mut stream = TcpStream::connect(address(&names, 0)).unwrap();
+        stream.write_all(bytes).unwrap();
+        stream
+    });
+    assert_eq!(honest.get::<_, String>("k").unwrap(), "v");
+    // One client more than there may be is told so.
+    let _fourth = until("there is room", || connect(&names, 0));
+    until("the door is full", || {
+        let mut stream = TcpStream::connect(address(&names, 0)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).ok()?;
+        (said == "-ERR max number of clients reached\r\n").then_some(())
+    });
+    slow[1].write_all(b"\r\n").unwrap();
+    let mut said = [0; 7];
+    slow[1].read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"$1\r\nv\r\n");
+    // However much is asked for, a page of a scan is a page.
+    let mut pipeline = pipe();
+    for n in 0..RESP_SCAN_COUNT_MAX + 1 {
+        pipeline.set(n, "").ignore();
+    }
+    let _: () = pipeline.query(&mut honest).unwrap();
+    let scan: (u64, Vec<String>) = cmd("SCAN").arg(0).arg("COUNT").arg(1_000_000).query(&mut honest).unwrap();
+    assert!(scan.0 > 0 && scan.1.len() == RESP_SCAN_COUNT_MAX, "{} keys", scan.1.len());
+}
+
+#[test]
+fn a_door_has_no_password_and_opens_to_its_own_machine_alone() {
+    let names = Names::new(1);
+    let other = names.lab.path().join("other").display().to_string();
+    let open =
+        ["node", "run", "--data", &other, "--listen", "/ip4/127.0.0.1/tcp/0", "--no-mdns", "--redis", "0.0.0.0:0"];
+    names.alice.run(&open).ended(2).says("there are no passwords yet");
+}
