@@ -80,7 +80,7 @@ impl RedisDoor {
 
     /// Opens the door once the groups answer, and serves until it is to stop.
     pub(crate) async fn serve(self, here: Here, stop: CancellationToken) -> Result<(), NodeError> {
-        let Some((client, bucket)) = stop.run_until_cancelled(self.open(&here)).await.transpose()? else {
+        let Some((client, bucket)) = stop.run_until_cancelled(Box::pin(self.open(&here))).await.transpose()? else {
             return Ok(());
         };
         let idle = Duration::from_secs(self.config.idle_seconds);

@@ -143,7 +143,7 @@ fn counters_lose_nothing_and_count_nothing_twice_though_a_door_dies() {
 
     // All at once without power: what was acknowledged is there, and what has an end keeps it.
     let _: () = watching.set_ex("ends", "later", 1000).unwrap();
-    names.lab.nodes.iter_mut().for_each(|node| node.kill());
+    names.lab.nodes.iter_mut().for_each(Node::kill);
     names.lab.nodes.iter_mut().for_each(|node| node.start(None));
     let mut again = until("a door is there", || connect(&names, 1));
     let after: i64 = until("groups lead again", || again.get("hot").ok());
@@ -164,7 +164,7 @@ fn nonsense_gets_its_error_and_others_are_served() {
         format!("*1\r\n${}\r\n", VALUE_BYTES_MAX + 1).as_bytes(),
         "-ERR Protocol error: invalid bulk length\r\n",
     );
-    raw(&names, &[b'a'; 65 * 1024], "-ERR Protocol error: too big inline request\r\n");
+    raw(&names, &b"a".repeat(65 * 1024), "-ERR Protocol error: too big inline request\r\n");
     raw(&names, b"set k \"half\r\n", "-ERR Protocol error: unbalanced quotes in request\r\n");
     raw(&names, b"\r\n\r\nGET k\r\nECHO \"a b\"\r\n", "$1\r\nv\r\n$3\r\na b\r\n");
     raw(&names, b"NOSUCH a\r\nGET\r\n", "-ERR unknown command 'NOSUCH', with args beginning with: 'a' \r\n");
@@ -193,7 +193,7 @@ fn nonsense_gets_its_error_and_others_are_served() {
     assert_eq!(&said, b"$1\r\nv\r\n");
     // However much is asked for, a page of a scan is a page.
     let mut pipeline = pipe();
-    for n in 0..RESP_SCAN_COUNT_MAX + 1 {
+    for n in 0..=RESP_SCAN_COUNT_MAX {
         pipeline.set(n, "").ignore();
     }
     let _: () = pipeline.query(&mut honest).unwrap();

@@ -113,7 +113,10 @@ fn setbit(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         match bits::set_bit(slate.bytes().unwrap_or_default(), offset, bit, VALUE_BYTES_MAX) {
             Err(error) => said(error),
             Ok((bytes, before)) => {
-                slate.set_bytes(bytes);
+                // What stays as it was is not written again.
+                if slate.bytes() != Some(&bytes) {
+                    slate.set_bytes(bytes);
+                }
                 Reply::Int(before.into())
             }
         }
