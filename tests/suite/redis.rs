@@ -71,6 +71,9 @@ fn what_one_door_is_told_another_gives() {
     assert!(b.ttl::<_, i64>("long").unwrap() > 900);
     until("it is over", || (!b.exists::<_, bool>("short").unwrap()).then_some(()));
     assert_eq!(c.get::<_, Option<String>>("short").unwrap(), None);
+    let _: () = cmd("SET").arg("gone").arg("a").query(&mut a).unwrap();
+    let _: () = cmd("SET").arg("gone").arg("b").arg("PXAT").arg(1).query(&mut a).unwrap();
+    assert_eq!(b.get::<_, Option<String>>("gone").unwrap(), None);
     assert!(b.persist::<_, bool>("long").unwrap());
     assert_eq!(c.ttl::<_, i64>("long").unwrap(), -1);
 

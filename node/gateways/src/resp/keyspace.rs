@@ -125,7 +125,7 @@ impl Inner {
                 known => (known, None),
             };
             let held = current.as_ref().map(|value| Held { bytes: value.bytes.clone(), expires_ms: value.expires_ms });
-            let mut slate = Slate::new(now_ms, held);
+            let mut slate = if is_blind { Slate::blind(now_ms) } else { Slate::new(now_ms, held) };
             let replies = ops.iter().map(|op| (op.run)(&mut slate)).collect();
             let condition = match current.as_ref().or(over.as_ref()) {
                 _ if is_blind => Condition::Always,

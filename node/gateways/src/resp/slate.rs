@@ -20,6 +20,8 @@ pub(super) struct Held {
 pub(super) struct Slate {
     pub(super) now_ms: u64,
     held: Option<Held>,
+    /// Whether it is not known what the key held at first.
+    is_blind: bool,
     changed: bool,
 }
 
@@ -64,8 +66,14 @@ impl Op {
 }
 
 impl Slate {
+    /// Of a key that holds this.
     pub(super) const fn new(now_ms: u64, held: Option<Held>) -> Self {
-        Self { now_ms, held, changed: false }
+        Self { now_ms, held, is_blind: false, changed: false }
+    }
+
+    /// Of a key that nobody looked at: the first command must not look either.
+    pub(super) const fn blind(now_ms: u64) -> Self {
+        Self { now_ms, held: None, is_blind: true, changed: false }
     }
 
     pub(super) const fn held(&self) -> Option<&Held> {
@@ -80,7 +88,7 @@ impl Slate {
     /// Sets bytes and end; an end that is over takes the key away.
     pub(super) fn set(&mut self, bytes: impl Into<Bytes>, expires_ms: u64) {
         let is_over = (1..=self.now_ms).contains(&expires_ms);
-        self.changed |= !is_over || self.held.is_some();
+        self.changed |= !is_over || self.held.is_some() || self.is_blind;
         self.held = (!is_over).then(|| Held { bytes: bytes.into(), expires_ms });
     }
 
@@ -92,7 +100,7 @@ impl Slate {
 
     /// Takes the key away; what it held.
     pub(super) fn remove(&mut self) -> Option<Held> {
-        self.changed |= self.held.is_some();
+        self.changed |= self.held.is_some() || self.is_blind;
         self.held.take()
     }
 
@@ -127,5 +135,9 @@ mod tests {
         slate.set("c", 3);
         assert_eq!(slate.into_change(), Change::Remove);
         assert_eq!(Slate::new(10, Some(held("a", 99))).into_change(), Change::None);
+        // Where nobody looked, something may be there.
+        let mut slate = Slate::blind(10);
+        slate.set("over", 10);
+        assert_eq!(slate.into_change(), Change::Remove);
     }
 }
