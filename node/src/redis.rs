@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use storgo_gateways::resp::{Door, DoorConfig};
 use storgo_object::ports::{OsRandom, SystemClock};
 use storgo_object::{Bucket, BucketOptions, ErrorKind, ObjectError};
+use storgo_protocol::cluster::Level;
 use storgo_protocol::meta::KeyRule;
 use storgo_protocol::{NetworkId, PeerAddress};
 use tokio::net::TcpListener;
@@ -137,6 +138,8 @@ impl RedisDoor {
             }
             opened => opened,
         };
+        // Whatever the bucket prefers: what this door answers is never stale.
+        let opened = opened.map(|bucket| bucket.reading_at(Some(Level::Linearizable)));
         opened.map_err(|error| self.judge(&error))
     }
 

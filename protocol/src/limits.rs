@@ -564,6 +564,9 @@ pub const RESP_REFUSAL_SECONDS_MAX: u64 = 1;
 /// Commands on one key that are done in one step.
 pub const RESP_FOLDED_MAX: usize = 4096;
 
+/// Keys at which a door does something at once: what is asked of more of them waits.
+pub const RESP_KEYS_AT_ONCE_MAX: usize = 2048;
+
 /// How often commands on a key are done anew because others changed it meanwhile.
 pub const RESP_FOLD_TRIES: usize = 100;
 

@@ -471,6 +471,7 @@ const ROWS: &[Row] = &[
     ),
     Own("RESP_REFUSAL_SECONDS_MAX", "how long this side waits for who is not let in"),
     Own("RESP_FOLDED_MAX", "how many commands this side does in one step: the rest wait for the next"),
+    Own("RESP_KEYS_AT_ONCE_MAX", "at how many keys this side does something at once: the rest wait"),
     Own("RESP_FOLD_TRIES", "how often this side tries again; `counters_lose_nothing_…` races for a key"),
     Bound("ETAG_BYTES_MAX", VERSION, VERSIONS, "an entity tag of one byte more"),
     Bound("METADATA_BYTES_MAX", VERSION, VERSIONS, "metadata of one byte more"),

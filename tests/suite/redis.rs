@@ -74,6 +74,9 @@ fn what_one_door_is_told_another_gives() {
     let _: () = cmd("SET").arg("gone").arg("a").query(&mut a).unwrap();
     let _: () = cmd("SET").arg("gone").arg("b").arg("PXAT").arg(1).query(&mut a).unwrap();
     assert_eq!(b.get::<_, Option<String>>("gone").unwrap(), None);
+    let together = pipe().append("gone", "c").ignore().pset_ex("gone", "d", 1).ignore().query::<()>(&mut a);
+    together.unwrap();
+    until("it is over", || (!c.exists::<_, bool>("gone").unwrap()).then_some(()));
     assert!(b.persist::<_, bool>("long").unwrap());
     assert_eq!(c.ttl::<_, i64>("long").unwrap(), -1);
 

@@ -77,8 +77,7 @@ impl Step<'_> {
         if ship.page != expected {
             return Err(refuse(RefusedKind::Page(expected), format!("page {expected} is to come")));
         }
-        // What came of an attempt before says nothing of this one.
-        let mut last = if expected > 0 { self.draft.get(&keys::shipped(slot))? } else { None };
+        let mut last = self.draft.get(&keys::shipped(slot))?;
         for (key, value) in &ship.pairs {
             if last.as_ref().is_some_and(|last| key <= last) {
                 return Err(refuse(RefusedKind::Invalid, "records are shipped in ascending order"));
@@ -187,7 +186,7 @@ impl Step<'_> {
 pub struct SlotSide {
     /// Whose it is; `None` where the slot never was.
     pub state: Option<SlotState>,
-    /// Whether there are versions of it.
+    /// Whether something of it is there that goes when the slot does: versions, or a part of an attempt to move it here.
     pub holds: bool,
     /// Of one that is coming, the key of the record that came last, below the slot.
     pub last: Option<Bytes>,
@@ -229,8 +228,12 @@ fn shipped(view: &dyn View, slot: Slot, behind: Option<&Bytes>) -> Result<Vec<Pa
     if behind.as_ref().is_none_or(|(section, _)| *section == REQUEST) {
         let behind = behind.as_ref().and_then(|(_, id)| id.as_ref().try_into().ok()).map(RequestId::from_bytes);
         let now_ms = last_stamp(view)?.ms();
-        let oldest_ms = behind.map_or(now_ms.saturating_sub(REQUEST_WINDOW_MS), |id| id.formed_ms());
+        // Whoever asks says what is behind: no more is looked at than a window on either side.
+        let oldest_ms = now_ms.saturating_sub(REQUEST_WINDOW_MS).max(behind.map_or(0, |id| id.formed_ms()));
         for (first, end) in keys::requests(slot, oldest_ms, now_ms.saturating_add(REQUEST_WINDOW_MS)) {
+            if found.len() >= SHIPPED_PAIRS_MAX {
+                return Ok(found);
+            }
             let first = behind.map_or(first.clone(), |id| first.max(after(&keys::request(slot, id))));
             for (key, value) in view.scan(&first, &end, SHIPPED_PAIRS_MAX.saturating_sub(found.len()))? {
                 let id = keys::read_request(&key).ok_or_else(|| damaged("a request", DecodeError::Truncated))?;
@@ -253,10 +256,11 @@ fn after(key: &[u8]) -> Bytes {
     Bytes::from([key, &[0]].concat())
 }
 
-/// Whether there are versions of a slot.
+/// Whether there is something of a slot that must go before an attempt to move it here begins: versions, or the place that
+/// an earlier attempt reached, behind which this one would go on.
 fn holds(view: &dyn View, slot: Slot) -> Result<bool, MachineError> {
     let (first, end) = keys::slot_versions(slot);
-    Ok(!view.scan(&first, &end, 1)?.is_empty())
+    Ok(!view.scan(&first, &end, 1)?.is_empty() || view.get(&keys::shipped(slot))?.is_some())
 }
 
 fn misplaced(slot: Slot, state: Option<SlotState>) -> Stop {

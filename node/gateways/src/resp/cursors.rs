@@ -11,36 +11,28 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use storgo_protocol::limits::RESP_CURSORS_MAX;
 
-/// Numbers of places. Clones are the same.
+/// Places by numbers. Clones are the same.
 #[derive(Debug, Clone)]
-pub(super) struct Cursors(Arc<Mutex<Kept>>);
-
-#[derive(Debug)]
-struct Kept {
-    places: LruCache<u64, Bytes>,
-    last: u64,
-}
+pub(super) struct Cursors(Arc<Mutex<LruCache<u64, Bytes>>>);
 
 impl Default for Cursors {
     fn default() -> Self {
         let most = NonZeroUsize::new(RESP_CURSORS_MAX).unwrap_or(NonZeroUsize::MIN);
-        Self(Arc::new(Mutex::new(Kept { places: LruCache::new(most), last: 0 })))
+        Self(Arc::new(Mutex::new(LruCache::new(most))))
     }
 }
 
 impl Cursors {
-    /// A number for the place behind a key.
-    pub(super) fn number(&self, key: Bytes) -> u64 {
-        let mut kept = self.0.lock();
-        kept.last += 1;
-        let number = kept.last;
-        kept.places.put(number, key);
-        number
+    /// Keeps the place behind a key under a number that was drawn: at another door, or after a restart, it stands for nothing
+    /// rather than for another scan's place.
+    pub(super) fn keep(&self, drawn: u64, key: Bytes) -> u64 {
+        self.0.lock().put(drawn, key);
+        drawn
     }
 
     /// The place that a number stands for.
     pub(super) fn place(&self, number: u64) -> Option<Bytes> {
-        self.0.lock().places.get(&number).cloned()
+        self.0.lock().get(&number).cloned()
     }
 }
 
@@ -50,14 +42,13 @@ mod tests {
 
     #[test]
     fn who_asks_least_lately_has_to_begin_again() {
-        let cursors = Cursors::default();
-        let first = cursors.number("a".into());
-        for _ in 1..RESP_CURSORS_MAX {
-            cursors.number("b".into());
+        let (cursors, most) = (Cursors::default(), RESP_CURSORS_MAX as u64);
+        for n in 1..=most {
+            cursors.keep(n, "b".into());
         }
-        assert_eq!(cursors.place(first), Some("a".into()));
-        cursors.number("c".into());
-        assert_eq!((cursors.place(first), cursors.place(first + 1)), (Some("a".into()), None));
+        assert_eq!(cursors.place(1), Some("b".into()));
+        cursors.keep(most + 1, "c".into());
+        assert_eq!((cursors.place(1), cursors.place(2)), (Some("b".into()), None));
         assert_eq!(cursors.place(0), None);
     }
 }

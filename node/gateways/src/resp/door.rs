@@ -93,6 +93,13 @@ impl Share {
         self.bytes = bytes;
         Ok(())
     }
+
+    /// Keeps no more than so many.
+    pub(super) fn keep(&mut self, bytes: usize) {
+        let less = self.bytes.saturating_sub(bytes);
+        self.all.fetch_sub(less, Ordering::Relaxed);
+        self.bytes -= less;
+    }
 }
 
 impl Drop for Share {
@@ -185,8 +192,10 @@ mod tests {
         assert_eq!(one.hold(RESP_REQUEST_BYTES_MAX), Ok(()));
         let rest = RESP_HELD_BYTES_MAX - RESP_REQUEST_BYTES_MAX;
         assert_eq!((other.hold(rest), other.hold(rest + 1)), (Ok(()), Err(TooMuch::OfAll)));
-        assert_eq!(one.hold(10), Ok(()));
+        one.keep(10);
         assert_eq!(other.hold(rest + 1), Ok(()));
+        other.keep(rest + 2);
+        assert_eq!(all.load(Ordering::Relaxed), 10 + rest + 1);
         drop((one, other));
         assert_eq!(all.load(Ordering::Relaxed), 0);
     }

@@ -15,9 +15,9 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use storgo_object::ports::Clock;
 use storgo_object::{Bucket, ErrorKind, ListOptions, NameError, ObjectError, Page, SetValue, Value};
-use storgo_protocol::limits::{RESP_FOLD_TRIES, RESP_FOLDED_MAX};
+use storgo_protocol::limits::{RESP_FOLD_TRIES, RESP_FOLDED_MAX, RESP_KEYS_AT_ONCE_MAX};
 use storgo_protocol::meta::Condition;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::reply::Reply;
 use super::slate::{Change, Held, Op, Slate};
@@ -32,6 +32,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     /// What waits for keys at which something is being done.
     queues: Mutex<HashMap<Bytes, Vec<Waiting>>>,
+    /// Keys at which something is done at once; others wait.
+    turns: Semaphore,
 }
 
 #[derive(Debug)]
@@ -42,7 +44,8 @@ struct Waiting {
 
 impl Keyspace {
     pub(super) fn new(bucket: Bucket, clock: Arc<dyn Clock>) -> Self {
-        Self(Arc::new(Inner { bucket, clock, queues: Mutex::default() }))
+        let turns = Semaphore::new(RESP_KEYS_AT_ONCE_MAX);
+        Self(Arc::new(Inner { bucket, clock, queues: Mutex::default(), turns }))
     }
 
     pub(super) fn now_ms(&self) -> u64 {
@@ -77,8 +80,13 @@ impl Inner {
         let mut waiting = vec![first];
         let mut last = None;
         while !waiting.is_empty() {
-            let ops: Vec<&Op> = waiting.iter().map(|waiting| &waiting.op).collect();
-            match self.fold(&key, &ops, &mut last).await {
+            let folded = {
+                let ops: Vec<&Op> = waiting.iter().map(|waiting| &waiting.op).collect();
+                // It is never closed. Who waits for a turn takes little memory: a request may name a million keys.
+                let _turn = self.turns.acquire().await;
+                Box::pin(self.fold(&key, &ops, &mut last)).await
+            };
+            match folded {
                 Ok(replies) => {
                     for (waiting, reply) in waiting.into_iter().zip(replies) {
                         // Who hung up needs no answer.

@@ -269,6 +269,11 @@ impl Session {
 
     /// Waits for more, until the client is to go.
     async fn read(&mut self, stream: &mut TcpStream) -> Result<(), End> {
+        // Who is idle keeps neither the memory of what it sent last, nor its share of what all may hold.
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        self.share.keep(self.input.len().saturating_add(self.parser.held_bytes()));
         self.input.reserve(RESP_READ_BYTES);
         let idle = self.state.shared.config.idle;
         let client = Arc::clone(&self.state.client);

@@ -106,7 +106,9 @@ impl Opened {
         if let Some(signature) = signature
             && value.bytes.len() <= VALUES_KEPT_BYTES_MAX / 64
         {
-            self.0.lock().put(Bytes::copy_from_slice(key), signature, value.clone());
+            // A copy: what is kept must not keep what it was read with.
+            let value = Value { bytes: Bytes::copy_from_slice(&value.bytes), ..value.clone() };
+            self.0.lock().put(Bytes::copy_from_slice(key), signature, value);
         }
     }
 }

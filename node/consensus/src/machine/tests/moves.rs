@@ -3,7 +3,7 @@
 use storgo_protocol::limits::{REQUEST_WINDOW_MS, SHIPPED_PAIRS_MAX};
 use storgo_protocol::meta::{Ship, SlotState, SlotTo};
 
-use super::super::{page, slot_side, slot_state};
+use super::super::{keys, page, slot_side, slot_state};
 use super::*;
 
 const KEYS: u32 = 30;
@@ -206,17 +206,27 @@ fn nothing_of_an_attempt_that_was_given_up_gets_into_the_next() {
 }
 
 #[test]
-fn an_attempt_of_which_answers_alone_came_is_followed_by_the_next_at_once() {
+fn an_attempt_of_which_answers_alone_came_goes_before_the_next_begins() {
     let mut group = Move::new();
-    let to = group.to();
+    let (to, from) = (group.to(), group.from());
+    group.source.done(Action::Freeze(to));
+    let since = group.since();
+    group.target.done(Action::Ship(group.pages()[0].clone()));
+    let (first, end) = keys::slot_versions(group.slot);
+    assert_eq!(group.target.records.range(first..end).next(), None);
+    group.source.done(Action::Thaw(to));
+    // By a client whose clock is behind: its answer sorts before those that came.
+    group.source.now_ms -= 5000;
     let retried = group.source.put_command(&versioned(), &key(0), "last", Condition::Always);
     let first = group.source.send(&retried);
     group.source.done(Action::Freeze(to));
-    group.target.done(Action::Ship(group.pages()[0].clone()));
-    assert!(!slot_side(&group.target.records, group.slot).unwrap().holds);
-    group.source.done(Action::Thaw(to));
-    group.source.done(Action::Freeze(to));
+    // What is asked for behind the place of the first attempt would be without it.
+    assert!(slot_side(&group.target.records, group.slot).unwrap().holds);
     let pages = group.pages();
+    assert_eq!(refused(&group.target.tell(Action::Ship(pages[0].clone()))), RefusedKind::NotHere(from.group));
+    group.target.done(Action::Drop { other: from, since });
+    let side = slot_side(&group.target.records, group.slot).unwrap();
+    assert_eq!((side.holds, side.last), (false, None));
     for ship in &pages {
         group.target.done(Action::Ship(ship.clone()));
     }
@@ -228,6 +238,9 @@ fn an_attempt_of_which_answers_alone_came_is_followed_by_the_next_at_once() {
     group.target.now_ms = group.source.now_ms + 2 * REQUEST_WINDOW_MS;
     group.target.done(Action::Tick);
     assert!(page(&group.target.records, group.slot, None, 1 << 20).unwrap().iter().all(|(key, _)| key[0] == b'v'));
+    // However far back somebody asks.
+    let behind = Bytes::from([&b"r"[..], &[0; 16]].concat());
+    assert!(!page(&group.target.records, group.slot, Some(&behind), 1 << 20).unwrap().is_empty());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use super::super::reply::Reply;
 use super::super::session::State;
 use super::super::slate::{Op, Slate};
 use super::strings::{end_of, invalid_expire};
-use super::{Begun, Command, arg, int, is, key, said, submit, syntax, wrong_number};
+use super::{Begun, Command, arg, int, is, key, lost, said, submit, syntax, wrong_number};
 
 const READ: &[&str] = &["readonly", "fast"];
 const ALL: &[&str] = &["readonly"];
@@ -30,7 +30,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "exists", arity: -2, flags: READ, keys: MANY, begin: exists },
     Command { name: "expire", arity: -3, flags: WRITE, keys: ONE, begin: |state, args| expire(state, args, "expire", 1000, true) },
     Command { name: "expireat", arity: -3, flags: WRITE, keys: ONE, begin: |state, args| expire(state, args, "expireat", 1000, false) },
-    Command { name: "expiretime", arity: 2, flags: READ, keys: ONE, begin: |state, args| ends(state, args, |end, _| end.div_ceil(1000)) },
+    Command { name: "expiretime", arity: 2, flags: READ, keys: ONE, begin: |state, args| ends(state, args, |end, _| end.saturating_add(500) / 1000) },
     Command { name: "flushall", arity: -1, flags: WRITE, keys: NONE, begin: flush },
     Command { name: "flushdb", arity: -1, flags: WRITE, keys: NONE, begin: flush },
     Command { name: "keys", arity: 2, flags: ALL, keys: NONE, begin: keys },
@@ -167,11 +167,12 @@ fn object(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         let lines = ["OBJECT <subcommand> <key>:", "ENCODING", "    How a value is kept.", "HELP", "    This text."];
         return Ok(Reply::Array(lines.map(|line| Reply::Simple(line.into())).into()).into());
     }
-    let [_, what, of] = args else { return Err(wrong_number("object")) };
+    let what = arg(args, 1)?;
     if !is(what, "encoding") {
         let what = String::from_utf8_lossy(what).into_owned();
         return Err(Reply::error(format!("ERR unknown subcommand '{what}'. Try OBJECT HELP.")));
     }
+    let [_, _, of] = args else { return Err(wrong_number("object|encoding")) };
     let op = Op::read(|held, _| {
         /// Bytes up to which Redis keeps a string in one piece with its header.
         const EMBEDDED: usize = 44;
@@ -275,7 +276,7 @@ fn flush(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
                 |key| keyspace.submit(key, Op::change(|slate| slate.remove().map_or(Reply::Nil, |_| Reply::OK)));
             let removed: Vec<_> = page.into_iter().map(remove).collect();
             for answer in removed {
-                if let Ok(error @ Reply::Error(_)) = answer.await {
+                if let error @ Reply::Error(_) = answer.await.unwrap_or_else(|_| lost()) {
                     return Ok(error);
                 }
             }
@@ -306,13 +307,13 @@ fn scan(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     }
     let count = usize::try_from(count).unwrap_or(usize::MAX).min(RESP_SCAN_COUNT_MAX).min(LISTED_MAX);
     let after = if cursor == 0 { None } else { Some((state.cursors().place(cursor).ok_or_else(invalid)?, None)) };
-    let cursors = state.cursors().clone();
+    let (cursors, mut random) = (state.cursors().clone(), state.random());
     let mut listing = Listing::new(state.keyspace(), &pattern);
     (listing.options.after, listing.options.limit) = (after, count);
     Ok(alone(async move {
         let page = listing.next().await?.unwrap_or_default();
         let found = page.into_iter().filter(|key| wanted && glob::matches(&pattern, key)).map(Reply::Bulk).collect();
-        let next = listing.options.after.take().map_or(0, |(key, _)| cursors.number(key));
+        let next = listing.options.after.take().map_or(0, |(key, _)| cursors.keep(random(u64::MAX).max(1), key));
         Ok(Reply::Array(vec![Reply::bulk(next.to_string()), Reply::Array(found)]))
     }))
 }

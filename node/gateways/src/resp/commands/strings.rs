@@ -72,7 +72,12 @@ fn get(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
 
 fn mget(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let keys = args.iter().skip(1).map(|key| state.keyspace().submit(key.clone(), get_op())).collect();
-    Ok(Begun::Keys(keys, Reply::Array))
+    // An error is the answer of the whole command: nobody looks for one among values.
+    let all = |mut replies: Vec<Reply>| match replies.iter().position(|reply| matches!(reply, Reply::Error(_))) {
+        Some(n) => replies.swap_remove(n),
+        None => Reply::Array(replies),
+    };
+    Ok(Begun::Keys(keys, all))
 }
 
 fn mset(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
@@ -243,7 +248,13 @@ fn strlen(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
 
 fn getrange(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let (start, end) = (int(args, 2)?, int(args, 3)?);
-    read(state, args, move |bytes| Reply::bulk(Bytes::copy_from_slice(strings::get_range(bytes, start, end))))
+    // A part of what is there, not a copy of it: many may ask at once.
+    let op = Op::read(move |held, _| {
+        Reply::Bulk(
+            held.map_or_else(Bytes::new, |held| held.bytes.slice_ref(strings::get_range(&held.bytes, start, end))),
+        )
+    });
+    Ok(submit(state.keyspace(), key(args)?, op))
 }
 
 fn setrange(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
