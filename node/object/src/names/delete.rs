@@ -1,7 +1,7 @@
 //! Deleting: a key, or one version of it for good.
 
 use bytes::Bytes;
-use storgo_protocol::meta::{Action, Body, Condition, Delete, Reply, Version, VersionId};
+use storgo_protocol::meta::{Action, Body, Condition, Delete, ObjectId, Reply, Version, VersionId};
 
 use super::bucket::Bucket;
 use super::error::NameError;
@@ -41,6 +41,23 @@ impl Bucket {
             return Err(NameError::NoKey { what: self.printed(key) }.into());
         }
         let object = self.object_id(key, newest.as_ref()).await;
+        let (deleted, marker) = self.delete(key, object, options).await?;
+        let missing = || {
+            let of = version.map(|version| format!(" in version {version}")).unwrap_or_default();
+            NameError::NoKey { what: format!("{}{of}", self.printed(key)) }
+        };
+        Ok(Deleted { version: deleted.ok_or_else(missing)?, marker })
+    }
+
+    /// Has a group delete; the marker that was written or the version that was removed, if any, and whether it is a marker.
+    /// A marker names `object`.
+    pub(super) async fn delete(
+        &self,
+        key: &[u8],
+        object: ObjectId,
+        options: RemoveOptions,
+    ) -> Result<(Option<VersionId>, bool), ObjectError> {
+        let RemoveOptions { version, condition } = options;
         let (request, name) = (self.names.request(), Bytes::copy_from_slice(key));
         let previous = if let Condition::Version(id) = condition { Some(id) } else { None };
         let action = |known: &Known| {
@@ -52,11 +69,7 @@ impl Bucket {
             Ok(Action::Delete(Box::new(Delete { bucket, generation, key, version, condition, marker })))
         };
         match self.agree(&name, request, action).await? {
-            Reply::Deleted { version: Some(version), marker } => Ok(Deleted { version, marker }),
-            Reply::Deleted { version: None, .. } => {
-                let of = version.map(|version| format!(" in version {version}")).unwrap_or_default();
-                Err(NameError::NoKey { what: format!("{}{of}", self.printed(key)) }.into())
-            }
+            Reply::Deleted { version, marker } => Ok((version, marker)),
             other => Err(self.strange(key, &other)),
         }
     }

@@ -70,35 +70,47 @@ impl Bucket {
         let newest = self.newest(key).await?;
         self.expect(key, options.condition, newest.as_ref())?;
         let object = self.object_id(key, newest.as_ref()).await;
-        let known = self.known();
-        let inline_max = u64::from(known.row.config.inline_bytes_max);
+        let inline_max = u64::from(self.known().row.config.inline_bytes_max);
         let mut head = Vec::new();
         let read = (&mut *source).take(inline_max + 1).read_to_end(&mut head).await;
         read.map_err(|source| ObjectError::Local { what: "the source could not be read", source })?;
-        let like = |size, width| {
-            let unsigned = Version::new(object, self.names.request(), Body::Marker);
-            Version { size, width, ..unsigned }
-        };
-        let condition = options.condition;
-        if head.len() as u64 <= inline_max {
+        let like = Version::new(object, self.names.request(), Body::Marker);
+        let rest = (head.len() as u64 > inline_max).then_some(source);
+        Ok(self.write_body(key, &head, rest, like, options, progress).await?.0)
+    }
+
+    /// Writes a version like this one, with the body that `head` and `rest` give: without a rest it stands in its record. The
+    /// version's signature is told too.
+    pub(super) async fn write_body(
+        &self,
+        key: &[u8],
+        head: &[u8],
+        rest: Option<&mut (dyn AsyncRead + Send + Unpin)>,
+        like: Version,
+        options: &PutNamedOptions,
+        progress: &Progress,
+    ) -> Result<(Written, Option<Signature>), ObjectError> {
+        let (known, object, condition) = (self.known(), like.object, options.condition);
+        let Some(rest) = rest else {
             let random = &self.names.engine.random;
-            let seal = |known: &Known| known.seal_inline(object, random.array(), &head);
-            let like = like(head.len() as u64, 0);
-            let written = self.write(key, Unsigned { object, condition, body: &seal, like }).await?;
+            let seal = |known: &Known| known.seal_inline(object, random.array(), head);
+            let like = Version { size: head.len() as u64, ..like };
+            let (written, signature) =
+                self.write_signed(key, Unsigned { object, condition, body: &seal, like }).await?;
             progress.set_total(written.size);
             progress.add_done(written.size);
-            return Ok(written);
-        }
+            return Ok((written, signature));
+        };
         let body = PutOptions { code: options.body.code.or(known.row.redundancy), ..options.body.clone() };
         let generation = known.row.key_generation;
         let secret = known.key(generation)?.convergence_secret();
-        let mut whole = head.as_slice().chain(source);
+        let mut whole = head.chain(rest);
         let stored = self.names.engine.put_for_record(secret, &mut whole, &body, progress).await?;
         let width = u32::try_from(stored.report.width.domains).unwrap_or(u32::MAX);
-        let like = like(stored.report.bytes, width);
+        let like = Version { size: stored.report.bytes, width, ..like };
         let seal = |known: &Known| known.object_body(generation, &stored);
-        let written = self.write(key, Unsigned { object, condition, body: &seal, like }).await?;
-        Ok(Written { body: Some(stored.report), ..written })
+        let (written, signature) = self.write_signed(key, Unsigned { object, condition, body: &seal, like }).await?;
+        Ok((Written { body: Some(stored.report), ..written }, signature))
     }
 
     /// Signs a version and has it written.

@@ -10,15 +10,15 @@ use lru::LruCache;
 use parking_lot::Mutex;
 use storgo_protocol::SIGNATURE_BYTES;
 use storgo_protocol::limits::{VALUE_BYTES_MAX, VALUES_KEPT_BYTES_MAX};
-use storgo_protocol::meta::{Action, Body, Condition, Delete, ObjectId, Reply, Version, VersionId};
+use storgo_protocol::meta::{Body, Condition, ObjectId, Version, VersionId};
+use tokio::io::AsyncRead;
 
 use super::bucket::Bucket;
+use super::delete::RemoveOptions;
 use super::error::NameError;
-use super::known::Known;
-use super::put::Unsigned;
+use super::put::PutNamedOptions;
 use crate::error::ObjectError;
 use crate::progress::Progress;
-use crate::put::PutOptions;
 use crate::read::MemorySink;
 
 /// What a key holds.
@@ -157,26 +157,16 @@ impl Bucket {
         }
         let random = &self.names.engine.random;
         let object = object.unwrap_or_else(|| ObjectId::from_bytes(random.array()));
-        let known = self.known();
-        let like = |width| {
-            let unsigned = Version::new(object, self.names.request(), Body::Marker);
-            Version { size: bytes.len() as u64, metadata: metadata.clone(), expires_ms, width, ..unsigned }
-        };
-        let (written, signature) = if bytes.len() <= known.row.config.inline_bytes_max as usize {
-            let seal = |known: &Known| known.seal_inline(object, random.array(), &bytes);
-            self.write_signed(key, Unsigned { object, condition, body: &seal, like: like(0) }).await?
-        } else {
-            let body = PutOptions { code: known.row.redundancy, ..PutOptions::default() };
-            let generation = known.row.key_generation;
-            let secret = known.key(generation)?.convergence_secret();
-            let mut source = bytes.as_ref();
-            let progress = Progress::default();
-            let stored = self.names.engine.put_for_record(secret, &mut source, &body, &progress).await?;
-            let width = u32::try_from(stored.report.width.domains).unwrap_or(u32::MAX);
-            let seal = |known: &Known| known.object_body(generation, &stored);
-            self.write_signed(key, Unsigned { object, condition, body: &seal, like: like(width) }).await?
-        };
-        let value = Value { bytes: bytes.clone(), metadata, expires_ms, version: written.version, object };
+        let unsigned = Version::new(object, self.names.request(), Body::Marker);
+        let like = Version { metadata: metadata.clone(), expires_ms, ..unsigned };
+        let options = PutNamedOptions { condition, ..PutNamedOptions::default() };
+        let mut nothing = tokio::io::empty();
+        let stands_in_record = bytes.len() <= self.known().row.config.inline_bytes_max as usize;
+        let rest: Option<&mut (dyn AsyncRead + Send + Unpin)> =
+            if stands_in_record { None } else { Some(&mut nothing) };
+        let progress = Progress::default();
+        let (written, signature) = self.write_body(key, &bytes, rest, like, &options, &progress).await?;
+        let value = Value { bytes, metadata, expires_ms, version: written.version, object };
         self.opened.put(key, signature, &value);
         Ok(value)
     }
@@ -187,22 +177,9 @@ impl Bucket {
     /// [`NameError::Condition`] if the condition does not hold, [`NameError::Denied`] if the user may not or a lock keeps it.
     pub async fn unset(&self, key: &[u8], condition: Condition) -> Result<bool, ObjectError> {
         self.may_write(key).await?;
-        let request = self.names.request();
         let object = ObjectId::from_bytes(self.names.engine.random.array());
-        let previous = if let Condition::Version(id) = condition { Some(id) } else { None };
-        let name = Bytes::copy_from_slice(key);
-        let action = |known: &Known| {
-            let marker = known.row.config.versioning.then(|| {
-                let marker = Version { previous, ..Version::new(object, request, Body::Marker) };
-                marker.signed(known.id(), &self.names.engine.user.identity)
-            });
-            let (bucket, generation, key) = (known.id(), known.row.config.generation, name.clone());
-            Ok(Action::Delete(Box::new(Delete { bucket, generation, key, version: None, condition, marker })))
-        };
-        match self.agree(&name, request, action).await? {
-            Reply::Deleted { version, .. } => Ok(version.is_some()),
-            other => Err(self.strange(key, &other)),
-        }
+        let (deleted, _) = self.delete(key, object, RemoveOptions { version: None, condition }).await?;
+        Ok(deleted.is_some())
     }
 }
 
