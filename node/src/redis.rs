@@ -31,14 +31,16 @@ pub struct RedisConfig {
     pub bucket: String,
     /// Clients at once. Default: 10000.
     pub clients_max: usize,
+    /// Bytes of a client's requests that are not whole yet, or wait for the end of their transaction. Default: 1 GiB.
+    pub query_bytes_max: usize,
     /// Seconds after which a client that says nothing is sent away; 0 for never. Default: 0.
     pub idle_seconds: u64,
 }
 
 impl Default for RedisConfig {
     fn default() -> Self {
-        let clients_max = DoorConfig::default().clients_max;
-        Self { listen: None, bucket: "redis".to_owned(), clients_max, idle_seconds: 0 }
+        let DoorConfig { clients_max, query_bytes_max, .. } = DoorConfig::default();
+        Self { listen: None, bucket: "redis".to_owned(), clients_max, query_bytes_max, idle_seconds: 0 }
     }
 }
 
@@ -87,6 +89,7 @@ impl RedisDoor {
         let idle = Duration::from_secs(self.config.idle_seconds);
         let config = DoorConfig {
             clients_max: self.config.clients_max,
+            query_bytes_max: self.config.query_bytes_max,
             idle: (!idle.is_zero()).then_some(idle),
             ..DoorConfig::default()
         };

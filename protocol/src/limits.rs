@@ -522,6 +522,9 @@ pub const SLOTS: u16 = 16384;
 /// Bytes of a key in flat and tree buckets: what S3 takes.
 pub const KEY_BYTES_MAX: usize = 1024;
 
+/// Keys that one command changes together.
+pub const BATCH_PARTS_MAX: usize = 1024;
+
 /// Bytes of a key in buckets of Redis's layout.
 pub const REDIS_KEY_BYTES_MAX: usize = 64 * KIB;
 
@@ -563,6 +566,9 @@ pub const RESP_REFUSAL_SECONDS_MAX: u64 = 1;
 
 /// Commands on one key that are done in one step.
 pub const RESP_FOLDED_MAX: usize = 4096;
+
+/// Commands of a transaction.
+pub const RESP_QUEUED_MAX: usize = 16 * 1024;
 
 /// Keys at which a door does something at once: what is asked of more of them waits.
 pub const RESP_KEYS_AT_ONCE_MAX: usize = 2048;

@@ -7,10 +7,10 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use redis::{Commands as _, Connection, RedisResult, cmd, pipe};
-use storgo_protocol::limits::{RESP_ARGS_MAX, RESP_SCAN_COUNT_MAX, VALUE_BYTES_MAX};
+use redis::{Commands as _, Connection, RedisResult, Value, cmd, pipe};
+use storgo_protocol::limits::{RESP_ARGS_MAX, RESP_QUEUED_MAX, RESP_SCAN_COUNT_MAX, VALUE_BYTES_MAX};
 
-use crate::harness::{Names, Node, PATIENCE, until};
+use crate::harness::{MIB, Names, Node, PATIENCE, until};
 
 /// Members with a door each.
 fn doors(members: usize, config: &str) -> Names {
@@ -62,7 +62,7 @@ fn what_one_door_is_told_another_gives() {
     assert_eq!(old, "hello there");
     assert_eq!(a.del::<_, usize>(&["greeting", "nothing"]).unwrap(), 1);
     assert!(!b.exists::<_, bool>("greeting").unwrap());
-    let of_a_list: RedisResult<i64> = cmd("LPUSH").arg("list").arg(1).query(&mut a);
+    let of_a_list: RedisResult<i64> = cmd("BLPOP").arg("list").arg(1).query(&mut a);
     assert!(of_a_list.unwrap_err().to_string().contains("unknown command"));
 
     // What ends, ends at every door, and stays ended.
@@ -157,9 +157,139 @@ fn counters_lose_nothing_and_count_nothing_twice_though_a_door_dies() {
     assert!((900..=1000).contains(&again.ttl::<_, i64>("ends").unwrap()));
 }
 
+/// What a command is answered.
+fn ask(connection: &mut Connection, line: &str) -> RedisResult<Value> {
+    let words: Vec<&str> = line.split(' ').collect();
+    let mut command = cmd(words[0]);
+    for word in &words[1..] {
+        command.arg(word);
+    }
+    command.query(connection)
+}
+
+/// What a command is answered, where that is no error; and how an error begins.
+fn text(connection: &mut Connection, line: &str) -> String {
+    match ask(connection, line) {
+        Ok(Value::Okay) => "OK".to_owned(),
+        Ok(Value::Nil) => "nil".to_owned(),
+        Ok(Value::SimpleString(text)) => text,
+        Ok(Value::Int(number)) => number.to_string(),
+        Ok(Value::BulkString(bytes)) => String::from_utf8(bytes).unwrap(),
+        Ok(other) => format!("{other:?}"),
+        Err(error) => format!("-{}", error.code().unwrap_or_default()),
+    }
+}
+
+#[test]
+fn transactions_are_done_whole_or_not_at_all_whoever_watches() {
+    let names = doors(3, "");
+    let [mut a, mut b, mut c] = [0, 1, 2].map(|member| connect(&names, member).unwrap());
+    let mut told = |line: &str, expected: &str| assert_eq!(text(&mut a, line), expected, "{line}");
+    told("MSETNX {k}1 one {k}2 two", "1");
+    told("MSETNX {k}2 x {k}3 three", "0");
+    told("RENAME {k}1 {k}3", "OK");
+    told("RENAMENX {k}3 {k}2", "0");
+    told("COPY {k}3 {k}2 REPLACE", "1");
+    told("RENAME {k}1 {k}4", "-ERR");
+    for crossing in ["MSETNX one 1 two 2", "RENAME {k}2 other", "COPY {k}2 other", "BITOP NOT other {k}2"] {
+        told(crossing, "-CROSSSLOT");
+    }
+    assert_eq!(["{k}1", "{k}2", "{k}3"].map(|key| text(&mut b, &format!("GET {key}"))), ["nil", "one", "one"]);
+
+    // What another door changes after it was watched undoes all of it; what it only looks at does not.
+    let mut told = |line: &str, expected: &str| assert_eq!(text(&mut a, line), expected, "{line}");
+    for (meddle, is_done) in
+        [("GET {k}2", true), ("SET {k}2 one", false), ("DEL {k}9", true), ("EXPIRE {k}3 100", false)]
+    {
+        told("WATCH {k}2 {k}3 {k}9", "OK");
+        text(&mut b, meddle);
+        told("MULTI", "OK");
+        told("APPEND {k}2 +", "QUEUED");
+        told("GET {k}2", "QUEUED");
+        let expected = if is_done { r#"array([int(4), bulk-string('"one+"')])"# } else { "nil" };
+        told("EXEC", expected);
+        told("SET {k}2 one", "OK");
+    }
+    // One that cannot be queued breaks it, one that fails while it is done does not.
+    told("MULTI", "OK");
+    told("NOSUCH", "-ERR");
+    told("SET {k}2 x", "QUEUED");
+    told("EXEC", "-EXECABORT");
+    told("MULTI", "OK");
+    told("INCR {k}2", "QUEUED");
+    told("SET {k}5 five", "QUEUED");
+    // The client shows the error of one of them as that of all.
+    told("EXEC", "-ERR");
+    told("MULTI", "OK");
+    told("SET {k}2 x", "QUEUED");
+    told("SET other x", "QUEUED");
+    told("EXEC", "-CROSSSLOT");
+    told("MULTI", "OK");
+    told("SET {k}2 x", "QUEUED");
+    told("DISCARD", "OK");
+    told("EXEC", "-ERR");
+    assert_eq!(["{k}2", "{k}5", "other"].map(|key| text(&mut c, &format!("GET {key}"))), ["one", "five", "nil"]);
+    told("MULTI", "OK");
+    a.send_packed_command(&b"*1\r\n$4\r\nPING\r\n".repeat(RESP_QUEUED_MAX)).unwrap();
+    (0..RESP_QUEUED_MAX).for_each(|_| drop(a.recv_response().unwrap()));
+    assert_eq!(text(&mut a, "PING"), "-ERR");
+    assert_eq!(text(&mut a, "EXEC"), "-EXECABORT");
+}
+
+#[test]
+fn what_is_moved_between_two_keys_is_never_seen_half_way_though_doors_die() {
+    const EACH: usize = 40;
+    const ALL: i64 = 1000;
+    let mut names = doors(3, "");
+    let addresses: Vec<_> = (0..3).map(|member| address(&names, member)).collect();
+    let mut watching = connect(&names, 0).unwrap();
+    assert_eq!(text(&mut watching, &format!("MSET {{m}}from {ALL} {{m}}to 0")), "OK");
+    let mover = |address: String, amount: i64| {
+        move || {
+            let mut done = 0;
+            let client = redis::Client::open(format!("redis://{address}/")).unwrap();
+            let Ok(mut connection) = client.get_connection_with_timeout(PATIENCE) else { return done };
+            connection.set_read_timeout(Some(PATIENCE)).unwrap();
+            while done < EACH {
+                let moved = pipe().atomic().decr("{m}from", amount).incr("{m}to", amount).query(&mut connection);
+                match moved {
+                    Ok((from, to)) => {
+                        let (from, to): (i64, i64) = (from, to);
+                        assert_eq!(from + to, ALL);
+                        done += 1;
+                    }
+                    Err(error) if error.is_io_error() => break,
+                    Err(_) => {}
+                }
+            }
+            done
+        }
+    };
+    let movers = addresses.iter().cycle().take(6).cloned().zip(1..);
+    let movers: Vec<_> = movers.map(|(address, amount)| thread::spawn(mover(address, amount))).collect();
+    let sum = |connection: &mut Connection| {
+        let seen = pipe().atomic().get("{m}from").get("{m}to").query::<(i64, i64)>(connection);
+        seen.ok().map(|(from, to)| {
+            assert_eq!(from + to, ALL, "{from} and {to}");
+            to
+        })
+    };
+    until("they move", || sum(&mut watching).filter(|moved| *moved > 100));
+    names.lab.nodes.iter_mut().for_each(Node::keep_address);
+    names.lab.nodes[2].kill();
+    let done: Vec<usize> = movers.into_iter().map(|mover| mover.join().unwrap()).collect();
+    let acknowledged: i64 = done.iter().zip(1..).map(|(done, amount)| i64::try_from(*done).unwrap() * amount).sum();
+    let moved = until("the rest answer", || sum(&mut watching));
+    assert!(moved >= acknowledged, "{acknowledged} acknowledged, {moved} moved");
+    names.lab.nodes.iter_mut().for_each(Node::kill);
+    names.lab.nodes.iter_mut().for_each(|node| node.start(None));
+    let mut again = until("a door is there", || connect(&names, 1));
+    assert_eq!(until("groups lead again", || sum(&mut again)), moved);
+}
+
 #[test]
 fn nonsense_gets_its_error_and_others_are_served() {
-    let names = doors(1, "[redis]\nclients_max = 4\n");
+    let names = doors(1, "[redis]\nclients_max = 4\nquery_bytes_max = 1048576\n");
     let mut honest = connect(&names, 0).unwrap();
     let _: () = honest.set("k", "v").unwrap();
     raw(&names, b"*3\r\n$3\r\nSET\r\n$1\r\nx\r\nfoo\r\n", "-ERR Protocol error: expected '$', got 'f'\r\n");
@@ -177,6 +307,10 @@ fn nonsense_gets_its_error_and_others_are_served() {
     raw(&names, b"SELECT 1\r\n", "-ERR DB index is out of range\r\n");
     raw(&names, b"SCAN 12345\r\n", "-ERR invalid cursor\r\n");
     raw(&names, b"HELLO 4\r\n", "-NOPROTO unsupported protocol version\r\n");
+    // What waits for the end of its transaction counts as a request that is not whole.
+    let half = format!("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n{}\r\n", MIB / 2, "x".repeat(MIB / 2));
+    let expected = "+OK\r\n+QUEUED\r\n-ERR Protocol error: the request is too long\r\n";
+    raw(&names, &[b"MULTI\r\n", &half.as_bytes().repeat(2)[..]].concat(), expected);
     // A line that never ends, and an array that never comes, keep nobody else out.
     let mut slow = [&b"*1000000\r\n$3\r\nSET"[..], b"GET k"].map(|bytes| {
         let mut stream = TcpStream::connect(address(&names, 0)).unwrap();

@@ -51,8 +51,8 @@ pub mod fake;
 pub use engine::{Engine, User};
 pub use error::{ErrorKind, ObjectError};
 pub use names::{
-    Access, Bucket, BucketOptions, CopyOptions, Deleted, Entry, ListOptions, ListedEntry, NameError, NamedObject,
-    Names, Page, Place, PutNamedOptions, RemoveOptions, SetValue, Value, Written,
+    Access, Becomes, Bucket, BucketOptions, CopyOptions, Deleted, Entry, ListOptions, ListedEntry, NameError,
+    NamedObject, Names, Page, Place, PutNamedOptions, RemoveOptions, SetValue, Value, ValueChange, Written,
 };
 pub use progress::Progress;
 pub use put::PutOptions;

@@ -10,7 +10,7 @@ use super::{
     wire,
 };
 use crate::fields::Shaped;
-use crate::limits::{COMMAND_BYTES_MAX, REDIS_KEY_BYTES_MAX};
+use crate::limits::{BATCH_PARTS_MAX, COMMAND_BYTES_MAX, REDIS_KEY_BYTES_MAX};
 use crate::{DecodeError, GroupId};
 
 /// A command as its author wrote it.
@@ -68,6 +68,8 @@ pub enum Action {
     RaiseFeature(u32),
     /// Let time pass: what expired by the stamp of this command is removed, as far as one command may.
     Tick,
+    /// Change several keys of one slot, all or none.
+    Batch(Box<Batch>),
     /// Change rows, all or none; in ascending order of their keys, 1 to [`ROWS_CHANGED_MAX`](crate::limits::ROWS_CHANGED_MAX).
     SetRows(Vec<RowChange>),
 }
@@ -114,6 +116,39 @@ pub struct Delete {
     pub condition: Condition,
     /// The marker to write where versions are kept.
     pub marker: Option<Version>,
+}
+
+/// To change several keys of one slot, all or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// Its configuration, as the writer knew it.
+    pub generation: u64,
+    /// 1 to [`BATCH_PARTS_MAX`] keys, in ascending order.
+    pub parts: Vec<Part>,
+}
+
+/// What is to become of one key, and what must hold for that to become of all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The key.
+    pub key: Bytes,
+    /// What must hold of it.
+    pub condition: Condition,
+    /// What becomes of it.
+    pub change: PartChange,
+}
+
+/// What becomes of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartChange {
+    /// It stays: only its condition counts.
+    Keep,
+    /// This is written. A marker, where versions are kept, deletes the key.
+    Write(Box<Version>),
+    /// It goes, where no versions are kept.
+    Remove,
 }
 
 /// A slot and the other group of its move.
@@ -200,6 +235,7 @@ impl Command {
             }
             Action::RaiseFeature(level) => Wire::RaiseFeature(*level),
             Action::Tick => Wire::Tick(wire::Tick {}),
+            Action::Batch(batch) => Wire::Batch(batch.to_wire()),
             Action::SetRows(rows) => {
                 Wire::SetRows(wire::SetRows { rows: rows.iter().map(RowChange::to_wire).collect() })
             }
@@ -248,6 +284,7 @@ impl Command {
             }
             Wire::RaiseFeature(level) => Action::RaiseFeature(level),
             Wire::Tick(wire::Tick {}) => Action::Tick,
+            Wire::Batch(batch) => Action::Batch(Box::new(Batch::from_wire(batch)?)),
             Wire::SetRows(rows) => Action::SetRows(RowChange::all_from_wire(rows.rows)?),
         };
         let request = fixed_or_none(&command.request, "request")?.map(RequestId::from_bytes);
@@ -322,6 +359,55 @@ impl Delete {
             condition: Condition::from_wire(delete.condition)?,
             marker,
         })
+    }
+}
+
+impl Batch {
+    /// Bytes that it takes in a command.
+    pub fn encoded_len(&self) -> usize {
+        self.to_wire().encoded_len()
+    }
+
+    fn to_wire(&self) -> wire::Batch {
+        wire::Batch {
+            bucket: self.bucket.as_bytes().to_vec().into(),
+            generation: self.generation,
+            parts: self.parts.iter().map(Part::to_wire).collect(),
+        }
+    }
+
+    fn from_wire(batch: wire::Batch) -> Result<Self, DecodeError> {
+        if batch.parts.is_empty() || batch.parts.len() > BATCH_PARTS_MAX {
+            return Err(DecodeError::field("parts"));
+        }
+        let parts: Vec<Part> = batch.parts.into_iter().map(Part::from_wire).collect::<Result<_, _>>()?;
+        if !parts.is_sorted_by(|one, next| one.key < next.key) {
+            return Err(DecodeError::field("parts"));
+        }
+        Ok(Self { bucket: ids::bucket(&batch.bucket)?, generation: batch.generation, parts })
+    }
+}
+
+impl Part {
+    fn to_wire(&self) -> wire::Part {
+        use wire::part::Change as Wire;
+        let change = match &self.change {
+            PartChange::Keep => None,
+            PartChange::Write(version) => Some(Wire::Version(version.encode())),
+            PartChange::Remove => Some(Wire::Remove(wire::Tick {})),
+        };
+        wire::Part { key: self.key.clone(), condition: self.condition.to_wire(), change }
+    }
+
+    fn from_wire(part: wire::Part) -> Result<Self, DecodeError> {
+        use wire::part::Change as Wire;
+        let change = match part.change {
+            None => PartChange::Keep,
+            Some(Wire::Version(version)) => PartChange::Write(Box::new(Version::decode(&version)?)),
+            Some(Wire::Remove(wire::Tick {})) => PartChange::Remove,
+        };
+        let (key, condition) = (at_most(part.key, REDIS_KEY_BYTES_MAX)?, Condition::from_wire(part.condition)?);
+        Ok(Self { key, condition, change })
     }
 }
 

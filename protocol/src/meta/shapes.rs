@@ -2,11 +2,14 @@
 
 use super::wire;
 use crate::fields::{Field, Shape, Shaped};
-use crate::limits::{BUCKET_MEMBERS_MAX, ROWS_CHANGED_MAX, SHIPPED_PAIRS_MAX, VERSION_TAGS_MAX};
+use crate::limits::{BATCH_PARTS_MAX, BUCKET_MEMBERS_MAX, ROWS_CHANGED_MAX, SHIPPED_PAIRS_MAX, VERSION_TAGS_MAX};
 
 impl Shaped for wire::Command {
-    const SHAPE: Shape =
-        &[Field::once(16, &[Field::many(5, SHIPPED_PAIRS_MAX)]), Field::once(22, &[Field::many(1, ROWS_CHANGED_MAX)])];
+    const SHAPE: Shape = &[
+        Field::once(16, &[Field::many(5, SHIPPED_PAIRS_MAX)]),
+        Field::once(22, &[Field::many(1, ROWS_CHANGED_MAX)]),
+        Field::once(23, &[Field::many(3, BATCH_PARTS_MAX)]),
+    ];
 }
 
 impl Shaped for wire::Version {

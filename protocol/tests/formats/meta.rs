@@ -4,9 +4,9 @@ use bytes::Bytes;
 use storgo_protocol::Identity;
 use storgo_protocol::limits::TAG_BYTES;
 use storgo_protocol::meta::{
-    Action, Body, BucketConfig, BucketId, BucketMember, Command, Condition, Delete, EventKind, FEATURE_LEVEL,
-    InlineBody, KeyRule, Lock, ObjectBody, ObjectId, Proposal, Put, Refused, RefusedKind, Remembered, Reply, RequestId,
-    Row, RowChange, Ship, Slot, SlotState, SlotTo, Stamp, StorageEvent, Tag, Version, VersionId,
+    Action, Batch, Body, BucketConfig, BucketId, BucketMember, Command, Condition, Delete, EventKind, FEATURE_LEVEL,
+    InlineBody, KeyRule, Lock, ObjectBody, ObjectId, Part, PartChange, Proposal, Put, Refused, RefusedKind, Remembered,
+    Reply, RequestId, Row, RowChange, Ship, Slot, SlotState, SlotTo, Stamp, StorageEvent, Tag, Version, VersionId,
 };
 
 use super::golden::{Golden, golden};
@@ -132,6 +132,17 @@ fn delete(version: Option<VersionId>, marker: Option<Version>) -> Action {
     Action::Delete(Box::new(Delete { bucket: bucket(), generation: 258, key, version, condition, marker }))
 }
 
+fn batch() -> Action {
+    let part = |key: &'static str, condition, change| Part { key: key.into(), condition, change };
+    let write = PartChange::Write(Box::new(written(inline())));
+    let parts = vec![
+        part("{a}a", Condition::Absent, PartChange::Keep),
+        part("{a}b", Condition::Version(version_id()), write),
+        part("{a}c", Condition::Always, PartChange::Remove),
+    ];
+    Action::Batch(Box::new(Batch { bucket: bucket(), generation: 258, parts }))
+}
+
 fn set_rows() -> Action {
     let row = |key: &'static str, expected, value: Option<&'static str>| RowChange {
         key: key.into(),
@@ -161,13 +172,15 @@ fn actions() -> Vec<(&'static str, Action)> {
         ("raise_feature", Action::RaiseFeature(2)),
         ("tick", Action::Tick),
         ("set_rows", set_rows()),
+        ("batch", batch()),
     ]
 }
 
 fn commands() -> Vec<Golden> {
     let encoded = |(name, action): (&str, Action)| {
         // What groups tell themselves is nobody's request.
-        let request = matches!(action, Action::Put(_) | Action::Delete(_) | Action::SetRows(_)).then(request);
+        let is_asked = matches!(action, Action::Put(_) | Action::Delete(_) | Action::Batch(_) | Action::SetRows(_));
+        let request = is_asked.then(request);
         let command = Command { feature: FEATURE_LEVEL, request, action };
         assert_eq!(Command::decode(&command.encode()).as_ref(), Ok(&command));
         golden(&format!("meta_command_{name}"), "meta_command", command.encode().into())

@@ -202,6 +202,7 @@ impl Step<'_> {
         match &command.action {
             Action::Put(put) => self.put(command.request, bytes, put),
             Action::Delete(delete) => self.delete(command.request, bytes, delete),
+            Action::Batch(batch) => self.batch(command.request, bytes, batch),
             Action::SetBucket(config) => self.set_bucket(config),
             Action::Assign { first, last } => self.assign(*first, *last),
             Action::Freeze(to) => self.freeze(*to),

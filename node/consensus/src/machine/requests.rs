@@ -63,6 +63,10 @@ impl Step<'_> {
         let (in_bucket, key) = match &action {
             Action::Put(put) => (put.bucket, &put.key),
             Action::Delete(delete) => (delete.bucket, &delete.key),
+            Action::Batch(batch) => match batch.parts.first() {
+                Some(part) => (batch.bucket, &part.key),
+                None => return Ok(()),
+            },
             _ => return Ok(()),
         };
         let Some(config) = bucket(&self.draft, in_bucket)? else { return Ok(()) };

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use storgo_protocol::limits::TAG_BYTES;
 use storgo_protocol::meta::{
-    Body, BucketConfig, BucketId, Condition, Delete, EventKind, Put, RefusedKind, Reply, RequestId, Slot, SlotState,
-    StorageEvent, Version, VersionId,
+    Batch, Body, BucketConfig, BucketId, Condition, Delete, EventKind, PartChange, Put, RefusedKind, Reply, RequestId,
+    Slot, SlotState, StorageEvent, Version, VersionId,
 };
 
 use super::view::View as _;
@@ -29,14 +29,7 @@ impl Step<'_> {
         let newest = self.newest_now(&place)?;
         check(put.condition, newest.as_ref())?;
         let replaced = live(newest.as_ref()).map(Version::id);
-        if !place.config.versioning
-            && let Some(old) = newest
-        {
-            self.remove(&place, &old, EventKind::Removed)?;
-            // Overwriting is one event, not two.
-            self.events.pop();
-        }
-        let version = self.write(&place, put.version.clone(), EventKind::Written);
+        let version = self.replace(&place, newest, &put.version)?;
         self.answer_with(&place, request, command, Reply::Written { version, replaced })
     }
 
@@ -70,6 +63,65 @@ impl Step<'_> {
             }
         };
         self.answer_with(&place, request, command, Reply::Deleted { version, marker })
+    }
+
+    /// Changes several keys of one slot, all or none: each is looked at before any is changed.
+    pub(super) fn batch(&mut self, request: Option<RequestId>, command: &[u8], batch: &Batch) -> Result<Reply, Stop> {
+        let places = batch.parts.iter().map(|part| self.place(batch.bucket, &part.key));
+        let places: Vec<Place<'_>> = places.collect::<Result<_, _>>()?;
+        let first = places.first().ok_or_else(|| refuse(RefusedKind::Invalid, "it names no key"))?;
+        if places.iter().any(|place| place.slot != first.slot) {
+            return Err(refuse(RefusedKind::Invalid, "its keys are in several slots"));
+        }
+        if let Some(answered) = self.answer(first, request, command)? {
+            return Ok(answered);
+        }
+        let mut newest = Vec::with_capacity(places.len());
+        for (part, place) in batch.parts.iter().zip(&places) {
+            place.admits(batch.generation)?;
+            match &part.change {
+                PartChange::Write(version) => {
+                    if version.body == Body::Marker && !place.config.versioning {
+                        return Err(refuse(RefusedKind::Invalid, "there are no markers where no versions are kept"));
+                    }
+                    place.admits_version(request, version, part.condition)?;
+                }
+                PartChange::Remove if place.config.versioning => {
+                    return Err(refuse(RefusedKind::Invalid, "a delete marker has to be sent"));
+                }
+                PartChange::Keep | PartChange::Remove => {}
+            }
+            newest.push(self.newest_now(place)?);
+        }
+        for (part, newest) in batch.parts.iter().zip(&newest) {
+            check(part.condition, newest.as_ref())?;
+        }
+        for ((part, place), newest) in batch.parts.iter().zip(&places).zip(newest) {
+            match &part.change {
+                PartChange::Keep => {}
+                PartChange::Write(version) => drop(self.replace(place, newest, version)?),
+                PartChange::Remove => {
+                    if let Some(old) = newest {
+                        self.remove(place, &old, EventKind::Removed)?;
+                    }
+                }
+            }
+        }
+        let version = VersionId::new(self.stamp, self.group);
+        self.answer_with(first, request, command, Reply::Written { version, replaced: None })
+    }
+
+    /// Writes a version over the newest.
+    fn replace(&mut self, place: &Place<'_>, newest: Option<Version>, version: &Version) -> Result<VersionId, Stop> {
+        if !place.config.versioning
+            && let Some(old) = newest
+        {
+            self.remove(place, &old, EventKind::Removed)?;
+            // Overwriting is one event, not two.
+            self.events.pop();
+        }
+        let kind = if version.body == Body::Marker { EventKind::Marked } else { EventKind::Written };
+        Ok(self.write(place, version.clone(), kind))
     }
 
     /// Where a key is, if it is here and can be written.

@@ -10,6 +10,7 @@
 //!   members   let in, shut out, and what each of them opens
 //!   forged    records that nobody wrote who could
 //!   copies    copies and renames, within buckets and between them, interrupted and raced
+//!   values    read and written whole, one by one and several together
 //!   model     random operations against a small model of a bucket
 //! ```
 
@@ -28,4 +29,5 @@ mod forged;
 mod keys;
 mod members;
 mod model;
+mod values;
 mod world;

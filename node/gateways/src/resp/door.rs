@@ -26,6 +26,8 @@ use super::session::{Client, Session};
 pub struct DoorConfig {
     /// Clients at once.
     pub clients_max: usize,
+    /// Bytes of a client's requests that are not whole yet, or wait for the end of their transaction.
+    pub query_bytes_max: usize,
     /// After how long without a request a client is sent away; `None` for never.
     pub idle: Option<Duration>,
     /// The program's version, as clients are told.
@@ -34,7 +36,12 @@ pub struct DoorConfig {
 
 impl Default for DoorConfig {
     fn default() -> Self {
-        Self { clients_max: RESP_CLIENTS_MAX, idle: None, version: env!("CARGO_PKG_VERSION").to_owned() }
+        Self {
+            clients_max: RESP_CLIENTS_MAX,
+            query_bytes_max: RESP_REQUEST_BYTES_MAX,
+            idle: None,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
     }
 }
 
@@ -63,6 +70,7 @@ pub(super) struct Shared {
 pub(super) struct Share {
     all: Arc<AtomicUsize>,
     bytes: usize,
+    bytes_max: usize,
 }
 
 /// Why a request is not waited for any longer.
@@ -75,13 +83,13 @@ pub(super) enum TooMuch {
 }
 
 impl Share {
-    pub(super) const fn of(all: Arc<AtomicUsize>) -> Self {
-        Self { all, bytes: 0 }
+    pub(super) const fn of(all: Arc<AtomicUsize>, bytes_max: usize) -> Self {
+        Self { all, bytes: 0, bytes_max }
     }
 
     /// Takes so many in all, or says why not.
     pub(super) fn hold(&mut self, bytes: usize) -> Result<(), TooMuch> {
-        if bytes > RESP_REQUEST_BYTES_MAX {
+        if bytes > self.bytes_max {
             return Err(TooMuch::OfOne);
         }
         let before = self.all.load(Ordering::Relaxed);
@@ -187,7 +195,7 @@ mod tests {
     #[test]
     fn requests_that_are_not_whole_take_no_more_than_their_share() {
         let all = Arc::default();
-        let [mut one, mut other] = [Share::of(Arc::clone(&all)), Share::of(Arc::clone(&all))];
+        let [mut one, mut other] = [(); 2].map(|()| Share::of(Arc::clone(&all), RESP_REQUEST_BYTES_MAX));
         assert_eq!(one.hold(RESP_REQUEST_BYTES_MAX + 1), Err(TooMuch::OfOne));
         assert_eq!(one.hold(RESP_REQUEST_BYTES_MAX), Ok(()));
         let rest = RESP_HELD_BYTES_MAX - RESP_REQUEST_BYTES_MAX;

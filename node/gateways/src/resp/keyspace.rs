@@ -8,19 +8,22 @@
 //! which they came, and none is done twice: a write whose outcome is not known is said to be so, and never tried again
 //! under another name. It must not know what commands mean.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::future::try_join_all;
 use parking_lot::Mutex;
 use storgo_object::ports::Clock;
-use storgo_object::{Bucket, ErrorKind, ListOptions, NameError, ObjectError, Page, SetValue, Value};
+use storgo_object::{
+    Becomes, Bucket, ErrorKind, ListOptions, NameError, ObjectError, Page, SetValue, Value, ValueChange,
+};
 use storgo_protocol::limits::{RESP_FOLD_TRIES, RESP_FOLDED_MAX, RESP_KEYS_AT_ONCE_MAX};
-use storgo_protocol::meta::Condition;
+use storgo_protocol::meta::{Condition, VersionId};
 use tokio::sync::{Semaphore, oneshot};
 
 use super::reply::Reply;
-use super::slate::{Change, Held, Op, Slate};
+use super::slate::{Change, Held, Joint, Op, Slate, Slates};
 
 /// Keys and values. Clones are the same.
 #[derive(Debug, Clone)]
@@ -65,6 +68,66 @@ impl Keyspace {
             tokio::spawn(async move { inner.work(key, waiting).await });
         }
         answer
+    }
+
+    /// What keys hold, as a transaction watches them.
+    pub(super) async fn versions(&self, keys: &[Bytes]) -> Result<Vec<Option<VersionId>>, ObjectError> {
+        let values = try_join_all(keys.iter().map(|key| self.0.bucket.value(key))).await?;
+        Ok(values.into_iter().map(|value| value.map(|value| value.version)).collect())
+    }
+
+    /// Does something to several keys of one slot in one step. `watched` keys must still be as they were seen: if not,
+    /// nothing is done, and that is `None`.
+    pub(super) async fn together(
+        &self,
+        joint: &Joint,
+        watched: &BTreeMap<Bytes, Option<VersionId>>,
+    ) -> Result<Option<Reply>, ObjectError> {
+        let keys: BTreeSet<Bytes> = joint.keys.iter().chain(watched.keys()).cloned().collect();
+        let _turn = self.0.turns.acquire().await;
+        for _ in 0..RESP_FOLD_TRIES {
+            let values = try_join_all(keys.iter().map(|key| self.0.bucket.value(key))).await?;
+            let now_ms = self.0.clock.now_ms();
+            let known: BTreeMap<Bytes, Option<Value>> = keys.iter().cloned().zip(values).collect();
+            let is_over = |value: &Value| (1..=now_ms).contains(&value.expires_ms);
+            let seen = |key: &Bytes| {
+                known.get(key).and_then(Option::as_ref).filter(|value| !is_over(value)).map(|value| value.version)
+            };
+            if watched.iter().any(|(key, before)| seen(key) != *before) {
+                return Ok(None);
+            }
+            let slates = known.iter().map(|(key, value)| {
+                let held = value.as_ref().filter(|value| !is_over(value));
+                let held = held.map(|value| Held { bytes: value.bytes.clone(), expires_ms: value.expires_ms });
+                (key.clone(), Slate::new(now_ms, held))
+            });
+            let mut slates = Slates::new(slates.collect());
+            let reply = (joint.run)(&mut slates);
+            let changes = slates.into_changes().map(|(key, change)| {
+                let value = known.get(&key).and_then(Option::as_ref);
+                let condition = value.map_or(Condition::Absent, |value| Condition::Version(value.version));
+                let becomes = match change {
+                    // That it is over is written before it is said.
+                    Change::None if value.is_some_and(is_over) => Becomes::Nothing,
+                    Change::None => Becomes::Same,
+                    Change::Remove if value.is_none() => Becomes::Same,
+                    Change::Remove => Becomes::Nothing,
+                    Change::Set(Held { bytes, expires_ms }) => {
+                        let object = value.map(|value| value.object);
+                        Becomes::Value { bytes, metadata: Bytes::new(), expires_ms, object }
+                    }
+                };
+                ValueChange { key, becomes, condition }
+            });
+            let changes: Vec<_> = changes.collect();
+            match self.0.bucket.change_values(&changes).await {
+                Ok(_) => return Ok(Some(reply)),
+                Err(ObjectError::Name(NameError::Condition { .. })) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let reason = "others changed them each time that it was tried".to_owned();
+        Err(NameError::Conflict { what: "the keys".to_owned(), reason }.into())
     }
 
     /// A page of the keys, in their order.

@@ -1,26 +1,29 @@
 //! One client: its requests are begun in the order in which they come, many at once, and answered in that order.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use storgo_protocol::limits::{
     RESP_ARGS_MAX, RESP_FLUSH_BYTES, RESP_INLINE_BYTES_MAX, RESP_PIPELINED_MAX, RESP_READ_BYTES,
     RESP_WRITE_SECONDS_MAX, VALUE_BYTES_MAX,
 };
+use storgo_protocol::meta::VersionId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::commands::{self, Begun};
+use super::commands::{self, Begun, Transaction};
 use super::cursors::Cursors;
 use super::door::{Share, Shared, TooMuch};
-use super::keyspace::Keyspace;
+use super::keyspace::{Keyspace, refusal};
 use super::reply::{Protocol, Reply};
 use super::request::{Bounds, RequestParser};
 
@@ -52,9 +55,24 @@ pub(super) struct State {
     shared: Arc<Shared>,
     client: Arc<Client>,
     protocol: Protocol,
+    /// Commands that wait for EXEC.
+    transaction: Option<Transaction>,
+    /// What the next transaction rests on.
+    watched: Watched,
 }
 
+/// Watched keys, and their versions when they were seen; none for those that were not there.
+pub(super) type Watched = Arc<Mutex<BTreeMap<Bytes, Option<VersionId>>>>;
+
 impl State {
+    pub(super) const fn transaction(&mut self) -> &mut Option<Transaction> {
+        &mut self.transaction
+    }
+
+    pub(super) fn watched(&self) -> Watched {
+        Arc::clone(&self.watched)
+    }
+
     pub(super) fn keyspace(&self) -> &Keyspace {
         &self.shared.keyspace
     }
@@ -154,17 +172,50 @@ impl State {
     }
 }
 
-impl Begun {
+/// An answer that is on its way.
+enum Pending {
+    Done(Reply),
+    Keys(Vec<oneshot::Receiver<Reply>>, fn(Vec<Reply>) -> Reply),
+    /// All before it is to be done first, and all behind it waits.
+    Alone(BoxFuture<'static, Reply>),
+    /// The connection's last.
+    Close(Reply),
+}
+
+impl Pending {
+    /// Has done what a command says.
+    fn of(begun: Begun, keyspace: &Keyspace) -> Self {
+        fn only(mut replies: Vec<Reply>) -> Reply {
+            replies.pop().unwrap_or_else(commands::lost)
+        }
+        match begun {
+            Begun::Done(reply) => Self::Done(reply),
+            Begun::Key(key, op) => Self::Keys(vec![keyspace.submit(key, op)], only),
+            Begun::Keys(ops, one) => {
+                Self::Keys(ops.into_iter().map(|(key, op)| keyspace.submit(key, op)).collect(), one)
+            }
+            Begun::Together(joint) => {
+                let keyspace = keyspace.clone();
+                Self::Alone(Box::pin(async move {
+                    match keyspace.together(&joint, &BTreeMap::new()).await {
+                        Ok(reply) => reply.unwrap_or_else(commands::lost),
+                        Err(error) => refusal(&error),
+                    }
+                }))
+            }
+            Begun::Alone(work) => Self::Alone(work),
+            Begun::Close(reply) => Self::Close(reply),
+        }
+    }
+
     /// The answer, and whether it is the connection's last.
     async fn finish(self) -> (Reply, bool) {
-        let lost = |_| commands::lost();
         match self {
             Self::Done(reply) => (reply, false),
-            Self::Key(answer) => (answer.await.unwrap_or_else(lost), false),
             Self::Keys(answers, one) => {
                 let mut replies = Vec::with_capacity(answers.len());
                 for answer in answers {
-                    replies.push(answer.await.unwrap_or_else(lost));
+                    replies.push(answer.await.unwrap_or_else(|_| commands::lost()));
                 }
                 (one(replies), false)
             }
@@ -173,7 +224,6 @@ impl Begun {
         }
     }
 
-    /// Whether all before it is to be done first, and all behind it waits.
     const fn is_alone(&self) -> bool {
         matches!(self, Self::Alone(_) | Self::Close(_))
     }
@@ -203,8 +253,9 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {
-        let share = Share::of(Arc::clone(&shared.held_bytes));
-        let state = State { shared, client, protocol: Protocol::default() };
+        let share = Share::of(Arc::clone(&shared.held_bytes), shared.config.query_bytes_max);
+        let (protocol, transaction, watched) = (Protocol::default(), None, Watched::default());
+        let state = State { shared, client, protocol, transaction, watched };
         Self { state, share, parser: RequestParser::default(), input: BytesMut::new(), output: BytesMut::new() }
     }
 
@@ -219,12 +270,12 @@ impl Session {
     async fn serve(&mut self, stream: &mut TcpStream) -> Result<(), End> {
         loop {
             let (begun, is_starved) = self.begin();
-            for (protocol, begun) in begun {
+            for (protocol, pending) in begun {
                 // What is answered so far does not wait for what takes long.
-                if begun.is_alone() {
+                if pending.is_alone() {
                     self.flush(stream).await?;
                 }
-                let (reply, is_last) = begun.finish().await;
+                let (reply, is_last) = pending.finish().await;
                 reply.write(protocol, &mut self.output);
                 if self.output.len() >= RESP_FLUSH_BYTES || is_last {
                     self.flush(stream).await?;
@@ -241,7 +292,7 @@ impl Session {
     }
 
     /// Begins what has come, up to something that is done by itself; and whether there is nothing more.
-    fn begin(&mut self) -> (VecDeque<(Protocol, Begun)>, bool) {
+    fn begin(&mut self) -> (VecDeque<(Protocol, Pending)>, bool) {
         const BOUNDS: Bounds = Bounds {
             args_max: RESP_ARGS_MAX,
             bulk_bytes_max: VALUE_BYTES_MAX,
@@ -258,8 +309,9 @@ impl Session {
                 Ok(None) => return (all, true),
                 Err(error) => Begun::Close(Reply::error(format!("ERR Protocol error: {error}"))),
             };
-            let is_alone = begun.is_alone();
-            all.push_back((self.state.protocol, begun));
+            let pending = Pending::of(begun, self.state.keyspace());
+            let is_alone = pending.is_alone();
+            all.push_back((self.state.protocol, pending));
             if is_alone {
                 break;
             }
@@ -273,7 +325,7 @@ impl Session {
         if self.input.is_empty() {
             self.input = BytesMut::new();
         }
-        self.share.keep(self.input.len().saturating_add(self.parser.held_bytes()));
+        self.share.keep(self.held_bytes());
         self.input.reserve(RESP_READ_BYTES);
         let idle = self.state.shared.config.idle;
         let client = Arc::clone(&self.state.client);
@@ -291,8 +343,7 @@ impl Session {
         if read == 0 {
             return Err(End::Asked);
         }
-        let held = self.input.len().saturating_add(self.parser.held_bytes());
-        let refusal = match self.share.hold(held) {
+        let refusal = match self.share.hold(self.held_bytes()) {
             Ok(()) => return Ok(()),
             Err(TooMuch::OfOne) => "ERR Protocol error: the request is too long",
             Err(TooMuch::OfAll) => "OOM the requests of all clients take too much memory: try again later",
@@ -300,6 +351,12 @@ impl Session {
         Reply::error(refusal).write(self.state.protocol, &mut self.output);
         self.flush(stream).await?;
         Err(End::Asked)
+    }
+
+    /// Bytes of requests that are not whole, or wait for the rest of their transaction.
+    fn held_bytes(&self) -> usize {
+        let queued = self.state.transaction.as_ref().map_or(0, Transaction::queued_bytes);
+        self.input.len().saturating_add(self.parser.held_bytes()).saturating_add(queued)
     }
 
     /// Writes what was answered; a client that does not take it is left.

@@ -3,6 +3,8 @@
 //! Commands are functions of a slate: what they leave on it is written in one step, on condition that the key is still as
 //! it was read; if not, they are done again on what is there then.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 
 use super::reply::Reply;
@@ -31,6 +33,42 @@ pub(super) enum Change {
     None,
     Set(Held),
     Remove,
+}
+
+/// Several keys of one slot, as a command sees them that changes them in one step.
+#[derive(Debug)]
+pub(super) struct Slates(BTreeMap<Bytes, Slate>);
+
+/// What a command does to several keys.
+pub(super) struct Joint {
+    /// All that it looks at or changes.
+    pub(super) keys: Vec<Bytes>,
+    pub(super) run: Box<dyn Fn(&mut Slates) -> Reply + Send + Sync>,
+}
+
+impl std::fmt::Debug for Joint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Joint").field("keys", &self.keys).finish_non_exhaustive()
+    }
+}
+
+impl Slates {
+    pub(super) const fn new(slates: BTreeMap<Bytes, Slate>) -> Self {
+        Self(slates)
+    }
+
+    /// The slate of a key that was named before.
+    ///
+    /// # Errors
+    /// What a client is told where it was not: a fault of this program.
+    pub(super) fn of(&mut self, key: &Bytes) -> Result<&mut Slate, Reply> {
+        self.0.get_mut(key).ok_or_else(|| Reply::error("ERR internal error"))
+    }
+
+    /// What is to be done to each.
+    pub(super) fn into_changes(self) -> impl Iterator<Item = (Bytes, Change)> {
+        self.0.into_iter().map(|(key, slate)| (key, slate.into_change()))
+    }
 }
 
 /// What a command does to a key.

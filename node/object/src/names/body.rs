@@ -4,11 +4,49 @@ use bytes::Bytes;
 use storgo_pipeline::{InlinePlace, PipelineError, open_content_key, seal_content_key};
 use storgo_protocol::ContentKey;
 use storgo_protocol::limits::{RECORD_NODE_BYTES_MAX, TAG_BYTES};
-use storgo_protocol::meta::{Body, InlineBody, ObjectBody, ObjectId};
+use storgo_protocol::meta::{Body, InlineBody, ObjectBody, ObjectId, Version};
 
 use super::known::Known;
 use crate::error::ObjectError;
 use crate::put::Stored;
+use crate::report::PutReport;
+
+/// A body that is as durable as it must be before a record names it: one that stands in the record is that with the record.
+pub(super) enum Ready<'a> {
+    /// It is to stand in its record.
+    Inline(&'a [u8]),
+    /// It was put on peers, under the bucket's key of this generation.
+    Stored(u32, Box<Stored>),
+}
+
+impl Ready<'_> {
+    /// A version like this one with what is known of the body.
+    pub(super) fn describe(&self, like: Version) -> Version {
+        match self {
+            Self::Inline(plain) => Version { size: plain.len() as u64, ..like },
+            Self::Stored(_, stored) => {
+                let width = u32::try_from(stored.report.width.domains).unwrap_or(u32::MAX);
+                Version { size: stored.report.bytes, width, ..like }
+            }
+        }
+    }
+
+    /// What the record says. `salt` is fresh and random.
+    pub(super) fn seal(&self, known: &Known, object: ObjectId, salt: [u8; 32]) -> Result<Body, ObjectError> {
+        match self {
+            Self::Inline(plain) => known.seal_inline(object, salt, plain),
+            Self::Stored(generation, stored) => known.object_body(*generation, stored),
+        }
+    }
+
+    /// How it was put; `None` if it stands in the record.
+    pub(super) fn into_report(self) -> Option<PutReport> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Stored(_, stored) => Some(stored.report),
+        }
+    }
+}
 
 impl Known {
     /// Seals a body that is to stand in its record, under the newest key. `salt` is fresh and random.

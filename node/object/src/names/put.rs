@@ -6,7 +6,7 @@ use bytes::Bytes;
 use storgo_protocol::meta::{Action, Body, Condition, KeyRule, ObjectId, Put, Reply, Version, VersionId};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
-use super::body::etag;
+use super::body::{Ready, etag};
 use super::bucket::Bucket;
 use super::error::NameError;
 use super::known::Known;
@@ -76,41 +76,44 @@ impl Bucket {
         read.map_err(|source| ObjectError::Local { what: "the source could not be read", source })?;
         let like = Version::new(object, self.names.request(), Body::Marker);
         let rest = (head.len() as u64 > inline_max).then_some(source);
-        Ok(self.write_body(key, &head, rest, like, options, progress).await?.0)
+        let ready = self.ready(&head, rest, &options.body, progress).await?;
+        Ok(self.write_ready(key, ready, like, options.condition).await?.0)
     }
 
-    /// Writes a version like this one, with the body that `head` and `rest` give: without a rest it stands in its record. The
-    /// version's signature is told too.
-    pub(super) async fn write_body(
+    /// Writes a version like this one, with a body that is ready. The version's signature is told too.
+    pub(super) async fn write_ready(
         &self,
         key: &[u8],
-        head: &[u8],
-        rest: Option<&mut (dyn AsyncRead + Send + Unpin)>,
+        ready: Ready<'_>,
         like: Version,
-        options: &PutNamedOptions,
-        progress: &Progress,
+        condition: Condition,
     ) -> Result<(Written, Option<Signature>), ObjectError> {
-        let (known, object, condition) = (self.known(), like.object, options.condition);
+        let (object, like) = (like.object, ready.describe(like));
+        let body = |known: &Known| ready.seal(known, object, self.names.engine.random.array());
+        let (written, signature) = self.write_signed(key, Unsigned { object, condition, body: &body, like }).await?;
+        Ok((Written { body: ready.into_report(), ..written }, signature))
+    }
+
+    /// Makes a body ready for its record: one that has a rest is put on peers.
+    pub(super) async fn ready<'a>(
+        &self,
+        head: &'a [u8],
+        rest: Option<&mut (dyn AsyncRead + Send + Unpin)>,
+        options: &PutOptions,
+        progress: &Progress,
+    ) -> Result<Ready<'a>, ObjectError> {
         let Some(rest) = rest else {
-            let random = &self.names.engine.random;
-            let seal = |known: &Known| known.seal_inline(object, random.array(), head);
-            let like = Version { size: head.len() as u64, ..like };
-            let (written, signature) =
-                self.write_signed(key, Unsigned { object, condition, body: &seal, like }).await?;
-            progress.set_total(written.size);
-            progress.add_done(written.size);
-            return Ok((written, signature));
+            progress.set_total(head.len() as u64);
+            progress.add_done(head.len() as u64);
+            return Ok(Ready::Inline(head));
         };
-        let body = PutOptions { code: options.body.code.or(known.row.redundancy), ..options.body.clone() };
+        let known = self.known();
+        let options = PutOptions { code: options.code.or(known.row.redundancy), ..options.clone() };
         let generation = known.row.key_generation;
         let secret = known.key(generation)?.convergence_secret();
         let mut whole = head.chain(rest);
-        let stored = self.names.engine.put_for_record(secret, &mut whole, &body, progress).await?;
-        let width = u32::try_from(stored.report.width.domains).unwrap_or(u32::MAX);
-        let like = Version { size: stored.report.bytes, width, ..like };
-        let seal = |known: &Known| known.object_body(generation, &stored);
-        let (written, signature) = self.write_signed(key, Unsigned { object, condition, body: &seal, like }).await?;
-        Ok((Written { body: Some(stored.report), ..written }, signature))
+        let stored = self.names.engine.put_for_record(secret, &mut whole, &options, progress).await?;
+        Ok(Ready::Stored(generation, Box::new(stored)))
     }
 
     /// Signs a version and has it written.

@@ -9,16 +9,20 @@ use bytes::Bytes;
 use lru::LruCache;
 use parking_lot::Mutex;
 use storgo_protocol::SIGNATURE_BYTES;
-use storgo_protocol::limits::{VALUE_BYTES_MAX, VALUES_KEPT_BYTES_MAX};
-use storgo_protocol::meta::{Body, Condition, ObjectId, Version, VersionId};
+use storgo_protocol::limits::{BATCH_PARTS_MAX, COMMAND_BYTES_MAX, VALUE_BYTES_MAX, VALUES_KEPT_BYTES_MAX};
+use storgo_protocol::meta::{
+    Action, Batch, Body, Condition, ObjectId, Part, PartChange, Reply, RequestId, Version, VersionId,
+};
 use tokio::io::AsyncRead;
 
+use super::body::{Ready, etag};
 use super::bucket::Bucket;
 use super::delete::RemoveOptions;
 use super::error::NameError;
-use super::put::PutNamedOptions;
+use super::known::Known;
 use crate::error::ObjectError;
 use crate::progress::Progress;
+use crate::put::PutOptions;
 use crate::read::MemorySink;
 
 /// What a key holds.
@@ -51,6 +55,37 @@ pub struct SetValue {
     pub object: Option<ObjectId>,
 }
 
+/// What is to become of one of several keys of a slot, and what must hold of it for that to become of all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueChange {
+    /// The key.
+    pub key: Bytes,
+    /// What becomes of it.
+    pub becomes: Becomes,
+    /// What must hold.
+    pub condition: Condition,
+}
+
+/// What is to become of a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Becomes {
+    /// It stays: only its condition counts.
+    Same,
+    /// It holds this.
+    Value {
+        /// The body; at most [`VALUE_BYTES_MAX`].
+        bytes: Bytes,
+        /// What is kept beside it, in clear.
+        metadata: Bytes,
+        /// When it ends; 0 for never.
+        expires_ms: u64,
+        /// What the key named before, if that is known.
+        object: Option<ObjectId>,
+    },
+    /// It goes.
+    Nothing,
+}
+
 /// Values that were opened, by their keys; as many as fit [`VALUES_KEPT_BYTES_MAX`]. The signature tells whether a record is
 /// the one that was opened: it covers what the body is.
 #[derive(Debug, Clone)]
@@ -64,6 +99,9 @@ struct Kept {
 
 /// What a version's writer signed it with.
 pub(super) type Signature = [u8; SIGNATURE_BYTES];
+
+/// What a command says beside its changes, at most: its feature, its request, and lengths.
+const COMMAND_HEAD_BYTES_MAX: usize = 64;
 
 /// What a kept value takes beside its key and bytes, about.
 const KEPT_BYTES: usize = 256;
@@ -151,24 +189,103 @@ impl Bucket {
     pub async fn set(&self, key: &[u8], set: SetValue) -> Result<Value, ObjectError> {
         self.may_write(key).await?;
         let SetValue { bytes, metadata, expires_ms, condition, object } = set;
-        if bytes.len() > VALUE_BYTES_MAX {
-            let reason = format!("a value has at most {VALUE_BYTES_MAX} bytes");
-            return Err(NameError::Invalid { what: self.printed(key), reason }.into());
-        }
+        let ready = self.ready_value(key, &bytes).await?;
         let random = &self.names.engine.random;
         let object = object.unwrap_or_else(|| ObjectId::from_bytes(random.array()));
         let unsigned = Version::new(object, self.names.request(), Body::Marker);
         let like = Version { metadata: metadata.clone(), expires_ms, ..unsigned };
-        let options = PutNamedOptions { condition, ..PutNamedOptions::default() };
+        let (written, signature) = self.write_ready(key, ready, like, condition).await?;
+        let value = Value { bytes, metadata, expires_ms, version: written.version, object };
+        self.opened.put(key, signature, &value);
+        Ok(value)
+    }
+
+    /// Changes several keys of one slot, all or none; they are named in ascending order.
+    ///
+    /// # Errors
+    /// [`NameError::Condition`] if a condition does not hold, [`NameError::Invalid`] for keys of several slots, for more of them
+    /// than [`BATCH_PARTS_MAX`], and for more than one command can say; otherwise as [`Bucket::set`].
+    pub async fn change_values(&self, changes: &[ValueChange]) -> Result<VersionId, ObjectError> {
+        let invalid = |reason: String| NameError::Invalid { what: self.name().to_owned(), reason };
+        let first = changes.first().map(|change| change.key.clone());
+        let first = first.ok_or_else(|| invalid("no key is named".to_owned()))?;
+        if changes.len() > BATCH_PARTS_MAX {
+            return Err(invalid(format!("at most {BATCH_PARTS_MAX} keys change together")).into());
+        }
+        let slot = |key: &Bytes| self.known().row.config.slot(key);
+        if changes.iter().any(|change| slot(&change.key) != slot(&first)) {
+            return Err(invalid("only keys of one slot change together".to_owned()).into());
+        }
+        let mut bodies = Vec::with_capacity(changes.len());
+        for change in changes {
+            self.may_write(&change.key).await?;
+            bodies.push(match &change.becomes {
+                Becomes::Value { bytes, .. } => Some(self.ready_value(&change.key, bytes).await?),
+                Becomes::Same | Becomes::Nothing => None,
+            });
+        }
+        let request = self.names.request();
+        let random = &self.names.engine.random;
+        let ids: Vec<_> = changes.iter().map(|_| ObjectId::from_bytes(random.array())).collect();
+        let action = |known: &Known| {
+            let parts = changes.iter().zip(&bodies).zip(&ids);
+            let parts = parts.map(|((change, body), id)| self.part(known, request, change, body.as_ref(), *id));
+            let parts = parts.collect::<Result<_, ObjectError>>()?;
+            let (bucket, generation) = (known.id(), known.row.config.generation);
+            let batch = Batch { bucket, generation, parts };
+            let bytes = batch.encoded_len();
+            if bytes + COMMAND_HEAD_BYTES_MAX > COMMAND_BYTES_MAX {
+                let reason =
+                    format!("the changes take {bytes} bytes together, and one command at most {COMMAND_BYTES_MAX}");
+                return Err(invalid(reason).into());
+            }
+            Ok(Action::Batch(Box::new(batch)))
+        };
+        match self.agree(&first, request, action).await? {
+            Reply::Written { version, .. } => Ok(version),
+            other => Err(self.strange(&first, &other)),
+        }
+    }
+
+    fn part(
+        &self,
+        known: &Known,
+        request: RequestId,
+        change: &ValueChange,
+        body: Option<&Ready<'_>>,
+        fresh: ObjectId,
+    ) -> Result<Part, ObjectError> {
+        let identity = &self.names.engine.user.identity;
+        let previous = if let Condition::Version(id) = change.condition { Some(id) } else { None };
+        let written = |version: Version| {
+            PartChange::Write(Box::new(Version { previous, ..version }.signed(known.id(), identity)))
+        };
+        let becomes = match (&change.becomes, body) {
+            (Becomes::Value { metadata, expires_ms, object, .. }, Some(ready)) => {
+                let object = object.unwrap_or(fresh);
+                let body = ready.seal(known, object, self.names.engine.random.array())?;
+                let (metadata, expires_ms, etag) = (metadata.clone(), *expires_ms, etag(&body));
+                let version = Version { metadata, expires_ms, etag, ..Version::new(object, request, body) };
+                written(ready.describe(version))
+            }
+            (Becomes::Nothing, _) if known.row.config.versioning => written(Version::new(fresh, request, Body::Marker)),
+            (Becomes::Nothing, _) => PartChange::Remove,
+            _ => PartChange::Keep,
+        };
+        Ok(Part { key: change.key.clone(), condition: change.condition, change: becomes })
+    }
+
+    /// Makes a value ready for its record.
+    async fn ready_value<'a>(&self, key: &[u8], bytes: &'a [u8]) -> Result<Ready<'a>, ObjectError> {
+        if bytes.len() > VALUE_BYTES_MAX {
+            let reason = format!("a value has at most {VALUE_BYTES_MAX} bytes");
+            return Err(NameError::Invalid { what: self.printed(key), reason }.into());
+        }
         let mut nothing = tokio::io::empty();
         let stands_in_record = bytes.len() <= self.known().row.config.inline_bytes_max as usize;
         let rest: Option<&mut (dyn AsyncRead + Send + Unpin)> =
             if stands_in_record { None } else { Some(&mut nothing) };
-        let progress = Progress::default();
-        let (written, signature) = self.write_body(key, &bytes, rest, like, &options, &progress).await?;
-        let value = Value { bytes, metadata, expires_ms, version: written.version, object };
-        self.opened.put(key, signature, &value);
-        Ok(value)
+        self.ready(bytes, rest, &PutOptions::default(), &Progress::default()).await
     }
 
     /// Takes a key away, and reads nothing before; whether it was there.

@@ -1,6 +1,7 @@
 use super::*;
 use crate::limits::{
-    COMMAND_BYTES_MAX, REDIS_KEY_BYTES_MAX, ROW_BYTES_MAX, ROW_KEY_BYTES_MAX, ROWS_CHANGED_MAX, SHIPPED_PAIRS_MAX,
+    BATCH_PARTS_MAX, COMMAND_BYTES_MAX, REDIS_KEY_BYTES_MAX, ROW_BYTES_MAX, ROW_KEY_BYTES_MAX, ROWS_CHANGED_MAX,
+    SHIPPED_PAIRS_MAX,
 };
 use crate::meta::{Body, FEATURE_LEVEL, InlineBody, KeyRule, ObjectId};
 
@@ -20,6 +21,14 @@ fn delete(marker: Option<Body>) -> Action {
     let (bucket, version) = (BucketId::from_bytes([1; 16]), Some(VersionId::from_bytes([2; 16])));
     let (key, condition) = (Bytes::from_static(b"key"), Condition::Always);
     Action::Delete(Box::new(Delete { bucket, generation: 3, key, version, condition, marker }))
+}
+
+fn batch(keys: impl IntoIterator<Item = Bytes>) -> Action {
+    let changes = [PartChange::Keep, PartChange::Write(Box::new(version(Body::Marker))), PartChange::Remove];
+    let conditions = [Condition::Absent, Condition::Version(VersionId::from_bytes([3; 16])), Condition::Always];
+    let parts = keys.into_iter().zip(changes.into_iter().cycle()).zip(conditions.into_iter().cycle());
+    let parts = parts.map(|((key, change), condition)| Part { key, condition, change }).collect();
+    Action::Batch(Box::new(Batch { bucket: BucketId::from_bytes([1; 16]), generation: 3, parts }))
 }
 
 fn ship(pairs: usize) -> Action {
@@ -68,6 +77,7 @@ fn all() -> Vec<Action> {
         Action::RaiseFeature(2),
         Action::Tick,
         Action::SetRows([rows(1), rows(2)].concat()),
+        batch(["a", "b", "c"].map(Bytes::from)),
     ]
 }
 
@@ -107,6 +117,11 @@ fn a_command_beyond_its_bounds_is_refused() {
     assert!(
         refused(Action::SetRows([rows(2), rows(1)].concat())) && refused(Action::SetRows([rows(2), rows(2)].concat()))
     );
+    let parts = |count: usize| batch((0..count).map(|n| format!("{n:05}").into()));
+    assert!(!refused(parts(BATCH_PARTS_MAX)) && refused(parts(BATCH_PARTS_MAX + 1)) && refused(parts(0)));
+    assert!(refused(batch(["b", "a"].map(Bytes::from))) && refused(batch(["a", "a"].map(Bytes::from))));
+    let key = |bytes: usize| batch([vec![b'k'; bytes].into()]);
+    assert!(!refused(key(REDIS_KEY_BYTES_MAX)) && refused(key(REDIS_KEY_BYTES_MAX + 1)));
     assert!(Command::feature_of(&command(long.clone()).encode()).is_err());
     let proposal = Proposal { stamp: Stamp::ZERO, command: command(long).encode() };
     assert!(Proposal::decode(proposal.encode()).is_err());

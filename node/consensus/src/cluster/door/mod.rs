@@ -137,6 +137,7 @@ impl Door {
         let bucket = match &command.action {
             Action::Put(put) => put.bucket,
             Action::Delete(delete) => delete.bucket,
+            Action::Batch(batch) => batch.bucket,
             _ => {
                 self.members_only(from)?;
                 return self.propose(group, &command.action, bytes).await.map(Told::Reply);

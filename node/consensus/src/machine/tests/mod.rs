@@ -2,11 +2,13 @@
 //!
 //! ```text
 //!   writes    puts, deletes, conditions, locks, retries, configurations, expiry, events, listings
+//!   batches   several keys of a slot together
 //!   moves     a slot goes from one group to another
 //!   rows      what is changed together, if it is as was thought
 //!   model     random logs: the answers of a small model, and the same bytes however they are cut
 //! ```
 
+mod batches;
 mod model;
 mod moves;
 mod rows;
@@ -17,8 +19,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use storgo_protocol::GroupId;
 use storgo_protocol::meta::{
-    Action, Body, BucketConfig, BucketId, Command, Condition, Delete, FEATURE_LEVEL, InlineBody, KeyRule, ObjectId,
-    Proposal, Put, Refused, RefusedKind, Reply, RequestId, Slot, Stamp, Version, VersionId,
+    Action, Batch, Body, BucketConfig, BucketId, Command, Condition, Delete, FEATURE_LEVEL, InlineBody, KeyRule,
+    ObjectId, Part, PartChange, Proposal, Put, Refused, RefusedKind, Reply, RequestId, Slot, Stamp, Version, VersionId,
 };
 
 use super::{Outcome, apply};
@@ -31,6 +33,14 @@ struct Group {
     log: Vec<Proposal>,
     now_ms: u64,
     requests: u64,
+}
+
+/// What becomes of one of several keys.
+#[derive(Debug, Clone, Copy)]
+enum Change<'a> {
+    Keep,
+    Write(&'a str),
+    Delete,
 }
 
 const START_MS: u64 = 1_800_000_000_000;
@@ -63,9 +73,13 @@ fn content(version: &Version) -> String {
     String::from_utf8(body.sealed.to_vec()).unwrap()
 }
 
-/// As that one, in a single slot.
+/// As those, each in a single slot.
 fn tree() -> BucketConfig {
     BucketConfig { bucket: BucketId::from_bytes([3; 16]), rule: KeyRule::Tree, ..versioned() }
+}
+
+fn plain_tree() -> BucketConfig {
+    BucketConfig { bucket: BucketId::from_bytes([4; 16]), rule: KeyRule::Tree, ..plain() }
 }
 
 impl Group {
@@ -80,7 +94,7 @@ impl Group {
         for (first, last) in slots {
             group.done(Action::Assign { first: *first, last: *last });
         }
-        for config in [plain(), versioned(), tree()] {
+        for config in [plain(), versioned(), tree(), plain_tree()] {
             group.done(Action::SetBucket(Box::new(config)));
         }
         group
@@ -162,6 +176,31 @@ impl Group {
 
     fn delete(&mut self, config: &BucketConfig, key: &str, version: Option<VersionId>) -> Reply {
         let command = self.delete_command(config, key, version);
+        self.send(&command)
+    }
+
+    /// A command that changes several keys together; in ascending order, as they have to be.
+    fn batch_command(&mut self, config: &BucketConfig, changes: &[(&str, Condition, Change<'_>)]) -> Command {
+        let request = self.request();
+        let part = |(key, condition, change): &(&str, Condition, Change<'_>)| {
+            let previous = if let Condition::Version(id) = condition { Some(*id) } else { None };
+            let version = |body| Version { previous, ..Version::new(ObjectId::from_bytes([8; 16]), request, body) };
+            let change = match change {
+                Change::Keep => PartChange::Keep,
+                Change::Write(content) => PartChange::Write(Box::new(version(body(content)))),
+                Change::Delete if config.versioning => PartChange::Write(Box::new(version(Body::Marker))),
+                Change::Delete => PartChange::Remove,
+            };
+            Part { key: Bytes::copy_from_slice(key.as_bytes()), condition: *condition, change }
+        };
+        let (bucket, generation) = (config.bucket, config.generation);
+        let parts = changes.iter().map(part).collect();
+        let action = Action::Batch(Box::new(Batch { bucket, generation, parts }));
+        Command { feature: FEATURE_LEVEL, request: Some(request), action }
+    }
+
+    fn batch(&mut self, config: &BucketConfig, changes: &[(&str, Condition, Change<'_>)]) -> Reply {
+        let command = self.batch_command(config, changes);
         self.send(&command)
     }
 

@@ -8,10 +8,28 @@ use super::*;
 
 #[derive(Debug, Clone)]
 enum Op {
-    Put { versioned: bool, key: u8, condition: Want, expires_ms: Option<u64> },
-    Delete { versioned: bool, key: u8, oldest: bool },
-    Retry { back: usize },
-    Wait { ms: u64 },
+    Put {
+        versioned: bool,
+        key: u8,
+        condition: Want,
+        expires_ms: Option<u64>,
+    },
+    Delete {
+        versioned: bool,
+        key: u8,
+        oldest: bool,
+    },
+    /// Changes of several keys in one slot: for each what must hold, and whether it is written, deleted or kept.
+    Batch {
+        versioned: bool,
+        parts: BTreeMap<u8, (Want, u8)>,
+    },
+    Retry {
+        back: usize,
+    },
+    Wait {
+        ms: u64,
+    },
     Tick,
 }
 
@@ -25,12 +43,15 @@ enum Want {
 
 fn op() -> impl Strategy<Value = Op> {
     let want = prop_oneof![Just(Want::Always), Just(Want::Absent), Just(Want::Newest), Just(Want::Other)];
+    let part = (prop_oneof![3 => Just(Want::Always), 2 => Just(Want::Absent), 3 => Just(Want::Newest)], 0_u8..3);
+    let parts = proptest::collection::btree_map(0_u8..3, part, 1..4);
     let expires = proptest::option::weighted(0.3, 0_u64..5000);
     prop_oneof![
         6 => (any::<bool>(), 0_u8..3, want, expires)
             .prop_map(|(versioned, key, condition, expires_ms)| Op::Put { versioned, key, condition, expires_ms }),
         3 => (any::<bool>(), 0_u8..3, any::<bool>())
             .prop_map(|(versioned, key, oldest)| Op::Delete { versioned, key, oldest }),
+        3 => (any::<bool>(), parts).prop_map(|(versioned, parts)| Op::Batch { versioned, parts }),
         3 => (0_usize..6).prop_map(|back| Op::Retry { back }),
         2 => prop_oneof![9 => 0_u64..3000, 1 => Just(REQUEST_WINDOW_MS + 1)].prop_map(|ms| Op::Wait { ms }),
         1 => Just(Op::Tick),
@@ -68,18 +89,47 @@ impl Model {
         }
     }
 
+    fn expects(&self, want: Want, key: (bool, u8)) -> Condition {
+        let other = VersionId::from_bytes([1; 16]);
+        match want {
+            Want::Always => Condition::Always,
+            Want::Absent => Condition::Absent,
+            Want::Newest => Condition::Version(self.live(key).unwrap_or(other)),
+            Want::Other => Condition::Version(other),
+        }
+    }
+
+    fn holds(&self, condition: Condition, key: (bool, u8)) -> bool {
+        match condition {
+            Condition::Always => true,
+            Condition::Absent => self.live(key).is_none(),
+            Condition::Version(id) => self.live(key) == Some(id),
+        }
+    }
+
+    /// Writes something, or nothing in its place.
+    fn write(&mut self, key: (bool, u8), kept: Kept) {
+        let versions = self.keys.entry(key).or_default();
+        if !key.0 {
+            versions.clear();
+        }
+        if key.0 || kept.content.is_some() {
+            versions.push(kept);
+        }
+    }
+
     fn expire_all(&mut self, now_ms: u64) {
         self.keys.values_mut().for_each(|kept| kept.retain(|kept| !(1..=now_ms).contains(&kept.expires_ms)));
     }
 }
 
 fn config(is_versioned: bool) -> BucketConfig {
-    if is_versioned { tree() } else { plain() }
+    if is_versioned { tree() } else { plain_tree() }
 }
 
 fn play(ops: &[Op]) -> (Group, Model) {
     // Only the slots of these keys, since every case begins anew.
-    let slots = (0..3_u8).flat_map(|key| [plain(), tree()].map(|config| config.slot(key.to_string().as_bytes())));
+    let slots = (0..3_u8).flat_map(|key| [plain_tree(), tree()].map(|config| config.slot(key.to_string().as_bytes())));
     let slots: Vec<_> = slots.map(|slot| (slot, slot)).collect();
     let (mut group, mut model) = (Group::with_slots(1, &slots), Model::default());
     for (number, op) in ops.iter().enumerate() {
@@ -93,37 +143,20 @@ fn play(ops: &[Op]) -> (Group, Model) {
             }
             Op::Put { versioned, key, condition, expires_ms } => {
                 let at = (versioned, key);
-                let other = VersionId::from_bytes([1; 16]);
-                let wanted = match condition {
-                    Want::Always => Condition::Always,
-                    Want::Absent => Condition::Absent,
-                    Want::Newest => Condition::Version(model.live(at).unwrap_or(other)),
-                    Want::Other => Condition::Version(other),
-                };
+                let wanted = model.expects(condition, at);
                 let mut command = group.put_command(&config(versioned), &key.to_string(), &number.to_string(), wanted);
                 let expires_ms = expires_ms.map_or(0, |ms| group.now_ms + ms);
                 if let Action::Put(put) = &mut command.action {
                     put.version.expires_ms = expires_ms;
                 }
                 let reply = group.send(&command);
-                let mut expired = Model { keys: model.keys.clone(), sent: Vec::new() };
-                expired.expire_newest(at, stamp.ms());
-                let current = expired.live(at);
-                let holds = match wanted {
-                    Condition::Always => true,
-                    Condition::Absent => current.is_none(),
-                    Condition::Version(id) => current == Some(id),
-                };
                 // Whatever the answer: it rests on what expired.
-                model.keys = expired.keys;
-                if holds {
-                    assert_eq!(reply, Reply::Written { version: VersionId::new(stamp, group.id), replaced: current });
-                    let kept = model.keys.entry(at).or_default();
-                    if !versioned {
-                        kept.clear();
-                    }
+                model.expire_newest(at, stamp.ms());
+                let current = model.live(at);
+                if model.holds(wanted, at) {
                     let id = VersionId::new(stamp, group.id);
-                    kept.push(Kept { id, content: Some(number.to_string()), expires_ms });
+                    assert_eq!(reply, Reply::Written { version: id, replaced: current });
+                    model.write(at, Kept { id, content: Some(number.to_string()), expires_ms });
                 } else {
                     assert_eq!(refused(&reply), RefusedKind::Condition(current));
                 }
@@ -150,6 +183,43 @@ fn play(ops: &[Op]) -> (Group, Model) {
                     }
                 };
                 assert_eq!(reply, expected);
+                model.sent.push((command, reply));
+            }
+            Op::Batch { versioned, parts } => {
+                let names: Vec<_> = parts.keys().map(u8::to_string).collect();
+                let wanted: Vec<_> =
+                    parts.iter().map(|(key, (want, _))| model.expects(*want, (versioned, *key))).collect();
+                let content = number.to_string();
+                let change = |change: &u8| match change {
+                    0 => Change::Keep,
+                    1 => Change::Write(&content),
+                    _ => Change::Delete,
+                };
+                let changes: Vec<_> = names.iter().zip(&wanted).zip(parts.values()).collect();
+                let changes: Vec<_> =
+                    changes.iter().map(|((key, want), (_, kind))| (key.as_str(), **want, change(kind))).collect();
+                let command = group.batch_command(&config(versioned), &changes);
+                let reply = group.send(&command);
+                let ats: Vec<_> = parts.keys().map(|key| (versioned, *key)).collect();
+                for at in &ats {
+                    model.expire_newest(*at, stamp.ms());
+                }
+                let id = VersionId::new(stamp, group.id);
+                match ats.iter().zip(&wanted).find(|(at, wanted)| !model.holds(**wanted, **at)) {
+                    Some((at, _)) => assert_eq!(refused(&reply), RefusedKind::Condition(model.live(*at))),
+                    None => {
+                        assert_eq!(reply, Reply::Written { version: id, replaced: None });
+                        for (at, (_, _, change)) in ats.iter().zip(&changes) {
+                            match change {
+                                Change::Keep => {}
+                                Change::Write(content) => {
+                                    model.write(*at, Kept { id, content: Some((*content).to_owned()), expires_ms: 0 });
+                                }
+                                Change::Delete => model.write(*at, Kept { id, content: None, expires_ms: 0 }),
+                            }
+                        }
+                    }
+                }
                 model.sent.push((command, reply));
             }
             Op::Retry { back } => {

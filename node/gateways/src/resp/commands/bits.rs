@@ -2,17 +2,16 @@
 
 use bytes::Bytes;
 use storgo_protocol::limits::VALUE_BYTES_MAX;
-use tokio::sync::oneshot;
-use tokio::task::spawn_blocking;
 
 use super::super::bits::{self, Field, Unit};
 use super::super::numbers::{self, ValueError};
 use super::super::reply::Reply;
 use super::super::session::State;
-use super::super::slate::Op;
+use super::super::slate::{Joint, Op, Slates};
 use super::super::strings;
-use super::strings::{change, get_op, length, read};
-use super::{Begun, Command, arg, int, is, key, lost, said, submit, syntax};
+use super::strings::{change, length, read};
+use super::transactions::one_slot;
+use super::{Begun, Command, arg, int, is, key, lost, said, syntax};
 
 const READ: &[&str] = &["readonly"];
 const WRITE: &[&str] = &["write", "denyoom"];
@@ -21,72 +20,25 @@ const ONE: (i32, i32, i32) = (1, 1, 1);
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Command] = &[
     Command { name: "bitcount", arity: -2, flags: READ, keys: ONE, begin: bitcount },
-    Command { name: "bitfield", arity: -2, flags: WRITE, keys: ONE, begin: |state, args| bitfield(state, args, true) },
-    Command { name: "bitfield_ro", arity: -2, flags: READ, keys: ONE, begin: |state, args| bitfield(state, args, false) },
-    Command { name: "bitop", arity: -4, flags: WRITE, keys: (2, -1, 1), begin: bitop },
+    Command { name: "bitfield", arity: -2, flags: WRITE, keys: ONE, begin: |_, args| bitfield(args, true) },
+    Command { name: "bitfield_ro", arity: -2, flags: READ, keys: ONE, begin: |_, args| bitfield(args, false) },
     Command { name: "bitpos", arity: -3, flags: READ, keys: ONE, begin: bitpos },
     Command { name: "getbit", arity: 3, flags: READ, keys: ONE, begin: getbit },
     Command { name: "lcs", arity: -3, flags: READ, keys: (1, 2, 1), begin: lcs },
     Command { name: "setbit", arity: 4, flags: WRITE, keys: ONE, begin: setbit },
 ];
 
-fn bitcount(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn bitcount(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let range = match args.len() {
         2 => None,
         4 => Some((int(args, 2)?, int(args, 3)?, Unit::Byte)),
         5 => Some((int(args, 2)?, int(args, 3)?, Unit::parse(arg(args, 4)?).map_err(said)?)),
         _ => return Err(syntax()),
     };
-    read(state, args, move |bytes| Reply::Int(bits::count(bytes, range)))
+    read(args, move |bytes| Reply::Int(bits::count(bytes, range)))
 }
 
-/// Sources are read one after the other, each as it is then.
-fn bitop(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    let kind = bits::Op::parse(arg(args, 1)?).map_err(said)?;
-    let (target, sources) = (arg(args, 2)?.clone(), args.get(3..).unwrap_or_default());
-    if kind == bits::Op::Not && sources.len() != 1 {
-        return Err(said(ValueError::BitopNot));
-    }
-    let keyspace = state.keyspace().clone();
-    let texts = texts(sources.iter().map(|key| keyspace.submit(key.clone(), get_op())).collect());
-    let made = async move {
-        let texts = match texts.await {
-            Ok(texts) => texts,
-            Err(refusal) => return refusal,
-        };
-        let sources: Vec<&[u8]> = texts.iter().map(AsRef::as_ref).collect();
-        let made = match bits::operate(kind, &sources) {
-            Ok(made) => Bytes::from(made),
-            Err(error) => return said(error),
-        };
-        let op = Op::change(move |slate| {
-            if made.is_empty() {
-                slate.remove();
-            } else {
-                slate.set(made.clone(), 0);
-            }
-            length(made.len())
-        });
-        keyspace.submit(target, op).await.unwrap_or_else(|_| lost())
-    };
-    Ok(Begun::Alone(Box::pin(made)))
-}
-
-/// The values that were asked for; a key that is not there holds the empty one.
-async fn texts(answers: Vec<oneshot::Receiver<Reply>>) -> Result<Vec<Bytes>, Reply> {
-    let mut texts = Vec::with_capacity(answers.len());
-    for answer in answers {
-        match answer.await {
-            Ok(Reply::Bulk(bytes)) => texts.push(bytes),
-            Ok(Reply::Nil) => texts.push(Bytes::new()),
-            Ok(refusal) => return Err(refusal),
-            Err(_) => return Err(lost()),
-        }
-    }
-    Ok(texts)
-}
-
-fn bitpos(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn bitpos(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let bit = bits::parse_sought_bit(arg(args, 2)?).map_err(said)?;
     let start = if args.len() > 3 { Some(int(args, 3)?) } else { None };
     let end = if args.len() > 4 { Some(int(args, 4)?) } else { None };
@@ -98,18 +50,18 @@ fn bitpos(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let op = Op::read(move |held, _| {
         Reply::Int(bits::position(held.map(|held| held.bytes.as_ref()), bit, start, end, unit))
     });
-    Ok(submit(state.keyspace(), key(args)?, op))
+    Ok(Begun::Key(key(args)?, op))
 }
 
-fn getbit(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn getbit(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let offset = bits::parse_offset(arg(args, 2)?, VALUE_BYTES_MAX).map_err(said)?;
-    read(state, args, move |bytes| Reply::Int(bits::get_bit(bytes, offset).into()))
+    read(args, move |bytes| Reply::Int(bits::get_bit(bytes, offset).into()))
 }
 
-fn setbit(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn setbit(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let offset = bits::parse_offset(arg(args, 2)?, VALUE_BYTES_MAX).map_err(said)?;
     let bit = bits::parse_bit(arg(args, 3)?).map_err(said)?;
-    change(state, args, move |slate| {
+    change(args, move |slate| {
         match bits::set_bit(slate.bytes().unwrap_or_default(), offset, bit, VALUE_BYTES_MAX) {
             Err(error) => said(error),
             Ok((bytes, before)) => {
@@ -123,7 +75,7 @@ fn setbit(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     })
 }
 
-fn bitfield(state: &State, args: &[Bytes], may_write: bool) -> Result<Begun, Reply> {
+fn bitfield(args: &[Bytes], may_write: bool) -> Result<Begun, Reply> {
     let fields = bits::parse_fields(args.get(2..).unwrap_or_default(), VALUE_BYTES_MAX).map_err(said)?;
     let writes = fields.iter().any(Field::is_written);
     if writes && !may_write {
@@ -133,12 +85,12 @@ fn bitfield(state: &State, args: &[Bytes], may_write: bool) -> Result<Begun, Rep
         Reply::Array(answers.into_iter().map(|answer| answer.map_or(Reply::Nil, Reply::Int)).collect())
     };
     if !writes {
-        return read(state, args, move |bytes| match bits::apply(bytes, &fields, VALUE_BYTES_MAX) {
+        return read(args, move |bytes| match bits::apply(bytes, &fields, VALUE_BYTES_MAX) {
             Err(error) => said(error),
             Ok((_, found)) => answers(found),
         });
     }
-    change(state, args, move |slate| match bits::apply(slate.bytes().unwrap_or_default(), &fields, VALUE_BYTES_MAX) {
+    change(args, move |slate| match bits::apply(slate.bytes().unwrap_or_default(), &fields, VALUE_BYTES_MAX) {
         Err(error) => said(error),
         Ok((changed, found)) => {
             if let Some(bytes) = changed {
@@ -204,24 +156,29 @@ impl Shown {
     }
 }
 
-fn lcs(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+/// Bytes up to which two texts are compared: it takes as long as the one times the other, where groups run.
+const COMPARED_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+fn lcs(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let shown = Shown::read(args.get(3..).unwrap_or_default())?;
-    let both = [arg(args, 1)?, arg(args, 2)?].map(|key| state.keyspace().submit(key.clone(), get_op()));
-    let both = texts(both.into());
-    let found = async move {
-        let texts = match both.await {
-            Ok(texts) => texts,
-            Err(refusal) => return refusal,
-        };
-        // It takes as long as one text times the other.
-        let compared = spawn_blocking(move || match texts.as_slice() {
-            [left, right] => strings::lcs(left, right, VALUE_BYTES_MAX).map(|found| shown.reply(&found)),
-            _ => Err(ValueError::Syntax),
-        });
-        match compared.await {
-            Ok(reply) => reply.unwrap_or_else(said),
-            Err(_) => lost(),
+    let (left, right) = (arg(args, 1)?.clone(), arg(args, 2)?.clone());
+    one_slot([&left, &right].into_iter())?;
+    let keys = [left, right];
+    let named = keys.to_vec();
+    let run = move |slates: &mut Slates| {
+        let mut texts = Vec::with_capacity(2);
+        for key in &keys {
+            match slates.of(key) {
+                Ok(slate) => texts.push(slate.held().map_or_else(Bytes::new, |held| held.bytes.clone())),
+                Err(error) => return error,
+            }
+        }
+        match texts.as_slice() {
+            [left, right] => {
+                strings::lcs(left, right, COMPARED_BYTES_MAX).map_or_else(said, |found| shown.reply(&found))
+            }
+            _ => lost(),
         }
     };
-    Ok(Begun::Alone(Box::pin(found)))
+    Ok(Begun::Together(Joint { keys: named, run: Box::new(run) }))
 }

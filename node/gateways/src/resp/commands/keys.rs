@@ -14,7 +14,7 @@ use super::super::reply::Reply;
 use super::super::session::State;
 use super::super::slate::{Op, Slate};
 use super::strings::{end_of, invalid_expire};
-use super::{Begun, Command, arg, int, is, key, lost, said, submit, syntax, wrong_number};
+use super::{Begun, Command, arg, int, is, key, lost, said, syntax, wrong_number};
 
 const READ: &[&str] = &["readonly", "fast"];
 const ALL: &[&str] = &["readonly"];
@@ -30,7 +30,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "exists", arity: -2, flags: READ, keys: MANY, begin: exists },
     Command { name: "expire", arity: -3, flags: WRITE, keys: ONE, begin: |state, args| expire(state, args, "expire", 1000, true) },
     Command { name: "expireat", arity: -3, flags: WRITE, keys: ONE, begin: |state, args| expire(state, args, "expireat", 1000, false) },
-    Command { name: "expiretime", arity: 2, flags: READ, keys: ONE, begin: |state, args| ends(state, args, |end, _| end.saturating_add(500) / 1000) },
+    Command { name: "expiretime", arity: 2, flags: READ, keys: ONE, begin: |_, args| ends(args, |end, _| end.saturating_add(500) / 1000) },
     Command { name: "flushall", arity: -1, flags: WRITE, keys: NONE, begin: flush },
     Command { name: "flushdb", arity: -1, flags: WRITE, keys: NONE, begin: flush },
     Command { name: "keys", arity: 2, flags: ALL, keys: NONE, begin: keys },
@@ -38,19 +38,19 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "persist", arity: 2, flags: WRITE, keys: ONE, begin: persist },
     Command { name: "pexpire", arity: -3, flags: WRITE, keys: ONE, begin: |state, args| expire(state, args, "pexpire", 1, true) },
     Command { name: "pexpireat", arity: -3, flags: WRITE, keys: ONE, begin: |state, args| expire(state, args, "pexpireat", 1, false) },
-    Command { name: "pexpiretime", arity: 2, flags: READ, keys: ONE, begin: |state, args| ends(state, args, |end, _| end) },
-    Command { name: "pttl", arity: 2, flags: READ, keys: ONE, begin: |state, args| ends(state, args, u64::saturating_sub) },
+    Command { name: "pexpiretime", arity: 2, flags: READ, keys: ONE, begin: |_, args| ends(args, |end, _| end) },
+    Command { name: "pttl", arity: 2, flags: READ, keys: ONE, begin: |_, args| ends(args, u64::saturating_sub) },
     Command { name: "randomkey", arity: 1, flags: ALL, keys: NONE, begin: randomkey },
     Command { name: "scan", arity: -2, flags: ALL, keys: NONE, begin: scan },
     Command { name: "touch", arity: -2, flags: READ, keys: MANY, begin: exists },
-    Command { name: "ttl", arity: 2, flags: READ, keys: ONE, begin: |state, args| ends(state, args, |end, now| end.saturating_sub(now).saturating_add(500) / 1000) },
+    Command { name: "ttl", arity: 2, flags: READ, keys: ONE, begin: |_, args| ends(args, |end, now| end.saturating_sub(now).saturating_add(500) / 1000) },
     Command { name: "type", arity: 2, flags: READ, keys: ONE, begin: kind },
     Command { name: "unlink", arity: -2, flags: WRITE, keys: MANY, begin: del },
 ];
 
 /// One of these for each key that is named.
-fn each(state: &State, args: &[Bytes], op: fn() -> Op) -> Begun {
-    let keys = args.iter().skip(1).map(|key| state.keyspace().submit(key.clone(), op())).collect();
+fn each(args: &[Bytes], op: fn() -> Op) -> Begun {
+    let keys = args.iter().skip(1).map(|key| (key.clone(), op())).collect();
     Begun::Keys(keys, sum)
 }
 
@@ -66,27 +66,27 @@ fn sum(replies: Vec<Reply>) -> Reply {
     Reply::Int(sum)
 }
 
-fn del(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    Ok(each(state, args, || Op::change(|slate| Reply::Int(slate.remove().is_some().into()))))
+fn del(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    Ok(each(args, || Op::change(|slate| Reply::Int(slate.remove().is_some().into()))))
 }
 
-fn exists(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    Ok(each(state, args, || Op::read(|held, _| Reply::Int(held.is_some().into()))))
+fn exists(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    Ok(each(args, || Op::read(|held, _| Reply::Int(held.is_some().into()))))
 }
 
-fn kind(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn kind(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let op = Op::read(|held, _| Reply::Simple(if held.is_some() { "string" } else { "none" }.into()));
-    Ok(submit(state.keyspace(), key(args)?, op))
+    Ok(Begun::Key(key(args)?, op))
 }
 
 /// When a key ends: what `shown` makes of that and of now, -1 if never, -2 if there is no such key.
-fn ends(state: &State, args: &[Bytes], shown: fn(u64, u64) -> u64) -> Result<Begun, Reply> {
+fn ends(args: &[Bytes], shown: fn(u64, u64) -> u64) -> Result<Begun, Reply> {
     let op = Op::read(move |held, now_ms| match held {
         None => Reply::Int(-2),
         Some(held) if held.expires_ms == 0 => Reply::Int(-1),
         Some(held) => Reply::Int(i64::try_from(shown(held.expires_ms, now_ms)).unwrap_or(i64::MAX)),
     });
-    Ok(submit(state.keyspace(), key(args)?, op))
+    Ok(Begun::Key(key(args)?, op))
 }
 
 /// Under which condition a key is given an end.
@@ -148,10 +148,10 @@ fn expire(
         }
         _ => Reply::Int(0),
     });
-    Ok(submit(state.keyspace(), key(args)?, op))
+    Ok(Begun::Key(key(args)?, op))
 }
 
-fn persist(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn persist(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let run = |slate: &mut Slate| match slate.held().cloned() {
         Some(held) if held.expires_ms > 0 => {
             slate.set(held.bytes, 0);
@@ -159,10 +159,10 @@ fn persist(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         }
         _ => Reply::Int(0),
     };
-    Ok(submit(state.keyspace(), key(args)?, Op::change(run)))
+    Ok(Begun::Key(key(args)?, Op::change(run)))
 }
 
-fn object(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn object(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     if is(arg(args, 1)?, "help") && args.len() == 2 {
         let lines = ["OBJECT <subcommand> <key>:", "ENCODING", "    How a value is kept.", "HELP", "    This text."];
         return Ok(Reply::Array(lines.map(|line| Reply::Simple(line.into())).into()).into());
@@ -184,7 +184,7 @@ fn object(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         };
         Reply::bulk(encoding)
     });
-    Ok(submit(state.keyspace(), of.clone(), op))
+    Ok(Begun::Key(of.clone(), op))
 }
 
 /// Keys of a bucket in pages, those alone that are there now.

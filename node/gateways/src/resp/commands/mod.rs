@@ -1,22 +1,24 @@
 //! The commands: what they are called, how many arguments they take, where their keys stand, and how each begins.
 //!
-//! A command begins in the order in which it came: it says what is to be done to which keys, and the answer comes later.
+//! A command says what is to be done to which keys, and knows nothing of how that is done: by itself, or in a transaction.
 //! What concerns all keys waits until all before it is done, and all behind it waits for that.
 
 mod bits;
+mod joint;
 mod keys;
 mod server;
 mod strings;
+mod transactions;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use tokio::sync::oneshot;
 
-use super::keyspace::Keyspace;
 use super::numbers::ValueError;
+pub(super) use transactions::Transaction;
+
 use super::reply::Reply;
 use super::session::State;
-use super::slate::Op;
+use super::slate::{Joint, Op};
 
 /// A command as it is known.
 #[derive(Debug, Clone, Copy)]
@@ -35,10 +37,12 @@ pub(super) struct Command {
 pub(super) enum Begun {
     /// It is done.
     Done(Reply),
-    /// Something is being done to a key.
-    Key(oneshot::Receiver<Reply>),
-    /// Something is being done to several, and their answers make one.
-    Keys(Vec<oneshot::Receiver<Reply>>, fn(Vec<Reply>) -> Reply),
+    /// Something is to be done to a key.
+    Key(Bytes, Op),
+    /// Something is to be done to several, each by itself, and their answers make one.
+    Keys(Vec<(Bytes, Op)>, fn(Vec<Reply>) -> Reply),
+    /// Something is to be done to several keys of one slot in one step.
+    Together(Joint),
     /// It is done by itself.
     Alone(BoxFuture<'static, Reply>),
     /// The last answer of the connection.
@@ -53,7 +57,13 @@ impl From<Reply> for Begun {
 
 /// All of them.
 pub(super) fn all() -> impl Iterator<Item = &'static Command> {
-    server::COMMANDS.iter().chain(strings::COMMANDS).chain(bits::COMMANDS).chain(keys::COMMANDS)
+    server::COMMANDS
+        .iter()
+        .chain(strings::COMMANDS)
+        .chain(bits::COMMANDS)
+        .chain(keys::COMMANDS)
+        .chain(joint::COMMANDS)
+        .chain(transactions::COMMANDS)
 }
 
 /// The command of a name in any case.
@@ -61,15 +71,26 @@ pub(super) fn find(name: &[u8]) -> Option<&'static Command> {
     all().find(|command| command.name.as_bytes().eq_ignore_ascii_case(name))
 }
 
-/// Begins what a client asked for; the arguments start with the name.
+/// Begins what a client asked for, or queues it while a transaction is open; the arguments start with the name.
 pub(super) fn begin(state: &mut State, args: &[Bytes]) -> Begun {
+    let is_immediate = args.first().and_then(|name| find(name)).is_some_and(transactions::is_immediate);
+    match state.transaction() {
+        Some(transaction) if !is_immediate => Begun::Done(transactions::queue(transaction, args)),
+        _ => begin_now(state, args),
+    }
+}
+
+fn begin_now(state: &mut State, args: &[Bytes]) -> Begun {
     let Some(name) = args.first() else { return Begun::Done(syntax()) };
     let Some(command) = find(name) else { return Begun::Done(unknown(name, args)) };
+    check(command, args).and_then(|()| (command.begin)(state, args)).unwrap_or_else(Begun::Done)
+}
+
+/// Whether a command has as many arguments as it takes.
+fn check(command: &Command, args: &[Bytes]) -> Result<(), Reply> {
     let (count, arity) = (args.len(), usize::try_from(command.arity.unsigned_abs()).unwrap_or(usize::MAX));
-    if if command.arity < 0 { count < arity } else { count != arity } {
-        return Begun::Done(wrong_number(command.name));
-    }
-    (command.begin)(state, args).unwrap_or_else(Begun::Done)
+    let is_wrong = if command.arity < 0 { count < arity } else { count != arity };
+    if is_wrong { Err(wrong_number(command.name)) } else { Ok(()) }
 }
 
 fn unknown(name: &[u8], args: &[Bytes]) -> Reply {
@@ -101,10 +122,6 @@ fn int(args: &[Bytes], n: usize) -> Result<i64, Reply> {
 
 fn is(arg: &[u8], word: &str) -> bool {
     arg.eq_ignore_ascii_case(word.as_bytes())
-}
-
-fn submit(keyspace: &Keyspace, key: Bytes, op: Op) -> Begun {
-    Begun::Key(keyspace.submit(key, op))
 }
 
 /// What is said when the work of a key ended without an answer: that is a fault of this program.

@@ -59,6 +59,8 @@ fn time(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
 fn reset(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     state.set_protocol(Protocol::Two);
     state.set_name(Bytes::new());
+    *state.transaction() = None;
+    state.watched().lock().clear();
     Ok(Reply::Simple("RESET".into()).into())
 }
 

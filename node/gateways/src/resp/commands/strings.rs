@@ -10,7 +10,7 @@ use super::super::reply::Reply;
 use super::super::session::State;
 use super::super::slate::{Op, Slate};
 use super::super::strings;
-use super::{Begun, Command, arg, int, is, key, said, submit, syntax, wrong_number};
+use super::{Begun, Command, arg, int, is, key, said, syntax, wrong_number};
 
 const READ: &[&str] = &["readonly", "fast"];
 const WRITE: &[&str] = &["write", "denyoom"];
@@ -19,15 +19,15 @@ const ONE: (i32, i32, i32) = (1, 1, 1);
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Command] = &[
     Command { name: "append", arity: 3, flags: WRITE, keys: ONE, begin: append },
-    Command { name: "decr", arity: 2, flags: WRITE, keys: ONE, begin: |state, args| increment(state, args, -1) },
+    Command { name: "decr", arity: 2, flags: WRITE, keys: ONE, begin: |_, args| increment(args, -1) },
     Command { name: "decrby", arity: 3, flags: WRITE, keys: ONE, begin: decrement_by },
     Command { name: "get", arity: 2, flags: READ, keys: ONE, begin: get },
     Command { name: "getdel", arity: 2, flags: WRITE, keys: ONE, begin: getdel },
     Command { name: "getex", arity: -2, flags: WRITE, keys: ONE, begin: getex },
     Command { name: "getrange", arity: 4, flags: READ, keys: ONE, begin: getrange },
     Command { name: "getset", arity: 3, flags: WRITE, keys: ONE, begin: getset },
-    Command { name: "incr", arity: 2, flags: WRITE, keys: ONE, begin: |state, args| increment(state, args, 1) },
-    Command { name: "incrby", arity: 3, flags: WRITE, keys: ONE, begin: |state, args| { let by = int(args, 2)?; increment(state, args, by) } },
+    Command { name: "incr", arity: 2, flags: WRITE, keys: ONE, begin: |_, args| increment(args, 1) },
+    Command { name: "incrby", arity: 3, flags: WRITE, keys: ONE, begin: |_, args| { let by = int(args, 2)?; increment(args, by) } },
     Command { name: "incrbyfloat", arity: 3, flags: WRITE, keys: ONE, begin: increment_float },
     Command { name: "mget", arity: -2, flags: READ, keys: (1, -1, 1), begin: mget },
     Command { name: "mset", arity: -3, flags: WRITE, keys: (1, -1, 2), begin: mset },
@@ -40,21 +40,16 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "substr", arity: 4, flags: READ, keys: ONE, begin: getrange },
 ];
 
-pub(super) fn read(
-    state: &State,
-    args: &[Bytes],
-    run: impl Fn(&[u8]) -> Reply + Send + Sync + 'static,
-) -> Result<Begun, Reply> {
+pub(super) fn read(args: &[Bytes], run: impl Fn(&[u8]) -> Reply + Send + Sync + 'static) -> Result<Begun, Reply> {
     let op = Op::read(move |held, _| run(held.map_or(&[], |held| held.bytes.as_ref())));
-    Ok(submit(state.keyspace(), key(args)?, op))
+    Ok(Begun::Key(key(args)?, op))
 }
 
 pub(super) fn change(
-    state: &State,
     args: &[Bytes],
     run: impl Fn(&mut Slate) -> Reply + Send + Sync + 'static,
 ) -> Result<Begun, Reply> {
-    Ok(submit(state.keyspace(), key(args)?, Op::change(run)))
+    Ok(Begun::Key(key(args)?, Op::change(run)))
 }
 
 /// What a key held, as a client is told.
@@ -66,12 +61,12 @@ pub(super) fn get_op() -> Op {
     Op::read(|held, _| held.map_or(Reply::Nil, |held| Reply::Bulk(held.bytes.clone())))
 }
 
-fn get(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    Ok(submit(state.keyspace(), key(args)?, get_op()))
+fn get(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    Ok(Begun::Key(key(args)?, get_op()))
 }
 
-fn mget(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    let keys = args.iter().skip(1).map(|key| state.keyspace().submit(key.clone(), get_op())).collect();
+fn mget(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    let keys = args.iter().skip(1).map(|key| (key.clone(), get_op())).collect();
     // An error is the answer of the whole command: nobody looks for one among values.
     let all = |mut replies: Vec<Reply>| match replies.iter().position(|reply| matches!(reply, Reply::Error(_))) {
         Some(n) => replies.swap_remove(n),
@@ -80,7 +75,7 @@ fn mget(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     Ok(Begun::Keys(keys, all))
 }
 
-fn mset(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn mset(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let (pairs, rest) = args.get(1..).unwrap_or_default().as_chunks::<2>();
     if !rest.is_empty() {
         return Err(wrong_number("mset"));
@@ -91,7 +86,7 @@ fn mset(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
             slate.set(value.clone(), 0);
             Reply::OK
         });
-        state.keyspace().submit(key.clone(), op)
+        (key.clone(), op)
     };
     Ok(Begun::Keys(pairs.iter().map(set).collect(), first_error))
 }
@@ -171,7 +166,7 @@ fn set(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         told.unwrap_or(Reply::OK)
     };
     let looks = absent || present || tells || time == Ends::AsBefore;
-    Ok(submit(state.keyspace(), key, if looks { Op::change(run) } else { Op::overwrite(run) }))
+    Ok(Begun::Key(key, if looks { Op::change(run) } else { Op::overwrite(run) }))
 }
 
 fn setex(state: &State, args: &[Bytes], command: &'static str, unit_ms: i64) -> Result<Begun, Reply> {
@@ -182,12 +177,12 @@ fn setex(state: &State, args: &[Bytes], command: &'static str, unit_ms: i64) -> 
         slate.set(value.clone(), at_ms);
         Reply::OK
     });
-    Ok(submit(state.keyspace(), key(args)?, op))
+    Ok(Begun::Key(key(args)?, op))
 }
 
-fn setnx(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn setnx(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let value = arg(args, 2)?.clone();
-    change(state, args, move |slate| {
+    change(args, move |slate| {
         if slate.held().is_some() {
             return Reply::Int(0);
         }
@@ -196,17 +191,17 @@ fn setnx(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     })
 }
 
-fn getset(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn getset(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let new = arg(args, 2)?.clone();
-    change(state, args, move |slate| {
+    change(args, move |slate| {
         let old = shown(slate);
         slate.set(new.clone(), 0);
         old
     })
 }
 
-fn getdel(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    change(state, args, |slate| slate.remove().map_or(Reply::Nil, |held| Reply::Bulk(held.bytes)))
+fn getdel(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    change(args, |slate| slate.remove().map_or(Reply::Nil, |held| Reply::Bulk(held.bytes)))
 }
 
 fn getex(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
@@ -218,7 +213,7 @@ fn getex(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         }
         _ => return Err(syntax()),
     };
-    change(state, args, move |slate| {
+    change(args, move |slate| {
         let Some(held) = slate.held().cloned() else { return Reply::Nil };
         match time {
             Ends::Never if held.expires_ms == 0 => {}
@@ -230,9 +225,9 @@ fn getex(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     })
 }
 
-fn append(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn append(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let more = arg(args, 2)?.clone();
-    change(state, args, move |slate| match strings::append(slate.bytes().unwrap_or_default(), &more, VALUE_BYTES_MAX) {
+    change(args, move |slate| match strings::append(slate.bytes().unwrap_or_default(), &more, VALUE_BYTES_MAX) {
         Err(error) => said(error),
         Ok(new) => {
             let told = length(new.len());
@@ -242,11 +237,11 @@ fn append(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     })
 }
 
-fn strlen(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    read(state, args, |bytes| length(bytes.len()))
+fn strlen(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    read(args, |bytes| length(bytes.len()))
 }
 
-fn getrange(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn getrange(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let (start, end) = (int(args, 2)?, int(args, 3)?);
     // A part of what is there, not a copy of it: many may ask at once.
     let op = Op::read(move |held, _| {
@@ -254,12 +249,12 @@ fn getrange(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
             held.map_or_else(Bytes::new, |held| held.bytes.slice_ref(strings::get_range(&held.bytes, start, end))),
         )
     });
-    Ok(submit(state.keyspace(), key(args)?, op))
+    Ok(Begun::Key(key(args)?, op))
 }
 
-fn setrange(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn setrange(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let (offset, with) = (int(args, 2)?, arg(args, 3)?.clone());
-    change(state, args, move |slate| {
+    change(args, move |slate| {
         let old = slate.bytes().unwrap_or_default();
         match strings::set_range(old, offset, &with, VALUE_BYTES_MAX) {
             Err(error) => said(error),
@@ -273,8 +268,8 @@ fn setrange(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     })
 }
 
-fn increment(state: &State, args: &[Bytes], by: i64) -> Result<Begun, Reply> {
-    change(state, args, move |slate| match numbers::increment(slate.bytes(), by) {
+fn increment(args: &[Bytes], by: i64) -> Result<Begun, Reply> {
+    change(args, move |slate| match numbers::increment(slate.bytes(), by) {
         Err(error) => said(error),
         Ok(number) => {
             slate.set_bytes(number.to_string());
@@ -283,14 +278,14 @@ fn increment(state: &State, args: &[Bytes], by: i64) -> Result<Begun, Reply> {
     })
 }
 
-fn decrement_by(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn decrement_by(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let by = int(args, 2)?.checked_neg().ok_or_else(|| said(ValueError::DecrementOverflow))?;
-    increment(state, args, by)
+    increment(args, by)
 }
 
-fn increment_float(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn increment_float(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let by = arg(args, 2)?.clone();
-    change(state, args, move |slate| match numbers::increment_float(slate.bytes(), &by) {
+    change(args, move |slate| match numbers::increment_float(slate.bytes(), &by) {
         Err(error) => said(error),
         Ok(number) => {
             let number = Bytes::from(number);

@@ -1,0 +1,204 @@
+//! Transactions: commands that were queued are done in one step, if what was watched is still as it was.
+//!
+//! All their keys are in one slot, since one group decides. What is queued is checked for its name and number of arguments
+//! when it comes, and begun when all are done.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use storgo_protocol::limits::{BATCH_PARTS_MAX, RESP_QUEUED_MAX};
+use storgo_protocol::meta::Slot;
+
+use super::super::keyspace::refusal;
+use super::super::reply::Reply;
+use super::super::session::State;
+use super::super::slate::{Joint, Op, Slates};
+use super::{Begun, Command, begin_now, check, find, unknown};
+
+const FLAGS: &[&str] = &["noscript", "loading", "stale", "fast"];
+const NONE: (i32, i32, i32) = (0, 0, 0);
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[Command] = &[
+    Command { name: "discard", arity: 1, flags: FLAGS, keys: NONE, begin: discard },
+    Command { name: "exec", arity: 1, flags: FLAGS, keys: NONE, begin: exec },
+    Command { name: "multi", arity: 1, flags: FLAGS, keys: NONE, begin: multi },
+    Command { name: "unwatch", arity: 1, flags: FLAGS, keys: NONE, begin: unwatch },
+    Command { name: "watch", arity: -2, flags: FLAGS, keys: (1, -1, 1), begin: watch },
+];
+
+/// Commands that are to be done together.
+#[derive(Debug, Default)]
+pub(in super::super) struct Transaction {
+    queued: Vec<Vec<Bytes>>,
+    queued_bytes: usize,
+    /// Whether one of them could not be queued.
+    is_broken: bool,
+}
+
+impl Transaction {
+    /// Bytes of what was queued.
+    pub(in super::super) const fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+}
+
+/// Whether a command is done at once though a transaction is open.
+pub(super) fn is_immediate(command: &Command) -> bool {
+    COMMANDS.iter().any(|own| own.name == command.name && own.name != "unwatch")
+        || ["quit", "reset"].contains(&command.name)
+}
+
+/// Queues a command of an open transaction.
+pub(super) fn queue(transaction: &mut Transaction, args: &[Bytes]) -> Reply {
+    let name = args.first().map(AsRef::as_ref).unwrap_or_default();
+    let checked = find(name).ok_or_else(|| unknown(name, args)).and_then(|command| check(command, args));
+    let full = transaction.queued.len() >= RESP_QUEUED_MAX;
+    match checked {
+        Err(refusal) => {
+            transaction.is_broken = true;
+            refusal
+        }
+        Ok(()) if full => {
+            transaction.is_broken = true;
+            Reply::error(format!("ERR a transaction has at most {RESP_QUEUED_MAX} commands"))
+        }
+        Ok(()) => {
+            let bytes: usize = args.iter().map(|arg| arg.len() + size_of::<Bytes>()).sum();
+            transaction.queued_bytes = transaction.queued_bytes.saturating_add(bytes);
+            transaction.queued.push(args.to_vec());
+            Reply::Simple("QUEUED".into())
+        }
+    }
+}
+
+fn multi(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
+    let open = state.transaction();
+    if open.is_some() {
+        return Err(Reply::error("ERR MULTI calls can not be nested"));
+    }
+    *open = Some(Transaction::default());
+    Ok(Reply::OK.into())
+}
+
+fn discard(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
+    if state.transaction().take().is_none() {
+        return Err(Reply::error("ERR DISCARD without MULTI"));
+    }
+    state.watched().lock().clear();
+    Ok(Reply::OK.into())
+}
+
+fn unwatch(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
+    state.watched().lock().clear();
+    Ok(Reply::OK.into())
+}
+
+fn watch(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+    if state.transaction().is_some() {
+        return Err(Reply::error("ERR WATCH inside MULTI is not allowed"));
+    }
+    let (keyspace, watched) = (state.keyspace().clone(), state.watched());
+    let known = watched.lock().clone();
+    // A key that is watched already stays as it was seen first.
+    let keys: Vec<_> = args.iter().skip(1).filter(|key| !known.contains_key(*key)).cloned().collect();
+    if known.len() + keys.len() > BATCH_PARTS_MAX {
+        return Err(Reply::error(format!("ERR at most {BATCH_PARTS_MAX} keys are watched")));
+    }
+    Ok(Begun::Alone(Box::pin(async move {
+        match keyspace.versions(&keys).await {
+            Ok(versions) => {
+                watched.lock().extend(keys.into_iter().zip(versions));
+                Reply::OK
+            }
+            Err(error) => refusal(&error),
+        }
+    })))
+}
+
+/// One command of a transaction, ready to be done on slates.
+enum Step {
+    Done(Reply),
+    Keys(Vec<(Bytes, Op)>, fn(Vec<Reply>) -> Reply),
+    Together(Joint),
+}
+
+impl Step {
+    fn of(begun: Begun, name: &[u8]) -> Self {
+        /// The answer of one.
+        fn only(mut replies: Vec<Reply>) -> Reply {
+            replies.pop().unwrap_or(Reply::Nil)
+        }
+        match begun {
+            Begun::Done(reply) => Self::Done(reply),
+            Begun::Key(key, op) => Self::Keys(vec![(key, op)], only),
+            Begun::Keys(ops, one) => Self::Keys(ops, one),
+            Begun::Together(joint) => Self::Together(joint),
+            Begun::Alone(_) | Begun::Close(_) => {
+                let name = String::from_utf8_lossy(name).to_lowercase();
+                Self::Done(Reply::error(format!("ERR '{name}' concerns all keys and is not possible in a transaction")))
+            }
+        }
+    }
+
+    fn keys(&self) -> Vec<Bytes> {
+        match self {
+            Self::Done(_) => Vec::new(),
+            Self::Keys(ops, _) => ops.iter().map(|(key, _)| key.clone()).collect(),
+            Self::Together(joint) => joint.keys.clone(),
+        }
+    }
+
+    fn run(&self, slates: &mut Slates) -> Reply {
+        match self {
+            Self::Done(reply) => reply.clone(),
+            Self::Keys(ops, one) => one(ops
+                .iter()
+                .map(|(key, op)| slates.of(key).map_or_else(|error| error, |slate| (op.run)(slate)))
+                .collect()),
+            Self::Together(joint) => (joint.run)(slates),
+        }
+    }
+}
+
+fn exec(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
+    let Some(transaction) = state.transaction().take() else { return Err(Reply::error("ERR EXEC without MULTI")) };
+    let watched = std::mem::take(&mut *state.watched().lock());
+    if transaction.is_broken {
+        return Err(Reply::error("EXECABORT Transaction discarded because of previous errors."));
+    }
+    let steps: Vec<Step> = transaction
+        .queued
+        .iter()
+        .map(|args| Step::of(begin_now(state, args), args.first().map(AsRef::as_ref).unwrap_or_default()))
+        .collect();
+    let keys: Vec<Bytes> = steps.iter().flat_map(Step::keys).collect();
+    if keys.is_empty() && watched.is_empty() {
+        return Ok(Reply::Array(steps.iter().map(|step| step.run(&mut Slates::new(BTreeMap::new()))).collect()).into());
+    }
+    one_slot(keys.iter().chain(watched.keys()))?;
+    let run = move |slates: &mut Slates| Reply::Array(steps.iter().map(|step| step.run(slates)).collect());
+    let (joint, keyspace) = (Joint { keys, run: Box::new(run) }, state.keyspace().clone());
+    Ok(Begun::Alone(Box::pin(async move {
+        match keyspace.together(&joint, &watched).await {
+            Ok(done) => done.unwrap_or(Reply::NilArray),
+            Err(error) => refusal(&error),
+        }
+    })))
+}
+
+/// Refuses keys of several slots, and more than one command of a group names.
+pub(super) fn one_slot<'a>(keys: impl Iterator<Item = &'a Bytes>) -> Result<(), Reply> {
+    let mut slot = None;
+    for (count, key) in keys.enumerate() {
+        let of = Slot::of_redis(key);
+        if *slot.get_or_insert(of) != of {
+            return Err(Reply::error("CROSSSLOT Keys in request don't hash to the same slot"));
+        }
+        // Some may be named twice: this is a bound on work, not on keys.
+        if count >= 8 * BATCH_PARTS_MAX {
+            return Err(Reply::error("ERR it names too many keys"));
+        }
+    }
+    Ok(())
+}
