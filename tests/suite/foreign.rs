@@ -1,5 +1,5 @@
 //! Another implementation of libp2p (js-libp2p, `tests/foreign/`) meets storgo's hash table: it knows nothing of storgo
-//! but what the documents say.
+//! but what the documents say. Packages of other languages are installed here, for other tests too.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -56,9 +56,9 @@ fn meet(packages: &Path, asked: &Value) -> Value {
     serde_json::from_slice(&output.stdout).expect("it prints JSON")
 }
 
-/// The directory where its packages are installed, kept beside what was built; `None` where they cannot be.
+/// The directory where its packages are installed; `None` where they cannot be.
 fn packages() -> Option<PathBuf> {
-    match install() {
+    match npm_packages(&root().join("tests/foreign"), "meet.mjs") {
         Ok(packages) => Some(packages),
         Err(reason) => {
             eprintln!("skipped: js-libp2p cannot run here: {reason}");
@@ -67,18 +67,15 @@ fn packages() -> Option<PathBuf> {
     }
 }
 
-fn install() -> Result<PathBuf, String> {
+/// Installs what the lock file of a folder names, beside its script, and says where; or why that is not possible.
+pub fn npm_packages(source: &Path, script: &str) -> Result<PathBuf, String> {
     let version = said(Command::new("node").arg("--version"))?;
     let major = version.trim_start_matches('v').split('.').next().and_then(|major| major.parse::<u32>().ok());
     if major.is_none_or(|major| major < NODE_MAJOR_MIN) {
         return Err(format!("node {version} is older than {NODE_MAJOR_MIN}"));
     }
-    let source = root().join("tests/foreign");
-    let lock = fs::read(source.join("package-lock.json")).map_err(|error| error.to_string())?;
-    let name = format!("foreign-{}", &blake3::hash(&lock).to_hex()[..16]);
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    fs::create_dir_all(&place).map_err(|error| error.to_string())?;
-    for file in ["package.json", "package-lock.json", ".npmrc", "meet.mjs"] {
+    let place = place_for(&source.join("package-lock.json"))?;
+    for file in ["package.json", "package-lock.json", ".npmrc", script] {
         fs::copy(source.join(file), place.join(file)).map_err(|error| format!("{file}: {error}"))?;
     }
     // npm writes this last.
@@ -88,7 +85,17 @@ fn install() -> Result<PathBuf, String> {
     Ok(place)
 }
 
-fn said(command: &mut Command) -> Result<String, String> {
+/// A directory beside what was built, for what this file pins: another where the file changes.
+pub fn place_for(pins: &Path) -> Result<PathBuf, String> {
+    let pinned = fs::read(pins).map_err(|error| format!("{}: {error}", pins.display()))?;
+    let name = format!("foreign-{}", &blake3::hash(&pinned).to_hex()[..16]);
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    fs::create_dir_all(&place).map_err(|error| error.to_string())?;
+    Ok(place)
+}
+
+/// What a command said on standard output, or on standard error if it failed.
+pub fn said(command: &mut Command) -> Result<String, String> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{command:?}: {error}"))?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())

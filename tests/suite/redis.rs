@@ -13,7 +13,7 @@ use storgo_protocol::limits::{RESP_ARGS_MAX, RESP_QUEUED_MAX, RESP_SCAN_COUNT_MA
 use crate::harness::{MIB, Names, Node, PATIENCE, until};
 
 /// Members with a door each.
-fn doors(members: usize, config: &str) -> Names {
+pub fn doors(members: usize, config: &str) -> Names {
     let names = Names::with_flags(members, |alice| {
         let config_file = alice.path.with_extension("toml");
         fs::write(&config_file, config).unwrap();
@@ -27,7 +27,8 @@ fn doors(members: usize, config: &str) -> Names {
     names
 }
 
-fn address(names: &Names, member: usize) -> String {
+/// Where the door of a member is.
+pub fn address(names: &Names, member: usize) -> String {
     names.lab.nodes[member].ready["redis"].as_str().expect("the ready line has its door").to_owned()
 }
 
