@@ -72,6 +72,12 @@ bench-kv *ARGS:
 big *ARGS:
     tests/bench/big.sh {{ ARGS }}
 
+# Redis's own suite at a door, from a directory with the sources of Redis 7.0: `just redis-suite DIR type/string multi`. All
+# units take some minutes.
+redis-suite DIR *UNITS:
+    cargo build --release
+    tests/foreign/redis/suite.py --redis {{ DIR }} --storgo target/release/storgo {{ UNITS }}
+
 # Fuzzes one decoder until stopped; needs nightly and cargo-fuzz. Targets: ls protocol/fuzz/fuzz_targets
 fuzz TARGET *ARGS:
     cargo +nightly fuzz run --fuzz-dir protocol/fuzz {{ TARGET }} {{ ARGS }}

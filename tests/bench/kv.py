@@ -33,6 +33,9 @@ ETCD_SECONDS = 60
 class Members(lab.Lab):
     """A network of its own with metadata groups."""
 
+    # Further flags of each member.
+    FLAGS = []
+
     def __init__(self, storgo, groups):
         super().__init__(storgo, MEMBERS)
         self.env["STORGO_HOME"] = self.path("operator")
@@ -41,7 +44,7 @@ class Members(lab.Lab):
     def start(self, number):
         """Starts a member; the first begins the network, the others are invited."""
         data, command = self.path(f"node{number}"), [self.storgo, "node", "run", "--json", "--exit-with-stdin", "--no-mdns"]
-        command += ["--listen", "/ip4/127.0.0.1/tcp/0", "--data", data]
+        command += ["--listen", "/ip4/127.0.0.1/tcp/0", "--data", data, *self.FLAGS]
         if number == 0:
             lab.Done([self.storgo, "network", "init", "--data", data, "--groups", str(self.groups), "--json"], self.env)
         else:

@@ -145,6 +145,8 @@ class Lab:
         self.env = {key: value for key, value in os.environ.items() if not key.startswith("STORGO_")}
         self.nodes = [None] * peers
         self.addresses = [None] * peers
+        # What each said last when it was ready.
+        self.ready = [None] * peers
 
     def __enter__(self):
         try:
@@ -184,7 +186,8 @@ class Lab:
         if not line:
             with open(self.path(f"node{number}.log"), encoding="utf-8", errors="replace") as log:
                 raise Failed(f"node {number} did not start:\n{log.read()[-2000:]}")
-        self.addresses[number] = json.loads(line)["addresses"][0]
+        self.ready[number] = json.loads(line)
+        self.addresses[number] = self.ready[number]["addresses"][0]
 
     def kill(self, number):
         """Ends a node as a failure of power does, for the node."""

@@ -44,7 +44,7 @@ def together(work, doors):
     def tell(number, door):
         try:
             work(number, door)
-        except BaseException as error:  # pylint: disable=broad-except; also the exit of `same`
+        except BaseException as error:  # also the exit of `same`
             failed.append(error)
 
     threads = [threading.Thread(target=tell, args=(number, door)) for number, door in enumerate(doors)]
