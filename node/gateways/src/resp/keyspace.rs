@@ -22,6 +22,7 @@ use storgo_protocol::limits::{RESP_FOLD_TRIES, RESP_FOLDED_MAX, RESP_KEYS_AT_ONC
 use storgo_protocol::meta::{Condition, VersionId};
 use tokio::sync::{Semaphore, oneshot};
 
+use super::content::Content;
 use super::reply::Reply;
 use super::slate::{Change, Held, Joint, Op, Slate, Slates};
 
@@ -97,9 +98,7 @@ impl Keyspace {
                 return Ok(None);
             }
             let slates = known.iter().map(|(key, value)| {
-                let held = value.as_ref().filter(|value| !is_over(value));
-                let held = held.map(|value| Held { bytes: value.bytes.clone(), expires_ms: value.expires_ms });
-                (key.clone(), Slate::new(now_ms, held))
+                (key.clone(), Slate::new(now_ms, value.as_ref().filter(|value| !is_over(value)).map(held)))
             });
             let mut slates = Slates::new(slates.collect());
             let reply = (joint.run)(&mut slates);
@@ -112,9 +111,10 @@ impl Keyspace {
                     Change::None => Becomes::Same,
                     Change::Remove if value.is_none() => Becomes::Same,
                     Change::Remove => Becomes::Nothing,
-                    Change::Set(Held { bytes, expires_ms }) => {
+                    Change::Set(Held { content, expires_ms }) => {
                         let object = value.map(|value| value.object);
-                        Becomes::Value { bytes, metadata: Bytes::new(), expires_ms, object }
+                        let (metadata, bytes) = content.pack();
+                        Becomes::Value { bytes, metadata, expires_ms, object }
                     }
                 };
                 ValueChange { key, becomes, condition }
@@ -195,8 +195,8 @@ impl Inner {
                 Some(value) if (1..=now_ms).contains(&value.expires_ms) => (None, Some(value)),
                 known => (known, None),
             };
-            let held = current.as_ref().map(|value| Held { bytes: value.bytes.clone(), expires_ms: value.expires_ms });
-            let mut slate = if is_blind { Slate::blind(now_ms) } else { Slate::new(now_ms, held) };
+            let mut slate =
+                if is_blind { Slate::blind(now_ms) } else { Slate::new(now_ms, current.as_ref().map(held)) };
             let replies = ops.iter().map(|op| (op.run)(&mut slate)).collect();
             let condition = match current.as_ref().or(over.as_ref()) {
                 _ if is_blind => Condition::Always,
@@ -211,9 +211,10 @@ impl Inner {
                     Some(_) => self.bucket.unset(key, condition).await.map(|_| None),
                     None => Ok(current),
                 },
-                Change::Set(Held { bytes, expires_ms }) => {
+                Change::Set(Held { content, expires_ms }) => {
                     let object = current.map(|value| value.object);
-                    let set = SetValue { bytes, metadata: Bytes::new(), expires_ms, condition, object };
+                    let (metadata, bytes) = content.pack();
+                    let set = SetValue { bytes, metadata, expires_ms, condition, object };
                     self.bucket.set(key, set).await.map(Some)
                 }
                 Change::Remove if condition == Condition::Absent => Ok(None),
@@ -232,6 +233,11 @@ impl Inner {
         let reason = "others changed it each time that it was tried".to_owned();
         Err(NameError::Conflict { what: "the key".to_owned(), reason }.into())
     }
+}
+
+/// What a value is to commands.
+fn held(value: &Value) -> Held {
+    Held { content: Content::unpack(&value.metadata, value.bytes.clone()), expires_ms: value.expires_ms }
 }
 
 /// Leaves a key when its work ends, also by a panic: who waits is told by the loss of the sender.

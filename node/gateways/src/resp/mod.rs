@@ -3,13 +3,15 @@
 //! ```text
 //!   socket ─► request ─► command ─► slate of a key ─► keyspace ─► Bucket (values)
 //!     ▲                     │
-//!     └──────── reply ◄─────┘          glob, numbers, strings, bits: what commands make of bytes, and know nothing else
+//!     └──────── reply ◄─────┘          glob, numbers, strings, bits, collections: what commands make of bytes
 //! ```
 //!
 //! What this door gives is what its groups give: a write that was answered survives, and a read is never stale.
 
 mod bits;
+mod collections;
 mod commands;
+mod content;
 mod cursors;
 mod door;
 mod glob;

@@ -6,15 +6,28 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use storgo_protocol::limits::VALUE_BYTES_MAX;
 
+use super::collections::Collection;
+use super::content::{Content, Kind};
+use super::numbers::ValueError;
 use super::reply::Reply;
 
-/// What a key holds.
+/// What a key holds, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Held {
-    pub(super) bytes: Bytes,
+    pub(super) content: Content,
     /// When it ends, in milliseconds since 1970; 0 for never.
     pub(super) expires_ms: u64,
+}
+
+/// What a command did to a collection, and its answer.
+#[derive(Debug)]
+pub(super) enum Edit {
+    /// Nothing: it need not be written.
+    Same(Reply),
+    /// It is another now.
+    Changed(Reply),
 }
 
 /// A key's value, and whether it is to change.
@@ -80,6 +93,13 @@ pub(super) struct Op {
     pub(super) run: Box<dyn Fn(&mut Slate) -> Reply + Send + Sync>,
 }
 
+/// What a command says in the end: an error is an answer too.
+impl From<Result<Self, Self>> for Reply {
+    fn from(said: Result<Self, Self>) -> Self {
+        said.unwrap_or_else(|error| error)
+    }
+}
+
 impl std::fmt::Debug for Op {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Op").field("looks", &self.looks).field("writes", &self.writes).finish_non_exhaustive()
@@ -92,14 +112,36 @@ impl Op {
         Self { looks: true, writes: false, run: Box::new(move |slate| run(slate.held(), slate.now_ms)) }
     }
 
+    /// One that reads a text.
+    pub(super) fn read_text<R: Into<Reply>>(run: impl Fn(Option<&Bytes>) -> R + Send + Sync + 'static) -> Self {
+        Self {
+            looks: true,
+            writes: false,
+            run: Box::new(move |slate| slate.text().map(|text| run(text).into()).into()),
+        }
+    }
+
+    /// One that reads a collection: where there is none, an empty one.
+    pub(super) fn read_as<C: Collection>(run: impl Fn(&C) -> Reply + Send + Sync + 'static) -> Self {
+        Self { looks: true, writes: false, run: Box::new(move |slate| slate.read(|found: &C| run(found)).into()) }
+    }
+
     /// One that makes a value of what there was.
-    pub(super) fn change(run: impl Fn(&mut Slate) -> Reply + Send + Sync + 'static) -> Self {
-        Self { looks: true, writes: true, run: Box::new(run) }
+    pub(super) fn change<R: Into<Reply>>(run: impl Fn(&mut Slate) -> R + Send + Sync + 'static) -> Self {
+        Self { looks: true, writes: true, run: Box::new(move |slate| run(slate).into()) }
+    }
+
+    /// One that changes a collection, as [`Slate::edit`] does.
+    pub(super) fn edit<C: Collection>(
+        more_bytes: usize,
+        run: impl Fn(&mut C) -> Result<Edit, Reply> + Send + Sync + 'static,
+    ) -> Self {
+        Self::change(move |slate| slate.edit(more_bytes, &run))
     }
 
     /// One that does not care what there was.
-    pub(super) fn overwrite(run: impl Fn(&mut Slate) -> Reply + Send + Sync + 'static) -> Self {
-        Self { looks: false, writes: true, run: Box::new(run) }
+    pub(super) fn overwrite<R: Into<Reply>>(run: impl Fn(&mut Slate) -> R + Send + Sync + 'static) -> Self {
+        Self { looks: false, writes: true, run: Box::new(move |slate| run(slate).into()) }
     }
 }
 
@@ -118,22 +160,108 @@ impl Slate {
         self.held.as_ref()
     }
 
-    /// The bytes; none if the key is not there.
-    pub(super) fn bytes(&self) -> Option<&[u8]> {
-        self.held.as_ref().map(|held| held.bytes.as_ref())
+    /// What it holds; none if the key is not there.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        self.held.as_ref().map(|held| held.content.kind())
     }
 
-    /// Sets bytes and end; an end that is over takes the key away.
+    /// The bytes of a text; none if the key is not there.
+    ///
+    /// # Errors
+    /// What a client is told if it holds anything else.
+    pub(super) fn text(&self) -> Result<Option<&Bytes>, Reply> {
+        self.held.as_ref().map(|held| held.content.text()).transpose()
+    }
+
+    /// Sets a text and its end.
     pub(super) fn set(&mut self, bytes: impl Into<Bytes>, expires_ms: u64) {
-        let is_over = (1..=self.now_ms).contains(&expires_ms);
-        self.changed |= !is_over || self.held.is_some() || self.is_blind;
-        self.held = (!is_over).then(|| Held { bytes: bytes.into(), expires_ms });
+        self.hold(Content::Text(bytes.into()), expires_ms);
     }
 
-    /// Sets bytes; when it ends stays as it is.
+    /// Sets a text; when it ends stays as it is.
     pub(super) fn set_bytes(&mut self, bytes: impl Into<Bytes>) {
         let expires_ms = self.held.as_ref().map_or(0, |held| held.expires_ms);
         self.set(bytes, expires_ms);
+    }
+
+    /// Sets content and end; an end that is over takes the key away.
+    pub(super) fn hold(&mut self, content: Content, expires_ms: u64) {
+        let is_over = (1..=self.now_ms).contains(&expires_ms);
+        self.changed |= !is_over || self.held.is_some() || self.is_blind;
+        self.held = (!is_over).then_some(Held { content, expires_ms });
+    }
+
+    /// Sets when what it holds ends, as [`Slate::hold`] has it.
+    pub(super) fn set_end(&mut self, expires_ms: u64) {
+        if let Some(held) = self.held.take() {
+            self.changed = true;
+            self.held = (!(1..=self.now_ms).contains(&expires_ms)).then_some(Held { expires_ms, ..held });
+        }
+    }
+
+    /// Reads a collection: where there is none, an empty one.
+    ///
+    /// # Errors
+    /// What a client is told if it holds anything else, or one that is damaged.
+    pub(super) fn read<C: Collection, T>(&mut self, run: impl FnOnce(&C) -> T) -> Result<T, Reply> {
+        match &mut self.held {
+            Some(held) => held.content.open().map(|found| run(found)),
+            None => Ok(run(&C::default())),
+        }
+    }
+
+    /// Changes a collection: where there is none, an empty one. `more_bytes` is what it may weigh more then, at the most. One
+    /// that becomes empty goes.
+    ///
+    /// # Errors
+    /// What a client is told if it holds anything else, one that is damaged, or one that would become too large; and what
+    /// `run` says, which must have changed nothing then.
+    pub(super) fn edit<C: Collection>(
+        &mut self,
+        more_bytes: usize,
+        run: impl FnOnce(&mut C) -> Result<Edit, Reply>,
+    ) -> Result<Reply, Reply> {
+        let Some(held) = &mut self.held else {
+            let mut made = C::default();
+            return match run(&mut made)? {
+                Edit::Same(reply) => Ok(reply),
+                Edit::Changed(reply) => self.put(made, 0).map(|()| reply),
+            };
+        };
+        let found = held.content.open::<C>()?;
+        // Where it may not fit, what there was is kept to go back to.
+        let before = (found.weight().saturating_add(more_bytes) > VALUE_BYTES_MAX).then(|| found.clone());
+        let reply = match run(found)? {
+            Edit::Same(reply) => return Ok(reply),
+            Edit::Changed(reply) => reply,
+        };
+        if let Some(before) = before
+            && found.weight() > VALUE_BYTES_MAX
+        {
+            *found = before;
+            return Err(too_large());
+        }
+        self.changed = true;
+        if found.is_empty() {
+            self.held = None;
+        }
+        Ok(reply)
+    }
+
+    /// Puts a collection in the place of whatever there was; an empty one takes the key away.
+    ///
+    /// # Errors
+    /// What a client is told if it is too large.
+    pub(super) fn put<C: Collection>(&mut self, made: C, expires_ms: u64) -> Result<(), Reply> {
+        if made.weight() > VALUE_BYTES_MAX {
+            return Err(too_large());
+        }
+        if made.is_empty() {
+            self.remove();
+        } else {
+            self.hold(made.into(), expires_ms);
+        }
+        Ok(())
     }
 
     /// Takes the key away; what it held.
@@ -152,12 +280,18 @@ impl Slate {
     }
 }
 
+/// What is said where a collection would become larger than any may be.
+fn too_large() -> Reply {
+    Reply::error(format!("ERR {}", ValueError::TooLong))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::collections::Set;
     use super::*;
 
     fn held(bytes: &'static str, expires_ms: u64) -> Held {
-        Held { bytes: bytes.into(), expires_ms }
+        Held { content: Content::Text(bytes.into()), expires_ms }
     }
 
     #[test]
@@ -176,6 +310,88 @@ mod tests {
         // Where nobody looked, something may be there.
         let mut slate = Slate::blind(10);
         slate.set("over", 10);
+        assert_eq!(slate.into_change(), Change::Remove);
+    }
+
+    /// A slate of a set, as a version has it.
+    fn set(members: &[&'static str], expires_ms: u64) -> Held {
+        let set: Set = members.iter().map(|member| Bytes::from(*member)).collect();
+        let (metadata, body) = Content::from(set).pack();
+        Held { content: Content::unpack(&metadata, body), expires_ms }
+    }
+
+    fn packed(change: Change) -> Option<(Bytes, Bytes, u64)> {
+        let Change::Set(held) = change else { return None };
+        let (metadata, body) = held.content.pack();
+        Some((metadata, body, held.expires_ms))
+    }
+
+    #[test]
+    fn a_collection_is_written_if_it_changed_and_goes_when_it_is_empty() {
+        let mut slate = Slate::new(10, Some(set(&["a", "b"], 99)));
+        let same = slate.edit(0, |set: &mut Set| Ok(Edit::Same(Reply::Int(set.remove(b"z").into()))));
+        assert_eq!((same, slate.read(Set::len)), (Ok(Reply::Int(0)), Ok(2)));
+        assert_eq!(slate.into_change(), Change::None);
+
+        let mut slate = Slate::new(10, Some(set(&["a", "b"], 99)));
+        let remove =
+            |member: &'static [u8]| move |set: &mut Set| Ok(Edit::Changed(Reply::Int(set.remove(member).into())));
+        assert_eq!(slate.edit(0, remove(b"a")), Ok(Reply::Int(1)));
+        assert_eq!(packed(slate.into_change()), packed(Change::Set(set(&["b"], 99))));
+
+        let mut slate = Slate::new(10, Some(set(&["a"], 99)));
+        assert_eq!(slate.edit(0, remove(b"a")), Ok(Reply::Int(1)));
+        assert_eq!((slate.kind(), slate.read(Set::len)), (None, Ok(0)));
+        assert_eq!(slate.into_change(), Change::Remove);
+    }
+
+    #[test]
+    fn a_collection_that_is_given_another_end_is_the_same_byte_for_byte() {
+        for looks in [false, true] {
+            let mut slate = Slate::new(10, Some(set(&["a", "b"], 0)));
+            if looks {
+                assert_eq!(slate.read(Set::len), Ok(2));
+            }
+            slate.set_end(99);
+            assert_eq!(packed(slate.into_change()), packed(Change::Set(set(&["a", "b"], 99))));
+        }
+        let mut slate = Slate::new(10, Some(set(&["a"], 0)));
+        slate.set_end(10);
+        assert_eq!(slate.into_change(), Change::Remove);
+    }
+
+    #[test]
+    fn a_collection_grows_up_to_what_a_value_has_and_stays_as_it_was_beyond() {
+        let long = |bytes: usize| Bytes::from(vec![0; bytes]);
+        let add = |member: Bytes| {
+            move |set: &mut Set| {
+                set.insert(member);
+                Ok(Edit::Changed(Reply::OK))
+            }
+        };
+        let mut slate = Slate::new(10, None);
+        let room = VALUE_BYTES_MAX - super::super::collections::ELEMENT_BYTES;
+        assert_eq!(slate.edit(room + 1, add(long(room + 1))), Err(too_large()));
+        assert_eq!((slate.kind(), slate.changed), (None, false));
+        assert_eq!(slate.edit(room, add(long(room))), Ok(Reply::OK));
+        assert_eq!(slate.edit(32, add(Bytes::new())), Err(too_large()));
+        assert_eq!(slate.read(|set: &Set| (set.len(), set.weight())), Ok((1, VALUE_BYTES_MAX)));
+        // What is as large as any is read again.
+        let (metadata, body, _) = packed(slate.into_change()).unwrap();
+        assert!(body.len() <= VALUE_BYTES_MAX);
+        assert_eq!(Content::unpack(&metadata, body).open::<Set>().map(|set| set.weight()), Ok(VALUE_BYTES_MAX));
+    }
+
+    #[test]
+    fn what_is_damaged_is_taken_away_or_overwritten() {
+        let damaged = || Held { content: Content::Packed(Kind::Set, "?".into()), expires_ms: 0 };
+        let mut slate = Slate::new(10, Some(damaged()));
+        assert!(slate.read(Set::len).is_err() && slate.edit(0, |_: &mut Set| Ok(Edit::Changed(Reply::OK))).is_err());
+        assert!(!slate.changed);
+        slate.set("new", 0);
+        assert_eq!(slate.into_change(), Change::Set(held("new", 0)));
+        let mut slate = Slate::new(10, Some(damaged()));
+        assert!(slate.remove().is_some());
         assert_eq!(slate.into_change(), Change::Remove);
     }
 }

@@ -47,9 +47,7 @@ fn bitpos(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         [unit] => Unit::parse(unit).map_err(said)?,
         _ => return Err(syntax()),
     };
-    let op = Op::read(move |held, _| {
-        Reply::Int(bits::position(held.map(|held| held.bytes.as_ref()), bit, start, end, unit))
-    });
+    let op = Op::read_text(move |text| Reply::Int(bits::position(text.map(AsRef::as_ref), bit, start, end, unit)));
     Ok(Begun::Key(key(args)?, op))
 }
 
@@ -62,16 +60,13 @@ fn setbit(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let offset = bits::parse_offset(arg(args, 2)?, VALUE_BYTES_MAX).map_err(said)?;
     let bit = bits::parse_bit(arg(args, 3)?).map_err(said)?;
     change(args, move |slate| {
-        match bits::set_bit(slate.bytes().unwrap_or_default(), offset, bit, VALUE_BYTES_MAX) {
-            Err(error) => said(error),
-            Ok((bytes, before)) => {
-                // What stays as it was is not written again.
-                if slate.bytes() != Some(&bytes) {
-                    slate.set_bytes(bytes);
-                }
-                Reply::Int(before.into())
-            }
+        let old = slate.text()?.map(AsRef::as_ref);
+        let (bytes, before) = bits::set_bit(old.unwrap_or_default(), offset, bit, VALUE_BYTES_MAX).map_err(said)?;
+        // What stays as it was is not written again.
+        if old != Some(&bytes) {
+            slate.set_bytes(bytes);
         }
+        Ok(Reply::Int(before.into()))
     })
 }
 
@@ -90,14 +85,13 @@ fn bitfield(args: &[Bytes], may_write: bool) -> Result<Begun, Reply> {
             Ok((_, found)) => answers(found),
         });
     }
-    change(args, move |slate| match bits::apply(slate.bytes().unwrap_or_default(), &fields, VALUE_BYTES_MAX) {
-        Err(error) => said(error),
-        Ok((changed, found)) => {
-            if let Some(bytes) = changed {
-                slate.set_bytes(bytes);
-            }
-            answers(found)
+    change(args, move |slate| {
+        let old = slate.text()?.map(AsRef::as_ref).unwrap_or_default();
+        let (changed, found) = bits::apply(old, &fields, VALUE_BYTES_MAX).map_err(said)?;
+        if let Some(bytes) = changed {
+            slate.set_bytes(bytes);
         }
+        Ok(answers(found))
     })
 }
 
@@ -168,8 +162,9 @@ fn lcs(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let run = move |slates: &mut Slates| {
         let mut texts = Vec::with_capacity(2);
         for key in &keys {
-            match slates.of(key) {
-                Ok(slate) => texts.push(slate.held().map_or_else(Bytes::new, |held| held.bytes.clone())),
+            match slates.of(key).map(|slate| slate.text()) {
+                Ok(Ok(text)) => texts.push(text.cloned().unwrap_or_default()),
+                Ok(Err(_)) => return Reply::error("ERR The specified keys must contain string values"),
                 Err(error) => return error,
             }
         }

@@ -23,12 +23,12 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 /// Something that is done to keys of one slot; an error of one of them is the answer.
-fn together(
+pub(super) fn together(
     keys: Vec<Bytes>,
     run: impl Fn(&mut Slates) -> Result<Reply, Reply> + Send + Sync + 'static,
 ) -> Result<Begun, Reply> {
     one_slot(keys.iter())?;
-    let run = move |slates: &mut Slates| run(slates).unwrap_or_else(|error| error);
+    let run = move |slates: &mut Slates| run(slates).into();
     Ok(Begun::Together(Joint { keys, run: Box::new(run) }))
 }
 
@@ -65,8 +65,8 @@ fn rename(args: &[Bytes], if_absent: bool) -> Result<Begun, Reply> {
         if if_absent && slates.of(&to)?.held().is_some() {
             return Ok(Reply::Int(0));
         }
-        let Held { bytes, expires_ms } = slates.of(&from)?.remove().ok_or_else(no_key)?;
-        slates.of(&to)?.set(bytes, expires_ms);
+        let Held { content, expires_ms } = slates.of(&from)?.remove().ok_or_else(no_key)?;
+        slates.of(&to)?.hold(content, expires_ms);
         Ok(if if_absent { Reply::Int(1) } else { Reply::OK })
     })
 }
@@ -98,7 +98,7 @@ fn copy(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         if target.held().is_some() && !replaces {
             return Ok(Reply::Int(0));
         }
-        target.set(held.bytes, held.expires_ms);
+        target.hold(held.content, held.expires_ms);
         Ok(Reply::Int(1))
     })
 }
@@ -112,7 +112,7 @@ fn bitop(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     together(std::iter::once(target.clone()).chain(sources.iter().cloned()).collect(), move |slates| {
         let mut texts = Vec::with_capacity(sources.len());
         for key in &sources {
-            texts.push(slates.of(key)?.held().map_or_else(Bytes::new, |held| held.bytes.clone()));
+            texts.push(slates.of(key)?.text()?.cloned().unwrap_or_default());
         }
         let texts: Vec<&[u8]> = texts.iter().map(AsRef::as_ref).collect();
         let made = bits::operate(kind, &texts).map_err(said)?;

@@ -7,6 +7,8 @@ use futures::future::BoxFuture;
 use storgo_object::{ListOptions, ObjectError};
 use storgo_protocol::limits::{LISTED_MAX, RESP_SCAN_COUNT_MAX};
 
+use super::super::collections::{Hash, Set};
+use super::super::content::Kind;
 use super::super::glob;
 use super::super::keyspace::{Keyspace, refusal};
 use super::super::numbers::{self, ValueError};
@@ -75,7 +77,7 @@ fn exists(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
 }
 
 fn kind(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    let op = Op::read(|held, _| Reply::Simple(if held.is_some() { "string" } else { "none" }.into()));
+    let op = Op::read(|held, _| Reply::Simple(held.map_or("none", |held| held.content.kind().name()).into()));
     Ok(Begun::Key(key(args)?, op))
 }
 
@@ -141,9 +143,9 @@ fn expire(
     let when = When::read(args.get(3..).unwrap_or_default())?;
     let end_ms = end_of(number, unit_ms, is_relative.then(|| state.keyspace().now_ms()));
     let end_ms = end_ms.ok_or_else(|| invalid_expire(command))?;
-    let op = Op::change(move |slate| match slate.held().cloned() {
+    let op = Op::change(move |slate| match slate.held() {
         Some(held) if when.iter().all(|when| when.holds(held.expires_ms, end_ms)) => {
-            slate.set(held.bytes, end_ms);
+            slate.set_end(end_ms);
             Reply::Int(1)
         }
         _ => Reply::Int(0),
@@ -152,9 +154,9 @@ fn expire(
 }
 
 fn persist(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    let run = |slate: &mut Slate| match slate.held().cloned() {
+    let run = |slate: &mut Slate| match slate.held() {
         Some(held) if held.expires_ms > 0 => {
-            slate.set(held.bytes, 0);
+            slate.set_end(0);
             Reply::Int(1)
         }
         _ => Reply::Int(0),
@@ -173,31 +175,43 @@ fn object(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         return Err(Reply::error(format!("ERR unknown subcommand '{what}'. Try OBJECT HELP.")));
     }
     let [_, _, of] = args else { return Err(wrong_number("object|encoding")) };
-    let op = Op::read(|held, _| {
-        /// Bytes up to which Redis keeps a string in one piece with its header.
-        const EMBEDDED: usize = 44;
-        let Some(held) = held else { return Reply::Nil };
-        let encoding = match () {
-            () if numbers::parse_int(&held.bytes).is_some() => "int",
-            () if held.bytes.len() <= EMBEDDED => "embstr",
-            () => "raw",
-        };
-        Reply::bulk(encoding)
-    });
-    Ok(Begun::Key(of.clone(), op))
+    let run = |slate: &mut Slate| encoding(slate).map(|named| named.map_or(Reply::Nil, Reply::bulk)).into();
+    Ok(Begun::Key(of.clone(), Op { looks: true, writes: false, run: Box::new(run) }))
+}
+
+/// How Redis would keep what a key holds, as it is set by default.
+fn encoding(slate: &mut Slate) -> Result<Option<&'static str>, Reply> {
+    /// Bytes up to which a string is kept in one piece with its header.
+    const EMBEDDED: usize = 44;
+    let encoding = match slate.kind() {
+        None => return Ok(None),
+        Some(Kind::Hash) => slate.read(Hash::encoding)?,
+        Some(Kind::Set) => slate.read(Set::encoding)?,
+        Some(Kind::List) => "quicklist",
+        Some(Kind::Sorted) => "skiplist",
+        Some(Kind::Text) => match slate.text()? {
+            Some(bytes) if numbers::parse_int(bytes).is_some() => "int",
+            Some(bytes) if bytes.len() > EMBEDDED => "raw",
+            _ => "embstr",
+        },
+    };
+    Ok(Some(encoding))
 }
 
 /// Keys of a bucket in pages, those alone that are there now.
 struct Listing {
     keyspace: Keyspace,
     options: ListOptions,
+    /// The kind of those that are wanted, as a client calls it.
+    kind: Option<Bytes>,
     is_over: bool,
 }
 
 impl Listing {
     fn new(keyspace: &Keyspace, pattern: &[u8]) -> Self {
         let prefix = Bytes::from(glob::literal_prefix(pattern));
-        Self { keyspace: keyspace.clone(), options: ListOptions { prefix, ..ListOptions::default() }, is_over: false }
+        let options = ListOptions { prefix, ..ListOptions::default() };
+        Self { keyspace: keyspace.clone(), options, kind: None, is_over: false }
     }
 
     /// The next page; none behind the last.
@@ -210,8 +224,9 @@ impl Listing {
         self.is_over = page.next.is_none();
         self.options.after = page.next;
         let there = page.entries.into_iter().filter(|entry| {
-            let ends_ms = entry.version.expires_ms;
-            entry.forged.is_none() && !(1..=now_ms).contains(&ends_ms)
+            let (ends_ms, kind) = (entry.version.expires_ms, Kind::of(&entry.version.metadata));
+            let is_wanted = self.kind.as_ref().is_none_or(|wanted| is(wanted, kind.name()));
+            is_wanted && entry.forged.is_none() && !(1..=now_ms).contains(&ends_ms)
         });
         Ok(Some(there.map(|entry| entry.key).collect()))
     }
@@ -289,7 +304,7 @@ fn scan(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let invalid = || Reply::error("ERR invalid cursor");
     let cursor = arg(args, 1)?;
     let cursor: u64 = str::from_utf8(cursor).ok().and_then(|cursor| cursor.parse().ok()).ok_or_else(invalid)?;
-    let (mut pattern, mut count, mut wanted) = (Bytes::from_static(b"*"), 10, true);
+    let (mut pattern, mut count, mut wanted) = (Bytes::from_static(b"*"), 10, None);
     let mut options = args.iter().skip(2);
     while let Some(option) = options.next() {
         let value = options.next().ok_or_else(syntax)?;
@@ -301,7 +316,7 @@ fn scan(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
                     return Err(syntax());
                 }
             }
-            () if is(option, "type") => wanted = is(value, "string"),
+            () if is(option, "type") => wanted = Some(value.clone()),
             () => return Err(syntax()),
         }
     }
@@ -309,10 +324,10 @@ fn scan(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let after = if cursor == 0 { None } else { Some((state.cursors().place(cursor).ok_or_else(invalid)?, None)) };
     let (cursors, mut random) = (state.cursors().clone(), state.random());
     let mut listing = Listing::new(state.keyspace(), &pattern);
-    (listing.options.after, listing.options.limit) = (after, count);
+    (listing.options.after, listing.options.limit, listing.kind) = (after, count, wanted);
     Ok(alone(async move {
         let page = listing.next().await?.unwrap_or_default();
-        let found = page.into_iter().filter(|key| wanted && glob::matches(&pattern, key)).map(Reply::Bulk).collect();
+        let found = page.into_iter().filter(|key| glob::matches(&pattern, key)).map(Reply::Bulk).collect();
         let next = listing.options.after.take().map_or(0, |(key, _)| cursors.keep(random(u64::MAX).max(1), key));
         Ok(Reply::Array(vec![Reply::bulk(next.to_string()), Reply::Array(found)]))
     }))

@@ -41,32 +41,30 @@ pub(super) const COMMANDS: &[Command] = &[
 ];
 
 pub(super) fn read(args: &[Bytes], run: impl Fn(&[u8]) -> Reply + Send + Sync + 'static) -> Result<Begun, Reply> {
-    let op = Op::read(move |held, _| run(held.map_or(&[], |held| held.bytes.as_ref())));
+    let op = Op::read_text(move |text| run(text.map_or(&[], AsRef::as_ref)));
     Ok(Begun::Key(key(args)?, op))
 }
 
-pub(super) fn change(
+pub(super) fn change<R: Into<Reply>>(
     args: &[Bytes],
-    run: impl Fn(&mut Slate) -> Reply + Send + Sync + 'static,
+    run: impl Fn(&mut Slate) -> R + Send + Sync + 'static,
 ) -> Result<Begun, Reply> {
     Ok(Begun::Key(key(args)?, Op::change(run)))
 }
 
-/// What a key held, as a client is told.
-fn shown(slate: &Slate) -> Reply {
-    slate.held().map_or(Reply::Nil, |held| Reply::Bulk(held.bytes.clone()))
-}
-
-pub(super) fn get_op() -> Op {
-    Op::read(|held, _| held.map_or(Reply::Nil, |held| Reply::Bulk(held.bytes.clone())))
+/// A text, as a client is told.
+fn shown(text: Option<&Bytes>) -> Reply {
+    text.cloned().map_or(Reply::Nil, Reply::Bulk)
 }
 
 fn get(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    Ok(Begun::Key(key(args)?, get_op()))
+    Ok(Begun::Key(key(args)?, Op::read_text(shown)))
 }
 
 fn mget(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    let keys = args.iter().skip(1).map(|key| (key.clone(), get_op())).collect();
+    // What is no text is none.
+    let get = || Op::read(|held, _| shown(held.and_then(|held| held.content.text().ok())));
+    let keys = args.iter().skip(1).map(|key| (key.clone(), get())).collect();
     // An error is the answer of the whole command: nobody looks for one among values.
     let all = |mut replies: Vec<Reply>| match replies.iter().position(|reply| matches!(reply, Reply::Error(_))) {
         Some(n) => replies.swap_remove(n),
@@ -154,16 +152,16 @@ fn set(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     }
     let time = time.unwrap_or(Ends::Never);
     let run = move |slate: &mut Slate| {
-        let told = if tells { Some(shown(slate)) } else { None };
+        let told = if tells { Some(shown(slate.text()?)) } else { None };
         if (absent && slate.held().is_some()) || (present && slate.held().is_none()) {
-            return told.unwrap_or(Reply::Nil);
+            return Ok(told.unwrap_or(Reply::Nil));
         }
         match time {
             Ends::Never => slate.set(value.clone(), 0),
             Ends::AsBefore => slate.set_bytes(value.clone()),
             Ends::At(ms) => slate.set(value.clone(), ms),
         }
-        told.unwrap_or(Reply::OK)
+        Ok(told.unwrap_or(Reply::OK))
     };
     let looks = absent || present || tells || time == Ends::AsBefore;
     Ok(Begun::Key(key, if looks { Op::change(run) } else { Op::overwrite(run) }))
@@ -194,14 +192,18 @@ fn setnx(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
 fn getset(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let new = arg(args, 2)?.clone();
     change(args, move |slate| {
-        let old = shown(slate);
+        let old = shown(slate.text()?);
         slate.set(new.clone(), 0);
-        old
+        Ok(old)
     })
 }
 
 fn getdel(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    change(args, |slate| slate.remove().map_or(Reply::Nil, |held| Reply::Bulk(held.bytes)))
+    change(args, |slate| {
+        let old = shown(slate.text()?);
+        slate.remove();
+        Ok(old)
+    })
 }
 
 fn getex(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
@@ -214,26 +216,24 @@ fn getex(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         _ => return Err(syntax()),
     };
     change(args, move |slate| {
-        let Some(held) = slate.held().cloned() else { return Reply::Nil };
+        let told = shown(slate.text()?);
         match time {
-            Ends::Never if held.expires_ms == 0 => {}
-            Ends::Never => slate.set(held.bytes.clone(), 0),
-            Ends::AsBefore => {}
-            Ends::At(ms) => slate.set(held.bytes.clone(), ms),
+            Ends::Never if slate.held().is_some_and(|held| held.expires_ms > 0) => slate.set_end(0),
+            Ends::Never | Ends::AsBefore => {}
+            Ends::At(ms) => slate.set_end(ms),
         }
-        Reply::Bulk(held.bytes)
+        Ok(told)
     })
 }
 
 fn append(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let more = arg(args, 2)?.clone();
-    change(args, move |slate| match strings::append(slate.bytes().unwrap_or_default(), &more, VALUE_BYTES_MAX) {
-        Err(error) => said(error),
-        Ok(new) => {
-            let told = length(new.len());
-            slate.set_bytes(new);
-            told
-        }
+    change(args, move |slate| {
+        let old = slate.text()?.map(AsRef::as_ref).unwrap_or_default();
+        let new = strings::append(old, &more, VALUE_BYTES_MAX).map_err(said)?;
+        let told = length(new.len());
+        slate.set_bytes(new);
+        Ok(told)
     })
 }
 
@@ -244,10 +244,8 @@ fn strlen(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
 fn getrange(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let (start, end) = (int(args, 2)?, int(args, 3)?);
     // A part of what is there, not a copy of it: many may ask at once.
-    let op = Op::read(move |held, _| {
-        Reply::Bulk(
-            held.map_or_else(Bytes::new, |held| held.bytes.slice_ref(strings::get_range(&held.bytes, start, end))),
-        )
+    let op = Op::read_text(move |text| {
+        Reply::Bulk(text.map_or_else(Bytes::new, |text| text.slice_ref(strings::get_range(text, start, end))))
     });
     Ok(Begun::Key(key(args)?, op))
 }
@@ -255,26 +253,21 @@ fn getrange(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
 fn setrange(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let (offset, with) = (int(args, 2)?, arg(args, 3)?.clone());
     change(args, move |slate| {
-        let old = slate.bytes().unwrap_or_default();
-        match strings::set_range(old, offset, &with, VALUE_BYTES_MAX) {
-            Err(error) => said(error),
-            Ok(None) => length(old.len()),
-            Ok(Some(new)) => {
-                let told = length(new.len());
-                slate.set_bytes(new);
-                told
-            }
-        }
+        let old = slate.text()?.map(AsRef::as_ref).unwrap_or_default();
+        let Some(new) = strings::set_range(old, offset, &with, VALUE_BYTES_MAX).map_err(said)? else {
+            return Ok(length(old.len()));
+        };
+        let told = length(new.len());
+        slate.set_bytes(new);
+        Ok(told)
     })
 }
 
 fn increment(args: &[Bytes], by: i64) -> Result<Begun, Reply> {
-    change(args, move |slate| match numbers::increment(slate.bytes(), by) {
-        Err(error) => said(error),
-        Ok(number) => {
-            slate.set_bytes(number.to_string());
-            Reply::Int(number)
-        }
+    change(args, move |slate| {
+        let number = numbers::increment(slate.text()?.map(AsRef::as_ref), by).map_err(said)?;
+        slate.set_bytes(number.to_string());
+        Ok(Reply::Int(number))
     })
 }
 
@@ -285,13 +278,10 @@ fn decrement_by(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
 
 fn increment_float(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let by = arg(args, 2)?.clone();
-    change(args, move |slate| match numbers::increment_float(slate.bytes(), &by) {
-        Err(error) => said(error),
-        Ok(number) => {
-            let number = Bytes::from(number);
-            slate.set_bytes(number.clone());
-            Reply::Bulk(number)
-        }
+    change(args, move |slate| {
+        let number = Bytes::from(numbers::increment_float(slate.text()?.map(AsRef::as_ref), &by).map_err(said)?);
+        slate.set_bytes(number.clone());
+        Ok(Reply::Bulk(number))
     })
 }
 

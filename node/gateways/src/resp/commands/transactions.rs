@@ -3,6 +3,8 @@
 //! All their keys are in one slot, since one group decides. What is queued is checked for its name and number of arguments
 //! when it comes, and begun when all are done.
 
+#![expect(clippy::unnecessary_wraps, reason = "all commands begin alike, those too that cannot be refused")]
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
