@@ -65,6 +65,23 @@ pub(super) struct Shared {
     pub(super) held_bytes: Arc<AtomicUsize>,
 }
 
+impl Shared {
+    pub(super) fn new(keyspace: Keyspace, random: Arc<dyn Random>, config: DoorConfig) -> Self {
+        Self {
+            keyspace,
+            cursors: Cursors::default(),
+            random,
+            config,
+            started: tokio::time::Instant::now(),
+            clients: Mutex::default(),
+            came: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            held_bytes: Arc::default(),
+        }
+    }
+}
+
 /// What one session holds of the bytes that all may hold.
 #[derive(Debug)]
 pub(super) struct Share {
@@ -120,18 +137,7 @@ impl Door {
     /// A door to a bucket's values.
     #[must_use]
     pub fn new(bucket: Bucket, clock: Arc<dyn Clock>, random: Arc<dyn Random>, config: DoorConfig) -> Self {
-        Self(Arc::new(Shared {
-            keyspace: Keyspace::new(bucket, clock),
-            cursors: Cursors::default(),
-            random,
-            config,
-            started: tokio::time::Instant::now(),
-            clients: Mutex::default(),
-            came: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            commands: AtomicU64::new(0),
-            held_bytes: Arc::default(),
-        }))
+        Self(Arc::new(Shared::new(Keyspace::new(Arc::new(bucket), clock), random, config)))
     }
 
     /// Serves whoever connects, until it is to stop; who was answered in part gets the rest.

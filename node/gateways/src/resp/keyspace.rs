@@ -15,9 +15,7 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use parking_lot::Mutex;
 use storgo_object::ports::Clock;
-use storgo_object::{
-    Becomes, Bucket, ErrorKind, ListOptions, NameError, ObjectError, Page, SetValue, Value, ValueChange,
-};
+use storgo_object::{Becomes, ErrorKind, ListOptions, NameError, ObjectError, Page, SetValue, Value, ValueChange};
 use storgo_protocol::limits::{RESP_FOLD_TRIES, RESP_FOLDED_MAX, RESP_KEYS_AT_ONCE_MAX};
 use storgo_protocol::meta::{Condition, VersionId};
 use tokio::sync::{Semaphore, oneshot};
@@ -25,6 +23,7 @@ use tokio::sync::{Semaphore, oneshot};
 use super::content::Content;
 use super::reply::Reply;
 use super::slate::{Change, Held, Joint, Op, Slate, Slates};
+use super::values::Values;
 
 /// Keys and values. Clones are the same.
 #[derive(Debug, Clone)]
@@ -32,7 +31,7 @@ pub(super) struct Keyspace(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    bucket: Bucket,
+    values: Arc<dyn Values>,
     clock: Arc<dyn Clock>,
     /// What waits for keys at which something is being done.
     queues: Mutex<HashMap<Bytes, Vec<Waiting>>>,
@@ -47,9 +46,9 @@ struct Waiting {
 }
 
 impl Keyspace {
-    pub(super) fn new(bucket: Bucket, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(values: Arc<dyn Values>, clock: Arc<dyn Clock>) -> Self {
         let turns = Semaphore::new(RESP_KEYS_AT_ONCE_MAX);
-        Self(Arc::new(Inner { bucket, clock, queues: Mutex::default(), turns }))
+        Self(Arc::new(Inner { values, clock, queues: Mutex::default(), turns }))
     }
 
     pub(super) fn now_ms(&self) -> u64 {
@@ -73,7 +72,7 @@ impl Keyspace {
 
     /// What keys hold, as a transaction watches them.
     pub(super) async fn versions(&self, keys: &[Bytes]) -> Result<Vec<Option<VersionId>>, ObjectError> {
-        let values = try_join_all(keys.iter().map(|key| self.0.bucket.value(key))).await?;
+        let values = try_join_all(keys.iter().map(|key| self.0.values.value(key))).await?;
         Ok(values.into_iter().map(|value| value.map(|value| value.version)).collect())
     }
 
@@ -87,7 +86,7 @@ impl Keyspace {
         let keys: BTreeSet<Bytes> = joint.keys.iter().chain(watched.keys()).cloned().collect();
         let _turn = self.0.turns.acquire().await;
         for _ in 0..RESP_FOLD_TRIES {
-            let values = try_join_all(keys.iter().map(|key| self.0.bucket.value(key))).await?;
+            let values = try_join_all(keys.iter().map(|key| self.0.values.value(key))).await?;
             let now_ms = self.0.clock.now_ms();
             let known: BTreeMap<Bytes, Option<Value>> = keys.iter().cloned().zip(values).collect();
             let is_over = |value: &Value| (1..=now_ms).contains(&value.expires_ms);
@@ -120,7 +119,7 @@ impl Keyspace {
                 ValueChange { key, becomes, condition }
             });
             let changes: Vec<_> = changes.collect();
-            match self.0.bucket.change_values(&changes).await {
+            match self.0.values.change_values(&changes).await {
                 Ok(_) => return Ok(Some(reply)),
                 Err(ObjectError::Name(NameError::Condition { .. })) => {}
                 Err(error) => return Err(error),
@@ -132,7 +131,7 @@ impl Keyspace {
 
     /// A page of the keys, in their order.
     pub(super) async fn list(&self, options: &ListOptions) -> Result<Page, ObjectError> {
-        self.0.bucket.list(options).await
+        self.0.values.list(options).await
     }
 }
 
@@ -188,7 +187,7 @@ impl Inner {
             let (known, is_certain) = match last.take() {
                 _ if is_blind => (None, true),
                 Some(last) if writes => (Some(last), false),
-                _ => (self.bucket.value(key).await?, true),
+                _ => (self.values.value(key).await?, true),
             };
             let now_ms = self.clock.now_ms();
             let (current, over) = match known {
@@ -208,17 +207,17 @@ impl Inner {
                 Change::None if !is_certain => continue,
                 Change::None => match over {
                     // That it is over is written before it is said: nobody is told otherwise afterwards.
-                    Some(_) => self.bucket.unset(key, condition).await.map(|_| None),
+                    Some(_) => self.values.unset(key, condition).await.map(|_| None),
                     None => Ok(current),
                 },
                 Change::Set(Held { content, expires_ms }) => {
                     let object = current.map(|value| value.object);
                     let (metadata, bytes) = content.pack();
                     let set = SetValue { bytes, metadata, expires_ms, condition, object };
-                    self.bucket.set(key, set).await.map(Some)
+                    self.values.set(key, set).await.map(Some)
                 }
                 Change::Remove if condition == Condition::Absent => Ok(None),
-                Change::Remove => self.bucket.unset(key, condition).await.map(|_| None),
+                Change::Remove => self.values.unset(key, condition).await.map(|_| None),
             };
             match written {
                 Ok(value) => {

@@ -1,7 +1,7 @@
 //! The Redis protocol (RESP, versions 2 and 3) on a bucket: <https://redis.io/docs/latest/develop/reference/protocol-spec/>.
 //!
 //! ```text
-//!   socket ─► request ─► command ─► slate of a key ─► keyspace ─► Bucket (values)
+//!   socket ─► request ─► command ─► slate of a key ─► keyspace ─► values of a Bucket
 //!     ▲                     │
 //!     └──────── reply ◄─────┘          glob, numbers, strings, bits, collections: what commands make of bytes
 //! ```
@@ -14,6 +14,7 @@ mod commands;
 mod content;
 mod cursors;
 mod door;
+mod draw;
 mod glob;
 mod keyspace;
 mod numbers;
@@ -22,5 +23,6 @@ mod request;
 mod session;
 mod slate;
 mod strings;
+mod values;
 
 pub use door::{Door, DoorConfig};

@@ -41,6 +41,8 @@ pub(super) enum Reply {
     Array(Vec<Reply>),
     /// Pairs of a key and a value: in RESP2 an array, each key before its value.
     Map(Vec<(Reply, Reply)>),
+    /// Pairs in an order: in RESP2 an array, each key before its value; in RESP3 one of pairs.
+    Pairs(Vec<(Reply, Reply)>),
     /// Replies in no order: in RESP2 an array.
     Set(Vec<Reply>),
     /// Plain text for people: in RESP2 a bulk.
@@ -75,7 +77,15 @@ impl Reply {
                 write_all(b'*', replies, protocol, out);
             }
             (Self::Set(replies), Protocol::Three) => write_all(b'~', replies, protocol, out),
-            (Self::Map(pairs), _) => write_map(pairs, protocol, out),
+            (Self::Map(pairs), _) | (Self::Pairs(pairs), Protocol::Two) => write_map(pairs, protocol, out),
+            (Self::Pairs(pairs), Protocol::Three) => {
+                write_number(b'*', &pairs.len(), out);
+                for (key, value) in pairs {
+                    write_number(b'*', &2, out);
+                    key.write(protocol, out);
+                    value.write(protocol, out);
+                }
+            }
             (Self::Verbatim(bytes), Protocol::Three) => {
                 write_number(b'=', &(TEXT_MARK.len() + bytes.len()), out);
                 out.extend_from_slice(TEXT_MARK);
@@ -156,6 +166,11 @@ mod tests {
             (Reply::Array(ones()), "*2\r\n:1\r\n$-1\r\n", "*2\r\n:1\r\n_\r\n"),
             (Reply::Set(ones()), "*2\r\n:1\r\n$-1\r\n", "~2\r\n:1\r\n_\r\n"),
             (Reply::Map(vec![(Reply::bulk("a"), Reply::Int(1))]), "*2\r\n$1\r\na\r\n:1\r\n", "%1\r\n$1\r\na\r\n:1\r\n"),
+            (
+                Reply::Pairs(vec![(Reply::bulk("a"), Reply::Int(1)), (Reply::Int(2), Reply::Nil)]),
+                "*4\r\n$1\r\na\r\n:1\r\n:2\r\n$-1\r\n",
+                "*2\r\n*2\r\n$1\r\na\r\n:1\r\n*2\r\n:2\r\n_\r\n",
+            ),
             (Reply::Verbatim("hi".into()), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"),
         ];
         for (reply, two, three) in cases {

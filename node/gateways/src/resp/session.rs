@@ -122,6 +122,11 @@ impl State {
         client.inspect(|client| client.stop.cancel()).is_some()
     }
 
+    /// A number that was drawn, for a command that draws others from it.
+    pub(super) fn seed(&self) -> u64 {
+        u64::from_le_bytes(self.shared.random.array())
+    }
+
     /// What this door is set to, by the names that Redis has for it.
     pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
         let idle = self.shared.config.idle.map_or(0, |idle| idle.as_secs());
@@ -226,6 +231,22 @@ impl Pending {
 
     const fn is_alone(&self) -> bool {
         matches!(self, Self::Alone(_) | Self::Close(_))
+    }
+}
+
+/// A connection without a socket, for tests of commands.
+#[cfg(test)]
+impl Session {
+    pub(super) fn of_test(shared: Shared) -> Self {
+        let from = SocketAddr::from(([127, 0, 0, 1], 1));
+        Self::new(Arc::new(shared), Arc::new(Client::new(1, from, CancellationToken::new())))
+    }
+
+    /// What the client is answered.
+    pub(super) async fn ask(&mut self, args: &[Bytes]) -> (Protocol, Reply) {
+        let begun = commands::begin(&mut self.state, args);
+        let (reply, _) = Pending::of(begun, self.state.keyspace()).finish().await;
+        (self.state.protocol, reply)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lists: elements in the order in which they were put there.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -13,6 +14,13 @@ use crate::resp::content::{Content, Kind};
 pub(in crate::resp) struct List {
     elements: VecDeque<Bytes>,
     weight: usize,
+}
+
+/// A side of an element.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::resp) enum Side {
+    Before,
+    After,
 }
 
 /// An end of a list.
@@ -61,11 +69,6 @@ impl List {
         self.elements.len()
     }
 
-    /// Elements from the left to the right.
-    pub(in crate::resp) fn iter(&self) -> impl DoubleEndedIterator<Item = &Bytes> + ExactSizeIterator {
-        self.elements.iter()
-    }
-
     /// Puts an element at an end.
     pub(in crate::resp) fn push(&mut self, end: End, element: Bytes) {
         self.weight += ELEMENT_BYTES + element.len();
@@ -85,5 +88,79 @@ impl List {
             self.weight -= ELEMENT_BYTES + element.len();
         }
         popped
+    }
+
+    /// The place that an index means: negative ones count from the right.
+    fn place(&self, index: i64) -> Option<usize> {
+        let total = i64::try_from(self.len()).unwrap_or(i64::MAX);
+        let place = if index < 0 { index + total } else { index };
+        usize::try_from(place).ok().filter(|place| *place < self.len())
+    }
+
+    /// The places from one index to another, both among them.
+    pub(in crate::resp) fn range(&self, start: i64, end: i64) -> Range<usize> {
+        let total = i64::try_from(self.len()).unwrap_or(i64::MAX);
+        let from_left = |index: i64| if index < 0 { index + total } else { index };
+        let (start, end) = (from_left(start).max(0), from_left(end).min(total - 1));
+        match (usize::try_from(start), usize::try_from(end)) {
+            (Ok(start), Ok(end)) if start <= end => start..end + 1,
+            _ => 0..0,
+        }
+    }
+
+    /// Elements at places that [`List::range`] gave.
+    pub(in crate::resp) fn slice(&self, range: Range<usize>) -> impl Iterator<Item = &Bytes> {
+        self.elements.iter().skip(range.start).take(range.len())
+    }
+
+    /// The element at an index.
+    pub(in crate::resp) fn get(&self, index: i64) -> Option<&Bytes> {
+        self.elements.get(self.place(index)?)
+    }
+
+    /// Puts an element in the place of another; whether there was one.
+    pub(in crate::resp) fn set(&mut self, index: i64, element: Bytes) -> bool {
+        let Some(old) = self.place(index).and_then(|place| self.elements.get_mut(place)) else { return false };
+        self.weight = self.weight + element.len() - old.len();
+        *old = element;
+        true
+    }
+
+    /// Puts an element beside the first that is equal to another; whether there is one.
+    pub(in crate::resp) fn insert(&mut self, side: Side, pivot: &[u8], element: Bytes) -> bool {
+        let Some(place) = self.elements.iter().position(|found| found == pivot) else { return false };
+        self.weight += ELEMENT_BYTES + element.len();
+        self.elements.insert(if side == Side::Before { place } else { place + 1 }, element);
+        true
+    }
+
+    /// Takes away so many elements that are equal to one, from an end on; how many there were.
+    pub(in crate::resp) fn remove(&mut self, from: End, count_max: usize, equal: &[u8]) -> usize {
+        let all = self.elements.iter().filter(|element| *element == equal).count();
+        let (count, mut seen) = (all.min(count_max), 0);
+        let gone = if from == End::Left { 0..count } else { all - count..all };
+        self.elements.retain(|element| {
+            let is_equal = element == equal;
+            seen += usize::from(is_equal);
+            !(is_equal && gone.contains(&(seen - 1)))
+        });
+        self.weight -= count * (ELEMENT_BYTES + equal.len());
+        count
+    }
+
+    /// Keeps what is at places that [`List::range`] gave; whether anything went.
+    pub(in crate::resp) fn trim(&mut self, range: Range<usize>) -> bool {
+        let before = self.len();
+        self.elements.truncate(range.end);
+        self.elements.drain(..range.start.min(range.end));
+        self.weight = self.elements.iter().map(|element| ELEMENT_BYTES + element.len()).sum();
+        self.len() < before
+    }
+
+    /// Places of what is equal to an element, from an end on, among the first so many that are looked at.
+    pub(in crate::resp) fn places(&self, from: End, looked_at: usize, equal: &[u8]) -> impl Iterator<Item = usize> {
+        let (total, count) = (self.len(), looked_at.min(self.len()));
+        let in_order = (0..count).map(move |step| if from == End::Left { step } else { total - 1 - step });
+        in_order.filter(move |place| self.elements.get(*place).is_some_and(|element| element == equal))
     }
 }

@@ -7,14 +7,16 @@ mod encoding;
 mod hash;
 mod list;
 mod set;
+mod walk;
 
 use bytes::Bytes;
 
 use super::content::{Content, Kind};
 
 pub(super) use hash::Hash;
-pub(super) use list::List;
+pub(super) use list::{End, List, Side};
 pub(super) use set::Set;
+pub(super) use walk::page;
 
 /// Bytes that an element counts beside its own, of the [`VALUE_BYTES_MAX`](storgo_protocol::limits::VALUE_BYTES_MAX) that a
 /// collection has: what it takes in memory, about, and more than its length takes in a body. So what fits is not only

@@ -91,6 +91,26 @@ impl Set {
     }
 }
 
+impl Set {
+    /// Keeps the members that are wanted.
+    pub(in crate::resp) fn retain(&mut self, mut is_wanted: impl FnMut(&Bytes) -> bool) {
+        let weight = &mut self.weight;
+        self.members.retain(|member| {
+            let stays = is_wanted(member);
+            *weight -= if stays { 0 } else { ELEMENT_BYTES + member.len() };
+            stays
+        });
+    }
+}
+
+impl Extend<Bytes> for Set {
+    fn extend<I: IntoIterator<Item = Bytes>>(&mut self, members: I) {
+        for member in members {
+            self.insert(member);
+        }
+    }
+}
+
 impl FromIterator<Bytes> for Set {
     fn from_iter<I: IntoIterator<Item = Bytes>>(members: I) -> Self {
         let members: BTreeSet<Bytes> = members.into_iter().collect();

@@ -4,10 +4,16 @@
 //! What concerns all keys waits until all before it is done, and all behind it waits for that.
 
 mod bits;
+mod elements;
+mod hashes;
 mod joint;
 mod keys;
+mod lists;
 mod server;
+mod sets;
 mod strings;
+#[cfg(test)]
+mod tests;
 mod transactions;
 
 use bytes::Bytes;
@@ -61,6 +67,9 @@ pub(super) fn all() -> impl Iterator<Item = &'static Command> {
         .iter()
         .chain(strings::COMMANDS)
         .chain(bits::COMMANDS)
+        .chain(hashes::COMMANDS)
+        .chain(lists::COMMANDS)
+        .chain(sets::COMMANDS)
         .chain(keys::COMMANDS)
         .chain(joint::COMMANDS)
         .chain(transactions::COMMANDS)
