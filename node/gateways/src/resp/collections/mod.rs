@@ -7,6 +7,8 @@ mod encoding;
 mod hash;
 mod list;
 mod set;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use bytes::Bytes;
