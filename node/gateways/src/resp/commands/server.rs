@@ -8,6 +8,7 @@ use super::super::glob;
 use super::super::numbers::{self, ValueError};
 use super::super::reply::{Protocol, Reply};
 use super::super::session::State;
+use super::elements::{bulks, numbered_keys};
 use super::{Begun, Command, all, arg, find, int, is, key, said, syntax, wrong_number};
 
 const FAST: &[&str] = &["fast", "loading", "stale"];
@@ -206,11 +207,19 @@ fn keys_of(args: &[Bytes]) -> Result<Reply, Reply> {
     let command = args.first().and_then(|name| find(name));
     let command = command.ok_or_else(|| Reply::error("ERR Invalid command specified"))?;
     let (first, last, step) = command.keys;
+    // Behind those that have their places, some commands say how many more follow.
+    let is_numbered = command.flags.contains(&"movablekeys");
     let none = || Reply::error("ERR The command has no key arguments");
-    let step = usize::try_from(step).ok().filter(|step| *step > 0).ok_or_else(none)?;
+    let step = usize::try_from(step).ok().filter(|step| *step > 0 || is_numbered).ok_or_else(none)?;
     let first = usize::try_from(first).map_err(|_| none())?;
     let behind = if last < 0 { args.len() } else { usize::try_from(last).map_or(0, |last| last + 1) };
-    let keys: Vec<_> = args.iter().take(behind).skip(first).step_by(step).cloned().map(Reply::Bulk).collect();
+    let placed = args.iter().take(behind).skip(first).step_by(step.max(1)).take(if step > 0 { usize::MAX } else { 0 });
+    let mut keys: Vec<_> = bulks(placed);
+    if is_numbered {
+        let invalid = || Reply::error("ERR Invalid arguments specified for command");
+        let numbered = numbered_keys(args, behind, invalid).map_err(|_| invalid())?;
+        keys.extend(bulks(numbered.iter()));
+    }
     if keys.is_empty() {
         return Err(Reply::error("ERR Invalid number of arguments specified for command"));
     }

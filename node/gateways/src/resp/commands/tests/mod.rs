@@ -15,6 +15,7 @@ use super::super::request::{Bounds, RequestParser};
 use super::super::session::Session;
 use super::super::values::Values as _;
 use super::super::values::fake::Memory;
+use super::{Command, find};
 
 #[derive(Debug)]
 struct Fixed;
@@ -117,6 +118,16 @@ async fn lists_are_those_of_redis() {
 #[tokio::test]
 async fn kinds_are_told_apart_as_by_redis() {
     replay(include_str!("kinds.txt")).await;
+}
+
+#[test]
+fn rows_are_those_of_redis() {
+    for line in include_str!("rows.txt").lines() {
+        let name = line.split(' ').next().unwrap();
+        let command = find(name.as_bytes()).unwrap_or_else(|| panic!("{name} is not there"));
+        let Command { name, arity, flags, keys: (first, last, step), .. } = command;
+        assert_eq!(format!("{name} {arity} {} [{first}, {last}, {step}]", flags.join(" ")), line);
+    }
 }
 
 #[tokio::test]
