@@ -63,8 +63,21 @@ fn what_one_door_is_told_another_gives() {
     assert_eq!(old, "hello there");
     assert_eq!(a.del::<_, usize>(&["greeting", "nothing"]).unwrap(), 1);
     assert!(!b.exists::<_, bool>("greeting").unwrap());
-    let of_a_list: RedisResult<i64> = cmd("BLPOP").arg("list").arg(1).query(&mut a);
-    assert!(of_a_list.unwrap_err().to_string().contains("unknown command"));
+    let waits: RedisResult<i64> = cmd("BLPOP").arg("list").arg(1).query(&mut a);
+    assert!(waits.unwrap_err().to_string().contains("unknown command"));
+
+    // A collection is the same at every door, and stays what it is when it is moved or given an end.
+    assert_eq!(cmd("HSET").arg("{h}").arg("field").arg("value").query::<i64>(&mut a).unwrap(), 1);
+    assert_eq!(cmd("RENAME").arg("{h}").arg("{h}2").query::<String>(&mut b).unwrap(), "OK");
+    assert_eq!(cmd("EXPIRE").arg("{h}2").arg(1000).query::<i64>(&mut c).unwrap(), 1);
+    assert_eq!(cmd("HGET").arg("{h}2").arg("field").query::<String>(&mut a).unwrap(), "value");
+    let scan: (u64, Vec<String>) = cmd("SCAN").arg(0).arg("TYPE").arg("hash").query(&mut b).unwrap();
+    assert_eq!(scan.1, ["{h}2"]);
+    assert_eq!(cmd("RPUSH").arg("list").arg("a").arg("b").query::<i64>(&mut a).unwrap(), 2);
+    assert!(b.get::<_, String>("list").unwrap_err().to_string().contains("wrong kind of value"));
+    let popped: Vec<String> = cmd("LPOP").arg("list").arg(2).query(&mut c).unwrap();
+    assert_eq!(popped, ["a", "b"]);
+    assert!(!a.exists::<_, bool>("list").unwrap());
 
     // What ends, ends at every door, and stays ended.
     let _: () = a.pset_ex("short", "lived", 300).unwrap();

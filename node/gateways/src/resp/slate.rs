@@ -107,23 +107,24 @@ impl std::fmt::Debug for Op {
 }
 
 impl Op {
-    /// One that changes nothing.
+    /// One that changes nothing, and may look into a collection.
+    pub(super) fn look<R: Into<Reply>>(run: impl Fn(&mut Slate) -> R + Send + Sync + 'static) -> Self {
+        Self { looks: true, writes: false, run: Box::new(move |slate| run(slate).into()) }
+    }
+
+    /// One that reads whether something is there, of which kind, and when it ends.
     pub(super) fn read(run: impl Fn(Option<&Held>, u64) -> Reply + Send + Sync + 'static) -> Self {
-        Self { looks: true, writes: false, run: Box::new(move |slate| run(slate.held(), slate.now_ms)) }
+        Self::look(move |slate| run(slate.held(), slate.now_ms))
     }
 
     /// One that reads a text.
-    pub(super) fn read_text<R: Into<Reply>>(run: impl Fn(Option<&Bytes>) -> R + Send + Sync + 'static) -> Self {
-        Self {
-            looks: true,
-            writes: false,
-            run: Box::new(move |slate| slate.text().map(|text| run(text).into()).into()),
-        }
+    pub(super) fn read_text(run: impl Fn(Option<&Bytes>) -> Reply + Send + Sync + 'static) -> Self {
+        Self::look(move |slate| slate.text().map(&run))
     }
 
     /// One that reads a collection: where there is none, an empty one.
     pub(super) fn read_as<C: Collection>(run: impl Fn(&C) -> Reply + Send + Sync + 'static) -> Self {
-        Self { looks: true, writes: false, run: Box::new(move |slate| slate.read(|found: &C| run(found)).into()) }
+        Self::look(move |slate| slate.read(&run))
     }
 
     /// One that makes a value of what there was.

@@ -175,8 +175,8 @@ fn object(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         return Err(Reply::error(format!("ERR unknown subcommand '{what}'. Try OBJECT HELP.")));
     }
     let [_, _, of] = args else { return Err(wrong_number("object|encoding")) };
-    let run = |slate: &mut Slate| encoding(slate).map(|named| named.map_or(Reply::Nil, Reply::bulk)).into();
-    Ok(Begun::Key(of.clone(), Op { looks: true, writes: false, run: Box::new(run) }))
+    let op = Op::look(|slate| encoding(slate).map(|named| named.map_or(Reply::Nil, Reply::bulk)));
+    Ok(Begun::Key(of.clone(), op))
 }
 
 /// How Redis would keep what a key holds, as it is set by default.
