@@ -139,8 +139,13 @@ fn moved(args: &[Bytes], from_end: End, to_end: End) -> Result<Begun, Reply> {
 }
 
 fn lindex(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    let index = int(args, 2)?;
-    look(args, move |list: &List| list.get(index).cloned().map_or(Reply::Nil, Reply::Bulk))
+    // What is no number matters only where there is a list.
+    let index = int(args, 2);
+    look(args, move |list: &List| match &index {
+        _ if list.is_empty() => Reply::Nil,
+        Ok(index) => list.get(*index).cloned().map_or(Reply::Nil, Reply::Bulk),
+        Err(error) => error.clone(),
+    })
 }
 
 fn lrange(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
@@ -149,13 +154,12 @@ fn lrange(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
 }
 
 fn lset(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    let (index, element) = (numbers::parse_int(arg(args, 2)?), arg(args, 3)?.clone());
+    let (index, element) = (int(args, 2), arg(args, 3)?.clone());
     edit(args, move |list: &mut List| {
         if list.is_empty() {
             return Err(Reply::error("ERR no such key"));
         }
-        let index = index.ok_or_else(|| super::said(numbers::ValueError::NotAnInteger))?;
-        if !list.set(index, element.clone()) {
+        if !list.set(index.clone()?, element.clone()) {
             return Err(Reply::error("ERR index out of range"));
         }
         Ok(Edit::Changed(Reply::OK))

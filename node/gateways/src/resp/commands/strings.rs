@@ -252,6 +252,9 @@ fn getrange(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
 
 fn setrange(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let (offset, with) = (int(args, 2)?, arg(args, 3)?.clone());
+    if offset < 0 {
+        return Err(said(ValueError::OffsetOutOfRange));
+    }
     change(args, move |slate| {
         let old = slate.text()?.map(AsRef::as_ref).unwrap_or_default();
         let Some(new) = strings::set_range(old, offset, &with, VALUE_BYTES_MAX).map_err(said)? else {
