@@ -1,6 +1,7 @@
 //! The Redis protocol at the doors of members: what one door is told another gives, counters lose nothing and count nothing
 //! twice, and nonsense gets its error.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -348,11 +349,22 @@ fn nonsense_gets_its_error_and_others_are_served() {
     // However much is asked for, a page of a scan is a page.
     let mut pipeline = pipe();
     for n in 0..=RESP_SCAN_COUNT_MAX {
-        pipeline.set(n, "").ignore();
+        pipeline.set(format!("{{one slot}}{n}"), "").ignore();
     }
     let _: () = pipeline.query(&mut honest).unwrap();
-    let scan: (u64, Vec<String>) = cmd("SCAN").arg(0).arg("COUNT").arg(1_000_000).query(&mut honest).unwrap();
-    assert!(scan.0 > 0 && scan.1.len() == RESP_SCAN_COUNT_MAX, "{} keys", scan.1.len());
+    for pattern in ["*", "{one slot}*"] {
+        let (mut cursor, mut pages, mut keys) = (0, Vec::new(), BTreeSet::new());
+        while pages.is_empty() || cursor > 0 {
+            let mut scan = cmd("SCAN");
+            scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(1_000_000);
+            let (next, page): (u64, Vec<String>) = scan.query(&mut honest).unwrap();
+            (cursor, pages) = (next, [pages, vec![page.len()]].concat());
+            keys.extend(page);
+        }
+        assert!(pages.iter().all(|keys| *keys <= RESP_SCAN_COUNT_MAX), "{pages:?}");
+        let all = RESP_SCAN_COUNT_MAX + if pattern == "*" { 2 } else { 1 };
+        assert_eq!((keys.len(), pages.iter().sum::<usize>()), (all, all), "{pattern}: {pages:?}");
+    }
 }
 
 #[test]

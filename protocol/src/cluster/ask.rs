@@ -1,5 +1,6 @@
 //! What a member of a group is asked, by clients and by other members.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +12,7 @@ use crate::identity::{Identity, SIGNATURE_BYTES};
 use crate::limits::{
     BUCKET_NAME_CHARS_MAX, COMMAND_BYTES_MAX, LISTED_MAX, RAFT_APPEND_BYTES_MAX, REDIS_KEY_BYTES_MAX, ROW_BYTES_MAX,
 };
-use crate::meta::{BucketId, Slot, Stamp, VersionId, fixed, ids};
+use crate::meta::{BucketConfig, BucketId, Slot, Stamp, VersionId, fixed, ids};
 use crate::{DecodeError, GroupId, NetworkId, PeerId};
 
 /// A question.
@@ -161,6 +162,8 @@ pub struct Listing {
     pub limit: usize,
     /// All versions and markers, rather than the newest of each key that is there.
     pub versions: bool,
+    /// Of the bucket's slots these alone; all without it.
+    pub slots: Option<RangeInclusive<Slot>>,
 }
 
 /// What an operator wants of the network.
@@ -227,6 +230,14 @@ impl Level {
 }
 
 impl Listing {
+    /// The slots to look in, of a bucket that is kept so.
+    #[must_use]
+    pub fn slots_of(&self, config: &BucketConfig) -> Vec<Slot> {
+        let mut slots = config.slots();
+        slots.retain(|slot| self.slots.as_ref().is_none_or(|wanted| wanted.contains(slot)));
+        slots
+    }
+
     fn to_wire(&self, level: Level) -> wire::List {
         let (after, version) = self.after.clone().unzip();
         wire::List {
@@ -237,6 +248,10 @@ impl Listing {
             limit: u32::try_from(self.limit).unwrap_or(u32::MAX),
             versions: self.versions,
             level: Some(level.to_wire()),
+            slots: self.slots.as_ref().map(|slots| wire::SlotSpan {
+                first: slots.start().number().into(),
+                last: slots.end().number().into(),
+            }),
         }
     }
 
@@ -249,6 +264,10 @@ impl Listing {
             after: after.map(|key| (key, version)),
             limit: usize::try_from(list.limit).unwrap_or(LISTED_MAX).min(LISTED_MAX),
             versions: list.versions,
+            slots: list
+                .slots
+                .map(|span| Ok::<_, DecodeError>(Slot::from_wire(span.first)?..=Slot::from_wire(span.last)?))
+                .transpose()?,
         };
         Ok((listing, Level::from_wire(list.level)?))
     }

@@ -235,6 +235,7 @@ fn questions_come_back_as_they_were() {
         after: Some((Bytes::from_static(b"a/b"), None)),
         limit: 10,
         versions: true,
+        slots: Some(Slot::default()..=Slot::new(16_383).unwrap()),
     };
     let slot = Slot::new(5).unwrap();
     for ask in [
@@ -242,7 +243,7 @@ fn questions_come_back_as_they_were() {
         Ask::Command(Bytes::from_static(b"command")),
         Ask::Get { bucket: listing.bucket, key: Bytes::from_static(b"k"), version: None, level: Level::Linearizable },
         Ask::List { listing: listing.clone(), level: Level::Bounded(Duration::from_millis(70)) },
-        Ask::List { listing: Listing { after: None, ..listing }, level: Level::Eventual },
+        Ask::List { listing: Listing { after: None, slots: None, ..listing }, level: Level::Eventual },
         Ask::Get { bucket: BucketId::from_bytes([1; 16]), key: Bytes::new(), version: None, level: Level::Lease },
         Ask::Map { known: Stamp::from_u64(4) },
         Ask::Join(Box::new(member(3))),

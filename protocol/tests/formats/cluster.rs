@@ -87,18 +87,21 @@ fn key() -> Bytes {
 }
 
 fn listing() -> Listing {
-    Listing { bucket: meta::bucket(), prefix: Bytes::from_static(b"a/"), after: None, limit: 300, versions: false }
+    let prefix = Bytes::from_static(b"a/");
+    Listing { bucket: meta::bucket(), prefix, after: None, limit: 300, versions: false, slots: None }
 }
 
 fn reads() -> Vec<(&'static str, Ask)> {
     let (bucket, bounded) = (meta::bucket(), Level::Bounded(Duration::from_millis(500)));
     let get = |version, level| Ask::Get { bucket, key: key(), version, level };
+    let some = Listing { slots: Some(meta::slot(300)..=meta::slot(16_383)), ..listing() };
     let behind = |version| Listing { after: Some((key(), version)), versions: true, ..listing() };
     vec![
         ("get", get(None, Level::Linearizable)),
         ("get_version", get(Some(meta::version_id()), bounded)),
         ("list", Ask::List { listing: listing(), level: Level::Eventual }),
         ("list_behind_key", Ask::List { listing: behind(None), level: Level::Linearizable }),
+        ("list_of_slots", Ask::List { listing: some, level: Level::Linearizable }),
         ("list_behind_version", Ask::List { listing: behind(Some(meta::version_id())), level: bounded }),
     ]
 }

@@ -332,7 +332,7 @@ impl MetadataClient {
         level: Level,
     ) -> Result<Option<Listed>, MetadataError> {
         let map = self.known_map().await?;
-        let slots = config.slots();
+        let slots = listing.slots_of(config);
         let groups: BTreeSet<GroupId> = slots.iter().map(|slot| map.group_of(*slot)).collect();
         let ask = Ask::List { listing: listing.clone(), level };
         let pages = groups.iter().map(|group| async {

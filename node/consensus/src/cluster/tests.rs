@@ -282,6 +282,7 @@ async fn buckets_are_their_owners_and_strangers_learn_nothing_of_them() {
         after: None,
         limit: 10,
         versions: false,
+        slots: None,
     };
     assert!(matches!(other.list(&wanted.config, &listing, Level::Eventual).await, Err(MetadataError::Denied(_))));
     assert!(owner.list(&wanted.config, &listing, Level::Linearizable).await.unwrap().found.is_empty());

@@ -48,6 +48,16 @@ pub(super) fn slot_state(slot: Slot) -> Bytes {
     slot_section(slot, b's').freeze()
 }
 
+/// The records of this slot and all behind it.
+pub(super) fn slots_from(slot: Slot) -> (Bytes, Bytes) {
+    (Bytes::copy_from_slice(&slot.number().to_be_bytes()), Bytes::from_static(&GROUP))
+}
+
+/// The slot that a record is of; none for the group's own.
+pub(super) fn read_slot(record: &[u8]) -> Option<Slot> {
+    Slot::new(u16::from_be_bytes(*record.first_chunk()?))
+}
+
 /// Where it stands which record of a slot came last.
 pub(super) fn shipped(slot: Slot) -> Bytes {
     slot_section(slot, b'p').freeze()

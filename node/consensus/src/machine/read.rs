@@ -44,14 +44,31 @@ pub fn list(view: &dyn View, listing: &Listing) -> Reading<Listed> {
     let Some(config) = bucket(view, listing.bucket)? else { return Ok(Err(no_bucket())) };
     let limit = listing.limit.min(LISTED_MAX);
     let mut all = Listed::default();
-    let slots = config.slots();
+    let slots = listing.slots_of(&config);
     let mut covered = vec![0_u8; slots.len().div_ceil(8)];
-    for (number, slot) in slots.into_iter().enumerate() {
-        if answers_for(view, slot)?.is_ok() {
-            if let Some(byte) = covered.get_mut(number / 8) {
-                *byte |= 1 << (number % 8);
-            }
-            let page = list_slot(view, slot, listing, limit)?;
+    // In the order of the records, so that slots of which there is nothing are passed over.
+    let mut places: Vec<(Slot, usize)> = slots.into_iter().zip(0..).collect();
+    places.sort_unstable();
+    let mut rest = places.as_slice();
+    while let Some(((slot, number), behind)) = rest.split_first() {
+        let (from, end) = keys::slots_from(*slot);
+        let records = view.scan(&from, &end, 2)?;
+        let Some(next) = records.first().and_then(|(record, _)| keys::read_slot(record)) else { break };
+        if next > *slot {
+            rest = rest.get(rest.partition_point(|(slot, _)| *slot < next)..).unwrap_or_default();
+            continue;
+        }
+        rest = behind;
+        if answers_for(view, *slot)?.is_err() {
+            continue;
+        }
+        if let Some(byte) = covered.get_mut(number / 8) {
+            *byte |= 1 << (number % 8);
+        }
+        // Behind whose the slot is stands what is in it, if anything is.
+        let (_, end) = keys::listing(*slot, listing.bucket, &listing.prefix);
+        if records.get(1).is_some_and(|(record, _)| *record < end) {
+            let page = list_slot(view, *slot, listing, limit)?;
             all.found.extend(page.found);
             all.more |= page.more;
         }

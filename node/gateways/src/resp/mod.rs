@@ -18,6 +18,7 @@ mod draw;
 mod glob;
 mod keyspace;
 mod numbers;
+mod position;
 mod reply;
 mod request;
 mod session;

@@ -54,7 +54,7 @@ pub(super) mod fake {
     use futures::future::ready;
     use parking_lot::Mutex;
     use storgo_object::{Becomes, ListedEntry, NameError};
-    use storgo_protocol::meta::{Body, ObjectId, RequestId, Stamp, Version};
+    use storgo_protocol::meta::{Body, ObjectId, RequestId, Slot, Stamp, Version};
 
     use super::*;
 
@@ -150,7 +150,9 @@ pub(super) mod fake {
         fn list<'a>(&'a self, options: &'a ListOptions) -> BoxFuture<'a, Result<Page, ObjectError>> {
             let kept = self.0.lock();
             let behind = |key: &Bytes| options.after.as_ref().is_none_or(|(after, _)| key > after);
-            let found = kept.values.iter().filter(|(key, _)| key.starts_with(&options.prefix) && behind(key));
+            let wanted = |key: &Bytes| options.slots.as_ref().is_none_or(|slots| slots.contains(&Slot::of_redis(key)));
+            let found =
+                kept.values.iter().filter(|(key, _)| key.starts_with(&options.prefix) && behind(key) && wanted(key));
             let mut entries: Vec<_> = found
                 .map(|(key, (version, _))| ListedEntry { key: key.clone(), version: version.clone(), forged: None })
                 .collect();

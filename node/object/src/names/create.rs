@@ -157,7 +157,8 @@ impl Names {
     }
 
     async fn is_empty(&self, known: &Known) -> Result<bool, ObjectError> {
-        let listing = Listing { bucket: known.id(), prefix: Bytes::new(), after: None, limit: 1, versions: true };
+        let (bucket, prefix) = (known.id(), Bytes::new());
+        let listing = Listing { bucket, prefix, after: None, limit: 1, versions: true, slots: None };
         let listed = self.metadata.list(&known.row.config, &listing, Level::Linearizable).await?;
         Ok(listed.found.is_empty() && !listed.more)
     }

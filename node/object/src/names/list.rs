@@ -1,11 +1,12 @@
 //! Listing: keys in order, a page at a time, each checked like what is read.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
 use storgo_protocol::cluster::Listing;
 use storgo_protocol::limits::LISTED_MAX;
-use storgo_protocol::meta::{Version, VersionId};
+use storgo_protocol::meta::{Slot, Version, VersionId};
 
 use super::bucket::Bucket;
 use super::known::Distrust;
@@ -22,6 +23,8 @@ pub struct ListOptions {
     pub limit: usize,
     /// All versions and markers, rather than the newest of each key that is there.
     pub versions: bool,
+    /// Of the bucket's slots these alone: what is found in a few costs less than what is in order in all.
+    pub slots: Option<RangeInclusive<Slot>>,
 }
 
 /// A page of a listing.
@@ -48,7 +51,7 @@ pub struct ListedEntry {
 
 impl Default for ListOptions {
     fn default() -> Self {
-        Self { prefix: Bytes::new(), after: None, limit: LISTED_MAX, versions: false }
+        Self { prefix: Bytes::new(), after: None, limit: LISTED_MAX, versions: false, slots: None }
     }
 }
 
@@ -59,8 +62,8 @@ impl Bucket {
     /// [`NameError::Metadata`](super::NameError::Metadata) if the groups do not answer.
     pub async fn list(&self, options: &ListOptions) -> Result<Page, ObjectError> {
         let known = self.known();
-        let ListOptions { prefix, after, limit, versions } = options.clone();
-        let listing = Listing { bucket: known.id(), prefix, after, limit: limit.min(LISTED_MAX), versions };
+        let ListOptions { prefix, after, limit, versions, slots } = options.clone();
+        let listing = Listing { bucket: known.id(), prefix, after, limit: limit.min(LISTED_MAX), versions, slots };
         let listed = self.names.metadata.list(&known.row.config, &listing, self.level()).await?;
         let strange = |version: &Version| matches!(known.judge(version), Err(Distrust::Writer(_)));
         // Perhaps somebody was let in a moment ago.

@@ -307,7 +307,8 @@ fn listings_are_ordered_and_come_in_pages() {
         }
         group.delete(&config, "b/2", None);
         let page = |prefix: &'static str, after, limit, versions| {
-            let listing = Listing { bucket: config.bucket, prefix: prefix.into(), after, limit, versions };
+            let prefix = prefix.into();
+            let listing = Listing { bucket: config.bucket, prefix, after, limit, versions, slots: None };
             let page = list(&group.records, &listing).unwrap().unwrap();
             let keys: Vec<_> = page.found.iter().map(|(key, _)| String::from_utf8(key.to_vec()).unwrap()).collect();
             (keys, page.more, page.found.last().map(|(key, version)| (key.clone(), Some(version.id()))))
@@ -333,11 +334,53 @@ fn listings_are_ordered_and_come_in_pages() {
         }
         assert_eq!(seen, all);
     }
-    let everything =
-        Listing { bucket: plain().bucket, prefix: Bytes::new(), after: None, limit: usize::MAX, versions: false };
+    let everything = Listing {
+        bucket: plain().bucket,
+        prefix: Bytes::new(),
+        after: None,
+        limit: usize::MAX,
+        versions: false,
+        slots: None,
+    };
     for n in 0..LISTED_MAX {
         group.put(&plain(), &format!("many/{n}"), "x");
     }
     let page = list(&group.records, &everything).unwrap().unwrap();
     assert_eq!((page.found.len(), page.more), (LISTED_MAX, true));
+}
+
+#[test]
+fn a_listing_looks_in_the_slots_that_are_here_and_wanted() {
+    let slot = |number| Slot::new(number).unwrap();
+    let config = versioned();
+    let keys: Vec<String> = (0..200).map(|n| format!("k{n}")).collect();
+    let mut group = Group::with_slots(1, &[(slot(100), slot(5000)), (slot(9000), slot(16_383))]);
+    let is_here = |slot: u16| (100..=5000).contains(&slot) || slot >= 9000;
+    let here: Vec<_> = keys.iter().filter(|key| is_here(config.slot(key.as_bytes()).number())).collect();
+    for key in &here {
+        group.put(&config, key, "x");
+        // What is of another bucket in the same slots is not in the way.
+        group.put(&tree(), key, "x");
+    }
+    for (first, last) in [(0, 16_383), (0, 99), (100, 100), (3000, 9500), (5001, 8999), (16_383, 16_383)] {
+        let slots = slot(first)..=slot(last);
+        let listing = Listing {
+            bucket: config.bucket,
+            prefix: Bytes::new(),
+            after: None,
+            limit: LISTED_MAX,
+            versions: false,
+            slots: Some(slots.clone()),
+        };
+        let page = list(&group.records, &listing).unwrap().unwrap();
+        let mut expected: Vec<_> = here.iter().filter(|key| slots.contains(&config.slot(key.as_bytes()))).collect();
+        expected.sort();
+        let found: Vec<_> = page.found.iter().map(|(key, _)| str::from_utf8(key).unwrap()).collect();
+        assert_eq!((found, page.more), (expected.iter().map(|key| key.as_str()).collect(), false), "{slots:?}");
+        // It says of each slot in turn whether it is covered.
+        let covered = (first..=last).zip(0..).filter(|(_, n)| page.slots[n / 8] >> (n % 8) & 1 == 1);
+        let covered: Vec<u16> = covered.map(|(slot, _)| slot).collect();
+        assert_eq!(covered, (first..=last).filter(|slot| is_here(*slot)).collect::<Vec<_>>(), "{slots:?}");
+        assert_eq!(page.slots.len(), usize::from(last - first + 1).div_ceil(8));
+    }
 }

@@ -12,6 +12,7 @@ use super::super::content::Kind;
 use super::super::glob;
 use super::super::keyspace::{Keyspace, refusal};
 use super::super::numbers::{self, ValueError};
+use super::super::position::Position;
 use super::super::reply::Reply;
 use super::super::session::State;
 use super::super::slate::{Op, Slate};
@@ -198,31 +199,35 @@ fn encoding(slate: &mut Slate) -> Result<Option<&'static str>, Reply> {
     Ok(Some(encoding))
 }
 
+/// Windows that one `SCAN` looks into before it answers with what it found, be that nothing.
+const SCANNED_WINDOWS_MAX: usize = 8;
+
 /// Keys of a bucket in pages, those alone that are there now.
 struct Listing {
     keyspace: Keyspace,
-    options: ListOptions,
+    prefix: Bytes,
     /// The kind of those that are wanted, as a client calls it.
     kind: Option<Bytes>,
-    is_over: bool,
+    limit: usize,
+    /// Where the next page begins; none behind the last.
+    at: Option<Position>,
 }
 
 impl Listing {
     fn new(keyspace: &Keyspace, pattern: &[u8]) -> Self {
         let prefix = Bytes::from(glob::literal_prefix(pattern));
-        let options = ListOptions { prefix, ..ListOptions::default() };
-        Self { keyspace: keyspace.clone(), options, kind: None, is_over: false }
+        let at = Some(Position::start(&prefix));
+        Self { keyspace: keyspace.clone(), prefix, kind: None, limit: LISTED_MAX, at }
     }
 
-    /// The next page; none behind the last.
+    /// The next page, which may be empty; none behind the last.
     async fn next(&mut self) -> Result<Option<Vec<Bytes>>, ObjectError> {
-        if self.is_over {
-            return Ok(None);
-        }
-        let page = self.keyspace.list(&self.options).await?;
+        let Some(at) = self.at.take() else { return Ok(None) };
+        let after = at.after.clone().map(|key| (key, None));
+        let (prefix, limit, slots) = (self.prefix.clone(), self.limit, Some(at.slots()));
+        let page = self.keyspace.list(&ListOptions { prefix, after, limit, versions: false, slots }).await?;
+        self.at = at.behind(page.entries.len(), limit, page.next.map(|(key, _)| key));
         let now_ms = self.keyspace.now_ms();
-        self.is_over = page.next.is_none();
-        self.options.after = page.next;
         let there = page.entries.into_iter().filter(|entry| {
             let (ends_ms, kind) = (entry.version.expires_ms, Kind::of(&entry.version.metadata));
             let is_wanted = self.kind.as_ref().is_none_or(|wanted| is(wanted, kind.name()));
@@ -321,14 +326,23 @@ fn scan(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         }
     }
     let count = usize::try_from(count).unwrap_or(usize::MAX).min(RESP_SCAN_COUNT_MAX).min(LISTED_MAX);
-    let after = if cursor == 0 { None } else { Some((state.cursors().place(cursor).ok_or_else(invalid)?, None)) };
     let (cursors, mut random) = (state.cursors().clone(), state.random());
     let mut listing = Listing::new(state.keyspace(), &pattern);
-    (listing.options.after, listing.options.limit, listing.kind) = (after, count, wanted);
+    (listing.limit, listing.kind) = (count, wanted);
+    if cursor != 0 {
+        listing.at = Some(state.cursors().place(cursor).ok_or_else(invalid)?);
+    }
     Ok(alone(async move {
-        let page = listing.next().await?.unwrap_or_default();
-        let found = page.into_iter().filter(|key| glob::matches(&pattern, key)).map(Reply::Bulk).collect();
-        let next = listing.options.after.take().map_or(0, |(key, _)| cursors.keep(random(u64::MAX).max(1), key));
+        let mut found = Vec::new();
+        for _ in 0..SCANNED_WINDOWS_MAX {
+            let Some(page) = listing.next().await? else { break };
+            found.extend(page.into_iter().filter(|key| glob::matches(&pattern, key)).map(Reply::Bulk));
+            listing.limit = count.saturating_sub(found.len());
+            if listing.limit == 0 {
+                break;
+            }
+        }
+        let next = listing.at.take().map_or(0, |place| cursors.keep(random(u64::MAX).max(1), place));
         Ok(Reply::Array(vec![Reply::bulk(next.to_string()), Reply::Array(found)]))
     }))
 }
