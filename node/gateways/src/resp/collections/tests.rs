@@ -103,6 +103,21 @@ fn what_many_short_elements_take_in_memory_is_bounded() {
 }
 
 #[test]
+fn an_element_too_long_to_be_written_is_not_read() {
+    // A head, a length of five bytes, and zeros that nobody touches.
+    let long = |bytes: usize| {
+        let mut body = vec![0; 8 + bytes];
+        body[..3].copy_from_slice(b"\x01l\x01");
+        for (place, byte) in body[3..8].iter_mut().enumerate() {
+            *byte = u8::try_from((bytes >> (7 * place)) & 0x7f).unwrap() | if place < 4 { 0x80 } else { 0 };
+        }
+        List::decode(&body.into()).map(|list| list.weight())
+    };
+    let room = VALUE_BYTES_MAX - ELEMENT_BYTES;
+    assert_eq!((long(room), long(room + 1)), (Ok(VALUE_BYTES_MAX), Err(Damaged::Size)));
+}
+
+#[test]
 fn elements_are_slices_of_the_body() {
     let body = list_of(&[Bytes::from("a".repeat(100))]).encode();
     let list = List::decode(&body).unwrap();
