@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 
-use super::collections::{Collection, Hash, List, Set};
+use super::collections::{Collection, Hash, List, Set, Sorted};
 use super::reply::Reply;
 
 /// What a value is.
@@ -28,6 +28,7 @@ pub(super) enum Content {
     Hash(Hash),
     List(List),
     Set(Set),
+    Sorted(Sorted),
 }
 
 impl Kind {
@@ -83,6 +84,7 @@ impl Content {
             Self::Hash(hash) => hash.encode(),
             Self::List(list) => list.encode(),
             Self::Set(set) => set.encode(),
+            Self::Sorted(set) => set.encode(),
         };
         (metadata, body)
     }
@@ -94,6 +96,7 @@ impl Content {
             Self::Hash(_) => Kind::Hash,
             Self::List(_) => Kind::List,
             Self::Set(_) => Kind::Set,
+            Self::Sorted(_) => Kind::Sorted,
         }
     }
 
@@ -135,6 +138,12 @@ impl From<List> for Content {
 impl From<Set> for Content {
     fn from(set: Set) -> Self {
         Self::Set(set)
+    }
+}
+
+impl From<Sorted> for Content {
+    fn from(set: Sorted) -> Self {
+        Self::Sorted(set)
     }
 }
 

@@ -14,6 +14,7 @@ mod commands;
 mod content;
 mod cursors;
 mod door;
+mod doubles;
 mod draw;
 mod glob;
 mod keyspace;

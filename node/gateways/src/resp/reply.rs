@@ -8,6 +8,8 @@ use std::fmt::Write;
 
 use bytes::{Bytes, BytesMut};
 
+use super::doubles;
+
 /// The version of the protocol that a client speaks: the second until it asks for the third.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Protocol {
@@ -47,6 +49,8 @@ pub(super) enum Reply {
     Set(Vec<Reply>),
     /// Plain text for people: in RESP2 a bulk.
     Verbatim(Bytes),
+    /// A number with a fraction, and never NaN: in RESP2 a bulk.
+    Double(f64),
 }
 
 impl Reply {
@@ -86,6 +90,8 @@ impl Reply {
                     value.write(protocol, out);
                 }
             }
+            (Self::Double(number), Protocol::Two) => write_bulk(doubles::text(*number).as_bytes(), out),
+            (Self::Double(number), Protocol::Three) => write_number(b',', &doubles::text(*number), out),
             (Self::Verbatim(bytes), Protocol::Three) => {
                 write_number(b'=', &(TEXT_MARK.len() + bytes.len()), out);
                 out.extend_from_slice(TEXT_MARK);
@@ -172,6 +178,8 @@ mod tests {
                 "*2\r\n*2\r\n$1\r\na\r\n:1\r\n*2\r\n:2\r\n_\r\n",
             ),
             (Reply::Verbatim("hi".into()), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n"),
+            (Reply::Double(-0.1), "$20\r\n-0.10000000000000001\r\n", ",-0.10000000000000001\r\n"),
+            (Reply::Double(f64::INFINITY), "$3\r\ninf\r\n", ",inf\r\n"),
         ];
         for (reply, two, three) in cases {
             assert_eq!(written(&reply, Protocol::Two), two.as_bytes(), "{reply:?}");

@@ -78,6 +78,11 @@ impl Slates {
         self.0.get_mut(key).ok_or_else(|| Reply::error("ERR internal error"))
     }
 
+    /// What a key holds as it was opened before.
+    pub(super) fn held(&self, key: &Bytes) -> Option<&Held> {
+        self.0.get(key).and_then(Slate::held)
+    }
+
     /// What is to be done to each.
     pub(super) fn into_changes(self) -> impl Iterator<Item = (Bytes, Change)> {
         self.0.into_iter().map(|(key, slate)| (key, slate.into_change()))

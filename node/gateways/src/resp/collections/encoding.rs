@@ -61,6 +61,11 @@ impl Writer {
         self.0.extend_from_slice(bytes);
     }
 
+    /// Eight bytes that belong to the next element.
+    pub(super) fn eight(&mut self, bytes: [u8; 8]) {
+        self.0.extend_from_slice(&bytes);
+    }
+
     pub(super) fn finish(self) -> Bytes {
         self.0.into()
     }
@@ -116,6 +121,13 @@ impl Reader {
             return Err(Damaged::Size);
         }
         Ok(self.rest.split_to(bytes))
+    }
+
+    /// Eight bytes that belong to the next element.
+    pub(super) fn eight(&mut self) -> Result<[u8; 8], Damaged> {
+        let mut bytes = [0; 8];
+        self.rest.try_copy_to_slice(&mut bytes).map_err(|_| Damaged::Short)?;
+        Ok(bytes)
     }
 
     /// What was read counts so many bytes, and nothing is left.

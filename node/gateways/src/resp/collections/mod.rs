@@ -7,6 +7,7 @@ mod encoding;
 mod hash;
 mod list;
 mod set;
+pub(super) mod sorted;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -18,6 +19,7 @@ use super::content::{Content, Kind};
 pub(super) use hash::Hash;
 pub(super) use list::{End, List, Side};
 pub(super) use set::Set;
+pub(super) use sorted::Sorted;
 pub(super) use walk::page;
 
 /// Bytes that an element counts beside its own, of the [`VALUE_BYTES_MAX`](storgo_protocol::limits::VALUE_BYTES_MAX) that a

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use storgo_object::{ListOptions, ObjectError};
 use storgo_protocol::limits::{LISTED_MAX, RESP_SCAN_COUNT_MAX};
 
-use super::super::collections::{Hash, Set};
+use super::super::collections::{Hash, Set, Sorted};
 use super::super::content::Kind;
 use super::super::glob;
 use super::super::keyspace::{Keyspace, refusal};
@@ -189,7 +189,7 @@ fn encoding(slate: &mut Slate) -> Result<Option<&'static str>, Reply> {
         Some(Kind::Hash) => slate.read(Hash::encoding)?,
         Some(Kind::Set) => slate.read(Set::encoding)?,
         Some(Kind::List) => "quicklist",
-        Some(Kind::Sorted) => "skiplist",
+        Some(Kind::Sorted) => slate.read(Sorted::encoding)?,
         Some(Kind::Text) => match slate.text()? {
             Some(bytes) if numbers::parse_int(bytes).is_some() => "int",
             Some(bytes) if bytes.len() > EMBEDDED => "raw",

@@ -11,6 +11,7 @@ mod keys;
 mod lists;
 mod server;
 mod sets;
+mod sorted;
 mod strings;
 #[cfg(test)]
 mod tests;
@@ -71,6 +72,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Command> {
         .chain(lists::COMMANDS)
         .chain(sets::COMMANDS)
         .chain(keys::COMMANDS)
+        .chain(sorted::COMMANDS)
         .chain(joint::COMMANDS)
         .chain(transactions::COMMANDS)
 }

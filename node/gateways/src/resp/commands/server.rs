@@ -9,7 +9,7 @@ use super::super::numbers::{self, ValueError};
 use super::super::reply::{Protocol, Reply};
 use super::super::session::State;
 use super::elements::{bulks, numbered_keys};
-use super::{Begun, Command, all, arg, find, int, is, key, said, syntax, wrong_number};
+use super::{Begun, Command, all, arg, check, find, int, is, key, said, syntax, wrong_number};
 
 const FAST: &[&str] = &["fast", "loading", "stale"];
 const SLOW: &[&str] = &["loading", "stale"];
@@ -212,6 +212,7 @@ fn keys_of(args: &[Bytes]) -> Result<Reply, Reply> {
     let none = || Reply::error("ERR The command has no key arguments");
     let step = usize::try_from(step).ok().filter(|step| *step > 0 || is_numbered).ok_or_else(none)?;
     let first = usize::try_from(first).map_err(|_| none())?;
+    check(command, args).map_err(|_| Reply::error("ERR Invalid number of arguments specified for command"))?;
     let behind = if last < 0 { args.len() } else { usize::try_from(last).map_or(0, |last| last + 1) };
     let placed = args.iter().take(behind).skip(first).step_by(step.max(1)).take(if step > 0 { usize::MAX } else { 0 });
     let mut keys: Vec<_> = bulks(placed);
