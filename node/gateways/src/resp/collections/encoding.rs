@@ -5,10 +5,11 @@
 //! | what | bytes |
 //! |---|---|
 //! | version, now 1 | 1 |
-//! | kind: `h`, `l` or `s` | 1 |
+//! | kind: `h`, `l`, `s` or `z` | 1 |
 //! | elements; pairs of a hash | 1 to 5 |
-//! | of each: its length | 1 to 5 |
-//! | of each: itself | as many |
+//! | of each: its score, in a sorted set | 8 |
+//! | its length | 1 to 5 |
+//! | itself | as many |
 //!
 //! Numbers have 7 bits in a byte, the lowest first; all bytes but the last have the eighth bit, and no more of them stand
 //! there than are needed. So what is the same has the same bytes.

@@ -102,7 +102,6 @@ pub(super) fn random(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> 
             entry.map_or(Reply::Nil, |entry| Reply::Bulk(entry.member.clone()))
         });
     }
-    let out_of_range = || Reply::error("ERR value is out of range");
     if int(args, 2)? == i64::MIN {
         let (least, most) = (-i64::MAX, i64::MAX);
         return Err(Reply::error(format!("ERR value is out of range, value must between {least} and {most}")));
@@ -114,7 +113,7 @@ pub(super) fn random(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> 
     };
     let wanted = drawn(args, 2)?;
     if with_scores && wanted.unsigned_abs() > i64::MAX.unsigned_abs() / 2 {
-        return Err(out_of_range());
+        return Err(Reply::error("ERR value is out of range"));
     }
     look(args, move |set: &Sorted| {
         let all: Vec<&Entry> = set.iter().collect();

@@ -171,4 +171,9 @@ async fn commands_of_a_transaction_are_done_in_one_step() {
     let told = "*5 :2 $1 6 :2 *2 $1 b $1 2 -ERR value is not a valid float";
     assert_eq!(client.told("EXEC").await, told);
     assert_eq!(client.told("ZRANGE {z}2 0 -1 WITHSCORES").await, "*2 $1 a $1 6");
+    // What one command keeps is to the next as it is read again.
+    for line in ["MULTI", "ZADD {z}0 0 a", "ZUNIONSTORE {z}0 1 {z}0 WEIGHTS -1", "ZSCORE {z}0 a"] {
+        client.ask(line).await;
+    }
+    assert_eq!(client.told("EXEC").await, "*3 :1 :1 $1 0");
 }
