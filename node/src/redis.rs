@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use storgo_consensus::Cluster;
 use storgo_gateways::resp::{Door, DoorConfig};
 use storgo_object::ports::{OsRandom, SystemClock};
 use storgo_object::{Bucket, BucketOptions, ErrorKind, ObjectError};
@@ -57,6 +58,8 @@ pub(crate) struct RedisDoor {
 pub(crate) struct Here {
     pub(crate) network: NetworkId,
     pub(crate) addresses: Vec<PeerAddress>,
+    /// Its groups, if it keeps any: what they lead is asked of them without a network.
+    pub(crate) cluster: Option<Cluster>,
 }
 
 impl RedisDoor {
@@ -105,7 +108,7 @@ impl RedisDoor {
             let options =
                 ClientOptions { via: here.addresses.clone(), network: Some(here.network), ..ClientOptions::default() };
             match Client::connect(&self.home, options).await {
-                Ok(client) => match self.bucket(&client).await {
+                Ok(client) => match self.bucket(&client, here).await {
                     Ok(bucket) => return Ok((client, bucket)),
                     Err(Some(error)) => {
                         client.close().await;
@@ -121,14 +124,15 @@ impl RedisDoor {
     }
 
     /// The bucket, made if it is not there; `None` for an error if it is to be tried again.
-    async fn bucket(&self, client: &Client) -> Result<Bucket, Option<NodeError>> {
-        let names = match client.names().await {
-            Ok(names) => names,
-            Err(error) => {
-                tracing::debug!(%error, "the redis door waits for this node");
-                return Err(None);
-            }
+    async fn bucket(&self, client: &Client, here: &Here) -> Result<Bucket, Option<NodeError>> {
+        let waits = |error: NodeError| {
+            tracing::debug!(%error, "the redis door waits for this node");
+            None
         };
+        if let Some(cluster) = &here.cluster {
+            client.metadata().await.map_err(waits)?.beside(cluster);
+        }
+        let names = client.names().await.map_err(waits)?;
         let name = &self.config.bucket;
         let opened = match names.bucket(name).await {
             Err(error) if error.kind() == ErrorKind::NotFound => {

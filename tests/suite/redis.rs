@@ -266,8 +266,8 @@ fn what_is_moved_between_two_keys_is_never_seen_half_way_though_doors_die() {
             let Ok(mut connection) = client.get_connection_with_timeout(PATIENCE) else { return done };
             connection.set_read_timeout(Some(PATIENCE)).unwrap();
             while done < EACH {
-                let moved = pipe().atomic().decr("{m}from", amount).incr("{m}to", amount).query(&mut connection);
-                match moved {
+                let sums = pipe().atomic().decr("{m}from", amount).incr("{m}to", amount).query(&mut connection);
+                match sums {
                     Ok((from, to)) => {
                         let (from, to): (i64, i64) = (from, to);
                         assert_eq!(from + to, ALL);
@@ -289,17 +289,17 @@ fn what_is_moved_between_two_keys_is_never_seen_half_way_though_doors_die() {
             to
         })
     };
-    until("they move", || sum(&mut watching).filter(|moved| *moved > 100));
+    until("they move", || sum(&mut watching).filter(|arrived| *arrived > 100));
     names.lab.nodes.iter_mut().for_each(Node::keep_address);
     names.lab.nodes[2].kill();
     let done: Vec<usize> = movers.into_iter().map(|mover| mover.join().unwrap()).collect();
     let acknowledged: i64 = done.iter().zip(1..).map(|(done, amount)| i64::try_from(*done).unwrap() * amount).sum();
-    let moved = until("the rest answer", || sum(&mut watching));
-    assert!(moved >= acknowledged, "{acknowledged} acknowledged, {moved} moved");
+    let arrived = until("the rest answer", || sum(&mut watching));
+    assert!(arrived >= acknowledged, "{acknowledged} acknowledged, {arrived} arrived");
     names.lab.nodes.iter_mut().for_each(Node::kill);
     names.lab.nodes.iter_mut().for_each(|node| node.start(None));
     let mut again = until("a door is there", || connect(&names, 1));
-    assert_eq!(until("groups lead again", || sum(&mut again)), moved);
+    assert_eq!(until("groups lead again", || sum(&mut again)), arrived);
 }
 
 #[test]

@@ -364,6 +364,7 @@ impl Delete {
 
 impl Batch {
     /// Bytes that it takes in a command.
+    #[must_use]
     pub fn encoded_len(&self) -> usize {
         self.to_wire().encoded_len()
     }

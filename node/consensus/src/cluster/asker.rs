@@ -15,13 +15,14 @@ use crate::groups::Door;
 use crate::router::{Ask as AskOne, AskError};
 use crate::seat::Seat;
 
-/// Asks members through the courier; this node itself without a network.
+/// Asks members through the courier; the node of this process without a network.
 pub(super) struct Asker {
     courier: Arc<Courier>,
     /// For whom is asked; a node asks for itself.
     user: Option<Arc<Identity>>,
     network: NetworkId,
-    here: OnceLock<Weak<dyn Door>>,
+    /// The node of this process, if groups are kept in it.
+    here: OnceLock<(PeerId, Weak<dyn Door>)>,
 }
 
 impl fmt::Debug for Asker {
@@ -35,9 +36,9 @@ impl Asker {
         Self { courier, user, network, here: OnceLock::new() }
     }
 
-    /// Questions to this node itself are answered by `door`; the first that is named stays.
-    pub(super) fn set_here(&self, door: Weak<dyn Door>) {
-        self.here.get_or_init(|| door);
+    /// Questions to `node`, which is in this process, are answered by `door`; the first that is named stays.
+    pub(super) fn set_here(&self, node: PeerId, door: Weak<dyn Door>) {
+        self.here.get_or_init(|| (node, door));
     }
 
     pub(super) const fn network(&self) -> NetworkId {
@@ -65,8 +66,9 @@ impl Asker {
 
     async fn once(&self, peer: PeerId, group: GroupId, ask: Bytes, within: Duration) -> Result<Told, AskError> {
         let me = self.courier.peer();
-        let answer = if peer == me {
-            let Some(door) = self.here.get().and_then(Weak::upgrade) else {
+        let here = self.here.get().filter(|(node, _)| *node == peer);
+        let answer = if here.is_some() || peer == me {
+            let Some(door) = here.and_then(|(_, door)| door.upgrade()) else {
                 return Err(AskError::Busy { peer, reason: "this node keeps no groups".to_owned() });
             };
             door.answer(me, group, ask).await

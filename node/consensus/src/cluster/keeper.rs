@@ -107,7 +107,7 @@ impl Cluster {
         let present = Present::default();
         let door = Door::new(config.groups.clone(), client.clone(), network, present.clone());
         let door: Arc<dyn GroupsDoor> = Arc::new(door);
-        client.set_door(&door);
+        client.set_door(config.groups.me().peer, &door);
         config.groups.set_door(door);
         // Nobody's Raft messages are acted on but this node's own, until it is known whose are.
         config.groups.admit_only(BTreeSet::from([config.groups.me().peer]));

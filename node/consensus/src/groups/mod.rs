@@ -323,6 +323,11 @@ impl Groups {
         *self.0.door.write() = Some(door);
     }
 
+    /// What answers questions here.
+    pub(crate) fn door(&self) -> Option<Arc<dyn Door>> {
+        self.0.door.read().clone()
+    }
+
     /// From here on, only these peers' Raft messages are acted on.
     pub(crate) fn admit_only(&self, peers: BTreeSet<PeerId>) {
         *self.0.admitted.write() = Some(peers);

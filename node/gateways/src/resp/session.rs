@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use storgo_protocol::limits::{
     RESP_ARGS_MAX, RESP_FLUSH_BYTES, RESP_INLINE_BYTES_MAX, RESP_PIPELINED_MAX, RESP_READ_BYTES,
-    RESP_WRITE_SECONDS_MAX, VALUE_BYTES_MAX,
+    RESP_REFUSAL_SECONDS_MAX, RESP_WRITE_SECONDS_MAX, VALUE_BYTES_MAX,
 };
 use storgo_protocol::meta::VersionId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -262,6 +262,17 @@ impl From<std::io::Error> for End {
     }
 }
 
+/// Says that nothing more comes, and reads what the client still sends until it hangs up too: a connection that is closed
+/// over unread bytes is reset, and takes the last answer with it.
+async fn hang_up(stream: &mut TcpStream) -> std::io::Result<()> {
+    stream.shutdown().await?;
+    let mut unread = BytesMut::with_capacity(RESP_READ_BYTES);
+    while stream.read_buf(&mut unread).await? > 0 {
+        unread.clear();
+    }
+    Ok(())
+}
+
 /// A client's connection.
 #[derive(Debug)]
 pub(super) struct Session {
@@ -282,8 +293,13 @@ impl Session {
 
     /// Serves the client until it goes, or is to go.
     pub(super) async fn run(mut self, mut stream: TcpStream) {
-        if let Err(End::Io(error)) = self.serve(&mut stream).await {
-            tracing::debug!(client = self.state.client.id, %error, "a client was lost");
+        match self.serve(&mut stream).await {
+            Err(End::Io(error)) => tracing::debug!(client = self.state.client.id, %error, "a client was lost"),
+            Ok(()) | Err(End::Asked) => {
+                let hung_up = tokio::time::timeout(Duration::from_secs(RESP_REFUSAL_SECONDS_MAX), hang_up(&mut stream));
+                // It was told all there is to tell; whether it took that is its own affair.
+                drop(self.state.client.stop.run_until_cancelled(hung_up).await);
+            }
         }
         self.state.shared.clients.lock().remove(&self.state.client.id);
     }

@@ -186,40 +186,7 @@ fn play(ops: &[Op]) -> (Group, Model) {
                 model.sent.push((command, reply));
             }
             Op::Batch { versioned, parts } => {
-                let names: Vec<_> = parts.keys().map(u8::to_string).collect();
-                let wanted: Vec<_> =
-                    parts.iter().map(|(key, (want, _))| model.expects(*want, (versioned, *key))).collect();
-                let content = number.to_string();
-                let change = |change: &u8| match change {
-                    0 => Change::Keep,
-                    1 => Change::Write(&content),
-                    _ => Change::Delete,
-                };
-                let changes: Vec<_> = names.iter().zip(&wanted).zip(parts.values()).collect();
-                let changes: Vec<_> =
-                    changes.iter().map(|((key, want), (_, kind))| (key.as_str(), **want, change(kind))).collect();
-                let command = group.batch_command(&config(versioned), &changes);
-                let reply = group.send(&command);
-                let ats: Vec<_> = parts.keys().map(|key| (versioned, *key)).collect();
-                for at in &ats {
-                    model.expire_newest(*at, stamp.ms());
-                }
-                let id = VersionId::new(stamp, group.id);
-                match ats.iter().zip(&wanted).find(|(at, wanted)| !model.holds(**wanted, **at)) {
-                    Some((at, _)) => assert_eq!(refused(&reply), RefusedKind::Condition(model.live(*at))),
-                    None => {
-                        assert_eq!(reply, Reply::Written { version: id, replaced: None });
-                        for (at, (_, _, change)) in ats.iter().zip(&changes) {
-                            match change {
-                                Change::Keep => {}
-                                Change::Write(content) => {
-                                    model.write(*at, Kept { id, content: Some((*content).to_owned()), expires_ms: 0 });
-                                }
-                                Change::Delete => model.write(*at, Kept { id, content: None, expires_ms: 0 }),
-                            }
-                        }
-                    }
-                }
+                let (command, reply) = play_batch(&mut group, &mut model, (versioned, number, stamp), &parts);
                 model.sent.push((command, reply));
             }
             Op::Retry { back } => {
@@ -240,6 +207,46 @@ fn play(ops: &[Op]) -> (Group, Model) {
         }
     }
     (group, model)
+}
+
+/// Sends a batch, and has the model do the same.
+fn play_batch(
+    group: &mut Group,
+    model: &mut Model,
+    (versioned, number, stamp): (bool, usize, Stamp),
+    parts: &BTreeMap<u8, (Want, u8)>,
+) -> (Command, Reply) {
+    let names: Vec<_> = parts.keys().map(u8::to_string).collect();
+    let wanted: Vec<_> = parts.iter().map(|(key, (want, _))| model.expects(*want, (versioned, *key))).collect();
+    let content = number.to_string();
+    let change = |change: &u8| match change {
+        0 => Change::Keep,
+        1 => Change::Write(&content),
+        _ => Change::Delete,
+    };
+    let changes: Vec<_> = names.iter().zip(&wanted).zip(parts.values()).collect();
+    let changes: Vec<_> = changes.iter().map(|((key, want), (_, kind))| (key.as_str(), **want, change(kind))).collect();
+    let command = group.batch_command(&config(versioned), &changes);
+    let reply = group.send(&command);
+    let ats: Vec<_> = parts.keys().map(|key| (versioned, *key)).collect();
+    for at in &ats {
+        model.expire_newest(*at, stamp.ms());
+    }
+    let id = VersionId::new(stamp, group.id);
+    if let Some((at, _)) = ats.iter().zip(&wanted).find(|(at, wanted)| !model.holds(**wanted, **at)) {
+        assert_eq!(refused(&reply), RefusedKind::Condition(model.live(*at)));
+        return (command, reply);
+    }
+    assert_eq!(reply, Reply::Written { version: id, replaced: None });
+    for (at, (_, _, change)) in ats.iter().zip(&changes) {
+        let content = match change {
+            Change::Keep => continue,
+            Change::Write(content) => Some((*content).to_owned()),
+            Change::Delete => None,
+        };
+        model.write(*at, Kept { id, content, expires_ms: 0 });
+    }
+    (command, reply)
 }
 
 proptest! {
