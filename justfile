@@ -26,6 +26,10 @@ kills:
 war ROUNDS:
     STORGO_BLOWS={{ ROUNDS }} cargo test -p storgo --test suite groups::war -- --nocapture
 
+# The same at the Redis doors, with INCR and EXEC.
+answers ROUNDS:
+    STORGO_BLOWS={{ ROUNDS }} cargo test -p storgo --test suite answers:: -- --nocapture
+
 # How long it takes until a group can be written again after its leader was killed: 20 times, with a table and its bounds.
 failover GROUPS="4":
     STORGO_FAILOVERS=20 STORGO_FAILOVER_GROUPS={{ GROUPS }} cargo test -p storgo --test suite groups::available::writes -- --nocapture

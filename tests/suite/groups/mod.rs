@@ -5,7 +5,7 @@ mod members;
 mod nonsense;
 mod steering;
 
-mod bad;
+pub mod bad;
 mod blows;
 mod clients;
 mod damage;
@@ -16,6 +16,6 @@ mod cuts;
 mod war;
 
 #[path = "../../../node/consensus/tests/sim/check.rs"]
-mod check;
+pub mod check;
 #[path = "../../../node/consensus/tests/sim/operation.rs"]
-mod operation;
+pub mod operation;
