@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use redis::{Commands as _, Connection, RedisResult, Value, cmd, pipe};
-use storgo_protocol::limits::{RESP_ARGS_MAX, RESP_QUEUED_MAX, RESP_SCAN_COUNT_MAX, VALUE_BYTES_MAX};
+use storgo_protocol::limits::{BATCH_PARTS_MAX, RESP_ARGS_MAX, RESP_QUEUED_MAX, RESP_SCAN_COUNT_MAX, VALUE_BYTES_MAX};
 
 use crate::harness::{MIB, Names, Node, PATIENCE, until};
 
@@ -245,10 +245,20 @@ fn transactions_are_done_whole_or_not_at_all_whoever_watches() {
     told("EXEC", "-ERR");
     assert_eq!(["{k}2", "{k}5", "other"].map(|key| text(&mut c, &format!("GET {key}"))), ["one", "five", "nil"]);
     told("MULTI", "OK");
-    a.send_packed_command(&b"*1\r\n$4\r\nPING\r\n".repeat(RESP_QUEUED_MAX)).unwrap();
-    (0..RESP_QUEUED_MAX).for_each(|_| drop(a.recv_response().unwrap()));
+    let mut queue = |connection: &mut Connection| {
+        connection.send_packed_command(&b"*2\r\n$4\r\nINCR\r\n$4\r\nmany\r\n".repeat(RESP_QUEUED_MAX)).unwrap();
+        (0..RESP_QUEUED_MAX).for_each(|_| drop(connection.recv_response().unwrap()));
+    };
+    queue(&mut a);
     assert_eq!(text(&mut a, "PING"), "-ERR");
     assert_eq!(text(&mut a, "EXEC"), "-EXECABORT");
+    assert_eq!(text(&mut a, "MULTI"), "OK");
+    queue(&mut a);
+    let Value::Array(counted) = ask(&mut a, "EXEC").unwrap() else { panic!("no array") };
+    assert_eq!(counted.last(), Some(&Value::Int(RESP_QUEUED_MAX.try_into().unwrap())));
+    assert_eq!(text(&mut b, "GET many"), RESP_QUEUED_MAX.to_string());
+    let many: Vec<String> = (0..=BATCH_PARTS_MAX).map(|n| format!("{{k}}{n}")).collect();
+    assert_eq!(text(&mut a, &format!("SUNION {}", many.join(" "))), "-ERR");
 }
 
 #[test]

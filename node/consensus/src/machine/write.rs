@@ -1,10 +1,12 @@
 //! Writing and deleting versions.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use storgo_protocol::limits::TAG_BYTES;
 use storgo_protocol::meta::{
-    Batch, Body, BucketConfig, BucketId, Condition, Delete, EventKind, PartChange, Put, RefusedKind, Reply, RequestId,
-    Slot, SlotState, StorageEvent, Version, VersionId,
+    Batch, Body, BucketConfig, BucketId, Condition, Delete, EventKind, Part, PartChange, Put, RefusedKind, Reply,
+    RequestId, Slot, SlotState, StorageEvent, Version, VersionId,
 };
 
 use super::view::View as _;
@@ -12,7 +14,7 @@ use super::{MachineError, Step, Stop, bucket, damaged, keys, refuse, slot_state}
 
 /// A key that this group answers for.
 struct Place<'a> {
-    config: BucketConfig,
+    config: Arc<BucketConfig>,
     slot: Slot,
     bucket: BucketId,
     key: &'a Bytes,
@@ -26,7 +28,10 @@ impl Step<'_> {
         }
         place.admits(put.generation)?;
         place.admits_version(request, &put.version, put.condition)?;
-        let newest = self.newest_now(&place)?;
+        if put.version.body == Body::Marker {
+            return Err(refuse(RefusedKind::Invalid, "it puts nothing"));
+        }
+        let newest = self.newest_settled(&place)?;
         check(put.condition, newest.as_ref())?;
         let replaced = live(newest.as_ref()).map(Version::id);
         let version = self.replace(&place, newest, &put.version)?;
@@ -44,7 +49,7 @@ impl Step<'_> {
             return Ok(answered);
         }
         place.admits(delete.generation)?;
-        let newest = self.newest_now(&place)?;
+        let newest = self.newest_settled(&place)?;
         check(delete.condition, newest.as_ref())?;
         let (version, marker) = match (delete.version, place.config.versioning) {
             (Some(id), _) => (self.remove_version(&place, id)?, false),
@@ -67,9 +72,15 @@ impl Step<'_> {
 
     /// Changes several keys of one slot, all or none: each is looked at before any is changed.
     pub(super) fn batch(&mut self, request: Option<RequestId>, command: &[u8], batch: &Batch) -> Result<Reply, Stop> {
-        let places = batch.parts.iter().map(|part| self.place(batch.bucket, &part.key));
-        let places: Vec<Place<'_>> = places.collect::<Result<_, _>>()?;
-        let first = places.first().ok_or_else(|| refuse(RefusedKind::Invalid, "it names no key"))?;
+        let first = batch.parts.first().ok_or_else(|| refuse(RefusedKind::Invalid, "it names no key"))?;
+        let first = &self.place(batch.bucket, &first.key)?;
+        let places = batch.parts.iter().map(|Part { key, .. }| Place {
+            config: Arc::clone(&first.config),
+            slot: first.config.slot(key),
+            key,
+            ..*first
+        });
+        let places: Vec<Place<'_>> = places.collect();
         if places.iter().any(|place| place.slot != first.slot) {
             return Err(refuse(RefusedKind::Invalid, "its keys are in several slots"));
         }
@@ -93,6 +104,7 @@ impl Step<'_> {
             }
             newest.push(self.newest_now(place)?);
         }
+        self.settle();
         for (part, newest) in batch.parts.iter().zip(&newest) {
             check(part.condition, newest.as_ref())?;
         }
@@ -130,7 +142,7 @@ impl Step<'_> {
         let config = config.ok_or_else(|| refuse(RefusedKind::NoBucket, "no such bucket is known here"))?;
         let slot = config.slot(key);
         match slot_state(&self.draft, slot)? {
-            Some(SlotState::Owned) => Ok(Place { config, slot, bucket: id, key }),
+            Some(SlotState::Owned) => Ok(Place { config: Arc::new(config), slot, bucket: id, key }),
             Some(SlotState::Frozen { to, .. }) => {
                 Err(refuse(RefusedKind::Frozen(to), format!("slot {slot} is on its way to group {to}")))
             }
@@ -167,19 +179,32 @@ impl Step<'_> {
     }
 
     /// The key's newest version, after removing one whose time is over: nobody has been told so yet, and what follows must
-    /// not see it. That stands even if the command is refused: a refusal may tell that the key is gone.
+    /// not see it.
     fn newest_now(&mut self, place: &Place<'_>) -> Result<Option<Version>, Stop> {
         let newest = self.newest(place)?;
         let Some(over) = newest.as_ref().filter(|version| (1..=self.stamp.ms()).contains(&version.expires_ms)) else {
             return Ok(newest);
         };
         match self.remove(place, over, EventKind::Expired) {
-            Ok(()) => self.settled = (self.draft.batch(), self.events.clone()),
             // A lock outlives an expiry.
-            Err(Stop::Refused(_)) => {}
+            Ok(()) | Err(Stop::Refused(_)) => {}
             Err(failed @ Stop::Failed(_)) => return Err(failed),
         }
         Ok(self.newest(place)?)
+    }
+
+    /// The same, and what was removed stands even if the command is refused: a refusal may tell that the key is gone.
+    fn newest_settled(&mut self, place: &Place<'_>) -> Result<Option<Version>, Stop> {
+        let newest = self.newest_now(place)?;
+        self.settle();
+        Ok(newest)
+    }
+
+    /// What was done so far stands even if the command is refused.
+    fn settle(&mut self) {
+        if !self.events.is_empty() {
+            self.settled = (self.draft.batch(), self.events.clone());
+        }
     }
 
     fn write(&mut self, place: &Place<'_>, version: Version, kind: EventKind) -> VersionId {

@@ -1,10 +1,12 @@
 //! Copies and renames: what they share, what they keep, and what an interruption leaves.
 
+use bytes::Bytes;
 use storgo_object::fake::Fault;
 use storgo_object::{
-    Access, Bucket, BucketOptions, CopyOptions, ErrorKind, NameError, Names, ObjectError, Place, Progress, Written,
+    Access, Bucket, BucketOptions, CopyOptions, ErrorKind, NameError, Names, ObjectError, Place, Progress, SetValue,
+    Written,
 };
-use storgo_protocol::meta::{Body, Condition};
+use storgo_protocol::meta::{Body, Condition, KeyRule};
 
 use crate::world::{Weather, World, bucket, card, kind, put, random_bytes, read, versioned};
 
@@ -208,4 +210,28 @@ async fn a_copy_of_an_old_version_opens_after_the_key_was_changed() {
     assert_eq!((generation(b"small copy"), generation(b"large copy")), (2, 1));
     assert!(read(&photos, "large copy").await.unwrap() == large);
     assert_eq!(read(&photos, "small copy").await.unwrap(), b"small");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_beside_a_body_goes_with_it_into_another_bucket() {
+    let (world, values) = bucket(&BucketOptions { rule: KeyRule::Redis, ..BucketOptions::default() }).await;
+    let names = world.names(1);
+    let other = names.create_bucket("other", &BucketOptions::default()).await.unwrap();
+    for length in [10, 300_000] {
+        let (bytes, metadata) = (Bytes::from(random_bytes(length)), Bytes::from_static(b"redis/hash"));
+        let set = SetValue { bytes, metadata: metadata.clone(), expires_ms: u64::MAX, ..SetValue::default() };
+        let written = values.set(b"k", set).await.unwrap();
+        let way = |to: &'static str| Way { from: (&values, "k"), to: (&other, to), condition: Condition::Always };
+        way("copy").copy(&names).await.unwrap();
+        way("renamed").rename(&names).await.unwrap();
+        for (key, expires_ms) in [(b"copy".as_slice(), 0), (b"renamed", u64::MAX)] {
+            let value = other.value(key).await.unwrap().unwrap();
+            assert!(value.bytes == written.bytes);
+            assert_eq!((value.metadata, value.expires_ms), (metadata.clone(), expires_ms));
+            assert_ne!(value.object, written.object);
+        }
+        assert_eq!(values.value(b"k").await.unwrap(), None);
+        let width = world.raw("other", b"copy").unwrap().width;
+        assert_eq!(width > 0, length > 1000, "{width}");
+    }
 }

@@ -80,6 +80,8 @@ async fn values_of_a_slot_change_together_or_not_at_all() {
         assert_eq!((bytes(&values, "{a}2").await, bytes(&values, "{a}4").await), (Some("two".into()), None));
 
         let version = values.change_values(&changes(Condition::Version(first))).await.unwrap();
+        assert_eq!(values.value_version(b"{a}1").await.unwrap(), Some((version, u64::MAX)));
+        assert_eq!(values.value_version(b"{a}2").await.unwrap(), None);
         let value = values.value(b"{a}1").await.unwrap().unwrap();
         assert_eq!((value.bytes, value.metadata, value.version), ("1".into(), "beside".into(), version));
         assert_eq!((bytes(&values, "{a}2").await, bytes(&values, "{a}3").await), (None, None));

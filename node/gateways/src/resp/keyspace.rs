@@ -16,7 +16,7 @@ use futures::future::try_join_all;
 use parking_lot::Mutex;
 use storgo_object::ports::Clock;
 use storgo_object::{Becomes, ErrorKind, ListOptions, NameError, ObjectError, Page, SetValue, Value, ValueChange};
-use storgo_protocol::limits::{RESP_FOLD_TRIES, RESP_FOLDED_MAX, RESP_KEYS_AT_ONCE_MAX};
+use storgo_protocol::limits::{BATCH_PARTS_MAX, RESP_FOLD_TRIES, RESP_FOLDED_MAX, RESP_KEYS_AT_ONCE_MAX};
 use storgo_protocol::meta::{Condition, VersionId};
 use tokio::sync::{Semaphore, oneshot};
 
@@ -72,8 +72,10 @@ impl Keyspace {
 
     /// What keys hold, as a transaction watches them.
     pub(super) async fn versions(&self, keys: &[Bytes]) -> Result<Vec<Option<VersionId>>, ObjectError> {
-        let values = try_join_all(keys.iter().map(|key| self.0.values.value(key))).await?;
-        Ok(values.into_iter().map(|value| value.map(|value| value.version)).collect())
+        let found = try_join_all(keys.iter().map(|key| self.0.values.version(key))).await?;
+        let now_ms = self.0.clock.now_ms();
+        let is_there = |found: Option<(VersionId, u64)>| found.filter(|(_, ends_ms)| !is_over(*ends_ms, now_ms));
+        Ok(found.into_iter().map(|found| Some(is_there(found)?.0)).collect())
     }
 
     /// Does something to several keys of one slot in one step. `watched` keys must still be as they were seen: if not,
@@ -84,21 +86,23 @@ impl Keyspace {
         watched: &BTreeMap<Bytes, Option<VersionId>>,
     ) -> Result<Option<Reply>, ObjectError> {
         let keys: BTreeSet<Bytes> = joint.keys.iter().chain(watched.keys()).cloned().collect();
+        if keys.len() > BATCH_PARTS_MAX {
+            let reason = format!("at most {BATCH_PARTS_MAX} keys change together");
+            return Err(NameError::Invalid { what: "the keys".to_owned(), reason }.into());
+        }
         let _turn = self.0.turns.acquire().await;
         for _ in 0..RESP_FOLD_TRIES {
             let values = try_join_all(keys.iter().map(|key| self.0.values.value(key))).await?;
             let now_ms = self.0.clock.now_ms();
             let known: BTreeMap<Bytes, Option<Value>> = keys.iter().cloned().zip(values).collect();
-            let is_over = |value: &Value| (1..=now_ms).contains(&value.expires_ms);
-            let seen = |key: &Bytes| {
-                known.get(key).and_then(Option::as_ref).filter(|value| !is_over(value)).map(|value| value.version)
+            // What is over is as good as gone.
+            let there = |key: &Bytes| {
+                known.get(key).and_then(Option::as_ref).filter(|value| !is_over(value.expires_ms, now_ms))
             };
-            if watched.iter().any(|(key, before)| seen(key) != *before) {
+            if watched.iter().any(|(key, before)| there(key).map(|value| value.version) != *before) {
                 return Ok(None);
             }
-            let slates = known.iter().map(|(key, value)| {
-                (key.clone(), Slate::new(now_ms, value.as_ref().filter(|value| !is_over(value)).map(held)))
-            });
+            let slates = known.keys().map(|key| (key.clone(), Slate::new(now_ms, there(key).map(held))));
             let mut slates = Slates::new(slates.collect());
             let reply = (joint.run)(&mut slates);
             let changes = slates.into_changes().map(|(key, change)| {
@@ -106,12 +110,12 @@ impl Keyspace {
                 let condition = value.map_or(Condition::Absent, |value| Condition::Version(value.version));
                 let becomes = match change {
                     // That it is over is written before it is said.
-                    Change::None if value.is_some_and(is_over) => Becomes::Nothing,
+                    Change::None if value.is_some() && there(&key).is_none() => Becomes::Nothing,
                     Change::None => Becomes::Same,
                     Change::Remove if value.is_none() => Becomes::Same,
                     Change::Remove => Becomes::Nothing,
                     Change::Set(Held { content, expires_ms }) => {
-                        let object = value.map(|value| value.object);
+                        let object = there(&key).map(|value| value.object);
                         let (metadata, bytes) = content.pack();
                         Becomes::Value { bytes, metadata, expires_ms, object }
                     }
@@ -191,7 +195,7 @@ impl Inner {
             };
             let now_ms = self.clock.now_ms();
             let (current, over) = match known {
-                Some(value) if (1..=now_ms).contains(&value.expires_ms) => (None, Some(value)),
+                Some(value) if is_over(value.expires_ms, now_ms) => (None, Some(value)),
                 known => (known, None),
             };
             let mut slate =
@@ -232,6 +236,11 @@ impl Inner {
         let reason = "others changed it each time that it was tried".to_owned();
         Err(NameError::Conflict { what: "the key".to_owned(), reason }.into())
     }
+}
+
+/// Whether something that ends then is over now.
+fn is_over(ends_ms: u64, now_ms: u64) -> bool {
+    (1..=now_ms).contains(&ends_ms)
 }
 
 /// What a value is to commands.

@@ -236,6 +236,7 @@ impl Slate {
         };
         let found = held.content.open::<C>()?;
         // Where it may not fit, what there was is kept to go back to.
+        let more_bytes = more_bytes.saturating_add(NUMBER_BYTES_MAX);
         let before = (found.weight().saturating_add(more_bytes) > VALUE_BYTES_MAX).then(|| found.clone());
         let reply = match run(found)? {
             Edit::Same(reply) => return Ok(reply),
@@ -285,6 +286,9 @@ impl Slate {
         }
     }
 }
+
+/// Bytes that a number can have which was made of others that are shorter: the largest there is, in decimals, and more.
+const NUMBER_BYTES_MAX: usize = 512;
 
 /// What is said where a collection would become larger than any may be.
 fn too_large() -> Reply {

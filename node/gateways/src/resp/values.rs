@@ -9,6 +9,9 @@ pub(super) trait Values: Send + Sync + std::fmt::Debug {
     /// What a key holds.
     fn value<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Value>, ObjectError>>;
 
+    /// Which version a key holds, and when that ends.
+    fn version<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<(VersionId, u64)>, ObjectError>>;
+
     /// Writes one.
     fn set<'a>(&'a self, key: &'a [u8], set: SetValue) -> BoxFuture<'a, Result<Value, ObjectError>>;
 
@@ -25,6 +28,10 @@ pub(super) trait Values: Send + Sync + std::fmt::Debug {
 impl Values for Bucket {
     fn value<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Value>, ObjectError>> {
         Box::pin(self.value(key))
+    }
+
+    fn version<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<(VersionId, u64)>, ObjectError>> {
+        Box::pin(self.value_version(key))
     }
 
     fn set<'a>(&'a self, key: &'a [u8], set: SetValue) -> BoxFuture<'a, Result<Value, ObjectError>> {
@@ -112,6 +119,11 @@ pub(super) mod fake {
     impl Values for Memory {
         fn value<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Value>, ObjectError>> {
             ready(Ok(self.0.lock().values.get(key).map(|(_, value)| value.clone()))).boxed()
+        }
+
+        fn version<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<(VersionId, u64)>, ObjectError>> {
+            let found = self.0.lock().values.get(key).map(|(_, value)| (value.version, value.expires_ms));
+            ready(Ok(found)).boxed()
         }
 
         fn set<'a>(&'a self, key: &'a [u8], set: SetValue) -> BoxFuture<'a, Result<Value, ObjectError>> {

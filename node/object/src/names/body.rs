@@ -23,7 +23,7 @@ impl Ready<'_> {
     /// A version like this one with what is known of the body.
     pub(super) fn describe(&self, like: Version) -> Version {
         match self {
-            Self::Inline(plain) => Version { size: plain.len() as u64, ..like },
+            Self::Inline(plain) => Version { size: plain.len() as u64, width: 0, ..like },
             Self::Stored(_, stored) => {
                 let width = u32::try_from(stored.report.width.domains).unwrap_or(u32::MAX);
                 Version { size: stored.report.bytes, width, ..like }

@@ -62,7 +62,8 @@ impl Names {
         to.bucket.may_write(to.key).await?;
         let entry = from.bucket.find_at(from.key, version, Level::Linearizable).await?;
         if !from.same_bucket(&to) {
-            return self.copy_across(entry, options, progress).await;
+            let like = copied(&entry.version);
+            return self.copy_across(entry, like, options, progress).await;
         }
         let newest = to.bucket.newest(to.key).await?;
         to.bucket.expect(to.key, condition, newest.as_ref())?;
@@ -99,7 +100,8 @@ impl Names {
             progress.add_done(size);
             written
         } else {
-            self.copy_across(entry, options, progress).await?
+            let like = unstamped(&entry.version);
+            self.copy_across(entry, like, options, progress).await?
         };
         let gone = RemoveOptions { version: None, condition: Condition::Version(version) };
         match from.bucket.remove(from.key, gone).await {
@@ -113,10 +115,11 @@ impl Names {
         }
     }
 
-    /// Reads a version, and puts what it holds into another bucket.
+    /// Reads a version, and puts what it holds into another bucket, with what stands beside the body of `like`.
     async fn copy_across(
         &self,
         entry: Entry,
+        like: Version,
         options: CopyOptions<'_>,
         progress: &Progress,
     ) -> Result<Written, ObjectError> {
@@ -133,7 +136,7 @@ impl Names {
         let kind = object.object().map(crate::read::Object::kind).unwrap_or_default();
         let body = PutOptions { size_hint: Some(size), kind, ..PutOptions::default() };
         let options = PutNamedOptions { condition, body };
-        let writing = to.bucket.put(to.key, &mut reader, &options, progress);
+        let writing = to.bucket.put_like(to.key, &mut reader, like, &options, progress);
         let (read, written) = tokio::join!(reading, Box::pin(writing));
         match (read, written) {
             (Ok(()), Ok(written)) if written.size == size => Ok(written),
@@ -163,8 +166,7 @@ async fn copy_within(
         Some(plain) => known.seal_inline(object, to.bucket.names.engine.random.array(), plain),
         None => Ok(source.body.clone()),
     };
-    let like = Version { lock: None, expires_ms: 0, ..unstamped(source) };
-    to.bucket.write(to.key, Unsigned { object, condition, body: &body, like }).await
+    to.bucket.write(to.key, Unsigned { object, condition, body: &body, like: copied(source) }).await
 }
 
 async fn rename_within(entry: &Entry, to: Place<'_>, condition: Condition) -> Result<Written, ObjectError> {
@@ -185,6 +187,11 @@ async fn rename_within(entry: &Entry, to: Place<'_>, condition: Condition) -> Re
         }
         written => written,
     }
+}
+
+/// What a copy takes over: neither locks nor an end.
+fn copied(version: &Version) -> Version {
+    Version { lock: None, expires_ms: 0, ..unstamped(version) }
 }
 
 /// A version without what its group gave it.

@@ -66,6 +66,19 @@ impl Bucket {
         options: &PutNamedOptions,
         progress: &Progress,
     ) -> Result<Written, ObjectError> {
+        let like = Version::new(ObjectId::from_bytes([0; 16]), self.names.request(), Body::Marker);
+        self.put_like(key, source, like, options, progress).await
+    }
+
+    /// Puts with what stands beside the body of `like`, of another object.
+    pub(super) async fn put_like(
+        &self,
+        key: &[u8],
+        source: &mut (dyn AsyncRead + Send + Unpin),
+        like: Version,
+        options: &PutNamedOptions,
+        progress: &Progress,
+    ) -> Result<Written, ObjectError> {
         self.may_write(key).await?;
         let newest = self.newest(key).await?;
         self.expect(key, options.condition, newest.as_ref())?;
@@ -74,7 +87,7 @@ impl Bucket {
         let mut head = Vec::new();
         let read = (&mut *source).take(inline_max + 1).read_to_end(&mut head).await;
         read.map_err(|source| ObjectError::Local { what: "the source could not be read", source })?;
-        let like = Version::new(object, self.names.request(), Body::Marker);
+        let like = Version { object, ..like };
         let rest = (head.len() as u64 > inline_max).then_some(source);
         let ready = self.ready(&head, rest, &options.body, progress).await?;
         Ok(self.write_ready(key, ready, like, options.condition).await?.0)

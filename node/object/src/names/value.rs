@@ -182,6 +182,17 @@ impl Bucket {
         Ok(Some(value))
     }
 
+    /// Which version a key holds, and when it ends, as [`Bucket::value`] would read it; nothing of its body is.
+    ///
+    /// # Errors
+    /// As [`Bucket::open`].
+    pub async fn value_version(&self, key: &[u8]) -> Result<Option<(VersionId, u64)>, ObjectError> {
+        let found = self.names.metadata.get(&self.known().row.config, key, None, self.level()).await?;
+        let Some(version) = found.version else { return Ok(None) };
+        let entry = self.believe(key, version, found.stale).await?;
+        Ok(entry.map(|entry| (entry.version.id(), entry.version.expires_ms)))
+    }
+
     /// Writes a value, and reads nothing before.
     ///
     /// # Errors
@@ -227,10 +238,13 @@ impl Bucket {
         let request = self.names.request();
         let random = &self.names.engine.random;
         let ids: Vec<_> = changes.iter().map(|_| ObjectId::from_bytes(random.array())).collect();
+        // Those of the last attempt: each may seal the bodies anew.
+        let signatures = Mutex::new(Vec::new());
         let action = |known: &Known| {
             let parts = changes.iter().zip(&bodies).zip(&ids);
             let parts = parts.map(|((change, body), id)| self.part(known, request, change, body.as_ref(), *id));
-            let parts = parts.collect::<Result<_, ObjectError>>()?;
+            let parts: Vec<Part> = parts.collect::<Result<_, ObjectError>>()?;
+            *signatures.lock() = parts.iter().map(signed).collect();
             let (bucket, generation) = (known.id(), known.row.config.generation);
             let batch = Batch { bucket, generation, parts };
             let bytes = batch.encoded_len();
@@ -242,8 +256,24 @@ impl Bucket {
             Ok(Action::Batch(Box::new(batch)))
         };
         match self.agree(&first, request, action).await? {
-            Reply::Written { version, .. } => Ok(version),
+            Reply::Written { version, .. } => {
+                self.keep_opened(changes, signatures.into_inner(), version);
+                Ok(version)
+            }
             other => Err(self.strange(&first, &other)),
+        }
+    }
+
+    /// Keeps the values that were written under these signatures, since they need not be opened again.
+    fn keep_opened(&self, changes: &[ValueChange], signed: Vec<Option<(ObjectId, Signature)>>, version: VersionId) {
+        for (change, signed) in changes.iter().zip(signed) {
+            if let (Becomes::Value { bytes, metadata, expires_ms, .. }, Some((object, signature))) =
+                (&change.becomes, signed)
+            {
+                let (bytes, metadata) = (bytes.clone(), metadata.clone());
+                let value = Value { bytes, metadata, expires_ms: *expires_ms, version, object };
+                self.opened.put(&change.key, Some(signature), &value);
+            }
         }
     }
 
@@ -298,6 +328,12 @@ impl Bucket {
         let (deleted, _) = self.delete(key, object, RemoveOptions { version: None, condition }).await?;
         Ok(deleted.is_some())
     }
+}
+
+/// What a part writes, and under which signature.
+fn signed(part: &Part) -> Option<(ObjectId, Signature)> {
+    let PartChange::Write(version) = &part.change else { return None };
+    Some((version.object, version.signature?))
 }
 
 #[cfg(test)]

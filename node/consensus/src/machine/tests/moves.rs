@@ -71,11 +71,18 @@ fn a_slot_arrives_as_it_left_and_is_answered_by_one_group_at_any_time() {
     let (to, from) = (group.to(), group.from());
     let retried = group.source.put_command(&versioned(), &key(0), "last", Condition::Always);
     let first = group.source.send(&retried);
+    let (one, other) = (key(2), key(3));
+    let changes =
+        [(one.as_str(), Condition::Always, Change::Write("both")), (&other, Condition::Always, Change::Delete)];
+    let together = group.source.batch_command(&versioned(), &changes);
+    let first_together = group.source.send(&together);
+    assert!(matches!(first_together, Reply::Written { .. }));
 
     let refused_write = |group: &mut Group| refused(&group.put_if(&versioned(), &key(1), "x", Condition::Always));
     let read = |group: &Group| super::super::get(&group.records, versioned().bucket, key(1).as_bytes(), None).unwrap();
     assert_eq!(group.source.done(Action::Freeze(to)), 1);
     assert_eq!(refused_write(&mut group.source), RefusedKind::Frozen(to.group));
+    assert_eq!(refused(&group.source.batch(&versioned(), &changes)), RefusedKind::Frozen(to.group));
     assert!(read(&group.source).is_ok());
     // What expires meanwhile stays: it was frozen with the rest.
     group.source.now_ms += 10_000;
@@ -107,6 +114,8 @@ fn a_slot_arrives_as_it_left_and_is_answered_by_one_group_at_any_time() {
         });
     }
     assert_eq!(group.target.send(&retried), first);
+    assert_eq!(group.target.send(&together), first_together);
+    assert_eq!(refused(&group.source.batch(&versioned(), &changes)), RefusedKind::NotHere(to.group));
     // What is written from now on is later than all that came, though this clock is behind.
     let newest = group.target.get(&versioned(), &key(0)).unwrap().id();
     assert!(group.target.put(&versioned(), &key(0), "after") > newest);

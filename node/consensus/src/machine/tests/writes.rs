@@ -357,10 +357,12 @@ fn a_listing_looks_in_the_slots_that_are_here_and_wanted() {
     let mut group = Group::with_slots(1, &[(slot(100), slot(5000)), (slot(9000), slot(16_383))]);
     let is_here = |slot: u16| (100..=5000).contains(&slot) || slot >= 9000;
     let here: Vec<_> = keys.iter().filter(|key| is_here(config.slot(key.as_bytes()).number())).collect();
+    // What is of another bucket in the same slots is not in the way.
+    let other = BucketConfig { bucket: BucketId::from_bytes([0; 16]), ..versioned() };
+    group.done(Action::SetBucket(Box::new(other.clone())));
     for key in &here {
         group.put(&config, key, "x");
-        // What is of another bucket in the same slots is not in the way.
-        group.put(&tree(), key, "x");
+        group.put(&other, key, "x");
     }
     for (first, last) in [(0, 16_383), (0, 99), (100, 100), (3000, 9500), (5001, 8999), (16_383, 16_383)] {
         let slots = slot(first)..=slot(last);

@@ -39,6 +39,11 @@ pub(in super::super) struct Transaction {
 }
 
 impl Transaction {
+    /// It is to be thrown away, with what was queued.
+    fn break_off(&mut self) {
+        *self = Self { is_broken: true, ..Self::default() };
+    }
+
     /// Bytes of what was queued.
     pub(in super::super) const fn queued_bytes(&self) -> usize {
         self.queued_bytes
@@ -58,17 +63,20 @@ pub(super) fn queue(transaction: &mut Transaction, args: &[Bytes]) -> Reply {
     let full = transaction.queued.len() >= RESP_QUEUED_MAX;
     match checked {
         Err(refusal) => {
-            transaction.is_broken = true;
+            transaction.break_off();
             refusal
         }
         Ok(()) if full => {
-            transaction.is_broken = true;
+            transaction.break_off();
             Reply::error(format!("ERR a transaction has at most {RESP_QUEUED_MAX} commands"))
         }
+        // It cannot be done any more.
+        Ok(()) if transaction.is_broken => Reply::Simple("QUEUED".into()),
         Ok(()) => {
             let bytes: usize = args.iter().map(|arg| arg.len() + size_of::<Bytes>()).sum();
             transaction.queued_bytes = transaction.queued_bytes.saturating_add(bytes);
-            transaction.queued.push(args.to_vec());
+            // Copies: what is kept for long must not keep what it was read with.
+            transaction.queued.push(args.iter().map(|arg| Bytes::copy_from_slice(arg)).collect());
             Reply::Simple("QUEUED".into())
         }
     }
@@ -189,18 +197,12 @@ fn exec(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     })))
 }
 
-/// Refuses keys of several slots, and more than one command of a group names.
+/// Refuses keys of several slots.
 pub(super) fn one_slot<'a>(keys: impl Iterator<Item = &'a Bytes>) -> Result<(), Reply> {
-    let mut slot = None;
-    for (count, key) in keys.enumerate() {
-        let of = Slot::of_redis(key);
-        if *slot.get_or_insert(of) != of {
-            return Err(Reply::error("CROSSSLOT Keys in request don't hash to the same slot"));
-        }
-        // Some may be named twice: this is a bound on work, not on keys.
-        if count >= 8 * BATCH_PARTS_MAX {
-            return Err(Reply::error("ERR it names too many keys"));
-        }
+    let mut slots = keys.map(|key| Slot::of_redis(key));
+    let first = slots.next();
+    if slots.all(|slot| Some(slot) == first) {
+        return Ok(());
     }
-    Ok(())
+    Err(Reply::error("CROSSSLOT Keys in request don't hash to the same slot"))
 }
