@@ -28,27 +28,45 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "setbit", arity: 4, flags: WRITE, keys: ONE, begin: setbit },
 ];
 
+/// What there is of a text is looked at before what is wanted of it: where there is none, that is not read.
 fn bitcount(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let range = match args.len() {
-        2 => None,
-        4 => Some((int(args, 2)?, int(args, 3)?, Unit::Byte)),
-        5 => Some((int(args, 2)?, int(args, 3)?, Unit::parse(arg(args, 4)?).map_err(said)?)),
-        _ => return Err(syntax()),
+        2 => Ok(None),
+        4 | 5 => range_of(args).map(Some),
+        _ => Err(syntax()),
     };
-    read(args, move |bytes| Reply::Int(bits::count(bytes, range)))
+    let count = move |text: Option<&Bytes>| match (text, &range) {
+        (None, _) => Reply::Int(0),
+        (Some(text), Ok(range)) => Reply::Int(bits::count(text, *range)),
+        (Some(_), Err(refusal)) => refusal.clone(),
+    };
+    Ok(Begun::Key(key(args)?, Op::read_text(count)))
+}
+
+fn range_of(args: &[Bytes]) -> Result<(i64, i64, Unit), Reply> {
+    let unit = || args.get(4).map_or(Ok(Unit::Byte), |unit| Unit::parse(unit).map_err(said));
+    Ok((int(args, 2)?, int(args, 3)?, unit()?))
 }
 
 fn bitpos(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let bit = bits::parse_sought_bit(arg(args, 2)?).map_err(said)?;
-    let start = if args.len() > 3 { Some(int(args, 3)?) } else { None };
-    let end = if args.len() > 4 { Some(int(args, 4)?) } else { None };
-    let unit = match args.get(5..).unwrap_or_default() {
-        [] => Unit::Byte,
-        [unit] => Unit::parse(unit).map_err(said)?,
-        _ => return Err(syntax()),
+    let span = span_of(args);
+    let position = move |text: Option<&Bytes>| match (text, &span) {
+        (Some(_), Err(refusal)) => refusal.clone(),
+        (None, Err(_)) => Reply::Int(bits::position(None, bit, None, None, Unit::Byte)),
+        (text, Ok((start, end, unit))) => Reply::Int(bits::position(text.map(AsRef::as_ref), bit, *start, *end, *unit)),
     };
-    let op = Op::read_text(move |text| Reply::Int(bits::position(text.map(AsRef::as_ref), bit, start, end, unit)));
-    Ok(Begun::Key(key(args)?, op))
+    Ok(Begun::Key(key(args)?, Op::read_text(position)))
+}
+
+fn span_of(args: &[Bytes]) -> Result<(Option<i64>, Option<i64>, Unit), Reply> {
+    if args.len() > 6 {
+        return Err(syntax());
+    }
+    let place = |n| args.get(n).map(|_| int(args, n)).transpose();
+    let start = place(3)?;
+    let unit = args.get(5).map_or(Ok(Unit::Byte), |unit| Unit::parse(unit).map_err(said))?;
+    Ok((start, place(4)?, unit))
 }
 
 fn getbit(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
@@ -154,7 +172,7 @@ impl Shown {
 const COMPARED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 fn lcs(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    let shown = Shown::read(args.get(3..).unwrap_or_default())?;
+    let shown = Shown::read(args.get(3..).unwrap_or_default());
     let (left, right) = (arg(args, 1)?.clone(), arg(args, 2)?.clone());
     one_slot([&left, &right].into_iter())?;
     let keys = [left, right];
@@ -168,8 +186,9 @@ fn lcs(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
                 Err(error) => return error,
             }
         }
-        match texts.as_slice() {
-            [left, right] => {
+        match (texts.as_slice(), &shown) {
+            (_, Err(refusal)) => refusal.clone(),
+            ([left, right], Ok(shown)) => {
                 strings::lcs(left, right, COMPARED_BYTES_MAX).map_or_else(said, |found| shown.reply(&found))
             }
             _ => lost(),

@@ -140,8 +140,8 @@ fn expire(
     unit_ms: i64,
     is_relative: bool,
 ) -> Result<Begun, Reply> {
-    let number = int(args, 2)?;
     let when = When::read(args.get(3..).unwrap_or_default())?;
+    let number = int(args, 2)?;
     let end_ms = end_of(number, unit_ms, is_relative.then(|| state.keyspace().now_ms()));
     let end_ms = end_ms.ok_or_else(|| invalid_expire(command))?;
     let op = Op::change(move |slate| match slate.held() {

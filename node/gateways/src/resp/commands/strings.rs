@@ -94,7 +94,7 @@ fn first_error(replies: Vec<Reply>) -> Reply {
     replies.into_iter().find(|reply| matches!(reply, Reply::Error(_))).unwrap_or(Reply::OK)
 }
 
-/// What is said of when a value is to end.
+/// When a value is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ends {
     /// Not at all.
@@ -104,17 +104,47 @@ enum Ends {
     At(u64),
 }
 
-/// A time to end, from an option's word and number.
-fn ends(state: &State, command: &str, word: &[u8], number: &[u8]) -> Result<Ends, Reply> {
-    let number = numbers::parse_int(number).ok_or_else(|| said(ValueError::NotAnInteger))?;
-    let (unit_ms, is_relative) = match () {
-        () if is(word, "ex") => (1000, true),
-        () if is(word, "px") => (1, true),
-        () if is(word, "exat") => (1000, false),
-        () => (1, false),
-    };
-    let at_ms = end_of(number, unit_ms, is_relative.then(|| state.keyspace().now_ms()));
-    at_ms.filter(|_| number > 0).map(Ends::At).ok_or_else(|| invalid_expire(command))
+/// What is said of when a value is to end: one of the words, and the number behind it if it wants one.
+#[derive(Debug, Clone)]
+struct End {
+    word: &'static str,
+    number: Option<Bytes>,
+}
+
+impl End {
+    /// Reads an option about the end, if it is one; `bare` is the word without a number. A word may be said twice, and the
+    /// last number counts; no two words may.
+    fn read<'a>(
+        said: &mut Option<Self>,
+        option: &[u8],
+        more: &mut impl Iterator<Item = &'a Bytes>,
+        bare: &'static str,
+    ) -> Result<bool, Reply> {
+        let mut words = ["ex", "px", "exat", "pxat", bare].into_iter();
+        let Some(word) = words.find(|word| is(option, word)) else { return Ok(false) };
+        if said.as_ref().is_some_and(|said| said.word != word) {
+            return Err(syntax());
+        }
+        let number = if word == bare { None } else { Some(more.next().ok_or_else(syntax)?.clone()) };
+        *said = Some(Self { word, number });
+        Ok(true)
+    }
+
+    /// The time that is meant.
+    fn time(&self, command: &str, now_ms: u64) -> Result<Ends, Reply> {
+        let Some(number) = &self.number else {
+            return Ok(if self.word == "keepttl" { Ends::AsBefore } else { Ends::Never });
+        };
+        let number = numbers::parse_int(number).ok_or_else(|| said(ValueError::NotAnInteger))?;
+        let (unit_ms, is_relative) = match self.word {
+            "ex" => (1000, true),
+            "px" => (1, true),
+            "exat" => (1000, false),
+            _ => (1, false),
+        };
+        let at_ms = end_of(number, unit_ms, is_relative.then_some(now_ms));
+        at_ms.filter(|_| number > 0).map(Ends::At).ok_or_else(|| invalid_expire(command))
+    }
 }
 
 /// When something ends: so many units, since `now_ms` or since 1970. None if no clock will ever show that.
@@ -131,26 +161,19 @@ pub(super) fn invalid_expire(command: &str) -> Reply {
 
 fn set(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let (key, value) = (key(args)?, arg(args, 2)?.clone());
-    let (mut time, mut absent, mut present, mut tells) = (None, false, false, false);
+    let (mut end, mut absent, mut present, mut tells) = (None, false, false, false);
     let mut options = args.iter().skip(3);
     while let Some(option) = options.next() {
-        let once = |time: &Option<Ends>| if time.is_none() { Ok(()) } else { Err(syntax()) };
         match () {
             () if is(option, "nx") && !present => absent = true,
             () if is(option, "xx") && !absent => present = true,
             () if is(option, "get") => tells = true,
-            () if is(option, "keepttl") => {
-                once(&time)?;
-                time = Some(Ends::AsBefore);
-            }
-            () if ["ex", "px", "exat", "pxat"].iter().any(|word| is(option, word)) => {
-                once(&time)?;
-                time = Some(ends(state, "set", option, options.next().ok_or_else(syntax)?)?);
-            }
+            () if End::read(&mut end, option, &mut options, "keepttl")? => {}
             () => return Err(syntax()),
         }
     }
-    let time = time.unwrap_or(Ends::Never);
+    let now_ms = state.keyspace().now_ms();
+    let time = end.map_or(Ok(Ends::Never), |end| end.time("set", now_ms))?;
     let run = move |slate: &mut Slate| {
         let told = if tells { Some(shown(slate.text()?)) } else { None };
         if (absent && slate.held().is_some()) || (present && slate.held().is_none()) {
@@ -207,18 +230,19 @@ fn getdel(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
 }
 
 fn getex(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    let time = match args.get(2..).unwrap_or_default() {
-        [] => return get(state, args),
-        [word] if is(word, "persist") => Ends::Never,
-        [word, number] if ["ex", "px", "exat", "pxat"].iter().any(|known| is(word, known)) => {
-            ends(state, "getex", word, number)?
+    let mut end = None;
+    let mut options = args.iter().skip(2);
+    while let Some(option) = options.next() {
+        if !End::read(&mut end, option, &mut options, "persist")? {
+            return Err(syntax());
         }
-        _ => return Err(syntax()),
-    };
+    }
+    let Some(end) = end else { return get(state, args) };
     change(args, move |slate| {
         let told = shown(slate.text()?);
-        match time {
-            Ends::Never if slate.held().is_some_and(|held| held.expires_ms > 0) => slate.set_end(0),
+        let Some(ends_ms) = slate.held().map(|held| held.expires_ms) else { return Ok(told) };
+        match end.time("getex", slate.now_ms)? {
+            Ends::Never if ends_ms > 0 => slate.set_end(0),
             Ends::Never | Ends::AsBefore => {}
             Ends::At(ms) => slate.set_end(ms),
         }

@@ -122,6 +122,11 @@ async fn kinds_are_told_apart_as_by_redis() {
     replay(include_str!("kinds.txt")).await;
 }
 
+#[tokio::test]
+async fn what_is_looked_at_first_is_what_redis_looks_at() {
+    replay(include_str!("order.txt")).await;
+}
+
 #[test]
 fn rows_are_those_of_redis() {
     for line in include_str!("rows.txt").lines() {
