@@ -576,6 +576,9 @@ pub const RESP_KEYS_AT_ONCE_MAX: usize = 2048;
 /// How often commands on a key are done anew because others changed it meanwhile.
 pub const RESP_FOLD_TRIES: usize = 100;
 
+/// Slow commands that a door keeps, each with some kilobytes of its arguments.
+pub const RESP_SLOW_KEPT_MAX: usize = 4096;
+
 /// Places of scans that are kept for who goes on with them.
 pub const RESP_CURSORS_MAX: usize = 16 * 1024;
 

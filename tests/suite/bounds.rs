@@ -461,6 +461,7 @@ const ROWS: &[Row] = &[
         "who_asks_least_lately_has_to_begin_again",
         "one cursor more",
     ),
+    Bound("RESP_SLOW_KEPT_MAX", "node/gateways/src/resp/slowlog.rs", "no_more_is_kept_than_is_set", "one command more"),
     Bound("RESP_SCAN_COUNT_MAX", REDIS, REDIS_NONSENSE, "a page of a million keys"),
     Own("RESP_PIPELINED_MAX", "how many requests of one client this side begins at once: the rest wait where they are"),
     Own("RESP_READ_BYTES", "how much this side reads at once"),

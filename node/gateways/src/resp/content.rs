@@ -89,6 +89,14 @@ impl Content {
         (metadata, body)
     }
 
+    /// Bytes of the body that a version would have.
+    pub(super) fn packed_bytes(&self) -> usize {
+        match self {
+            Self::Text(body) | Self::Packed(_, body) => body.len(),
+            opened => opened.clone().pack().1.len(),
+        }
+    }
+
     pub(super) const fn kind(&self) -> Kind {
         match self {
             Self::Text(_) => Kind::Text,

@@ -17,9 +17,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::client::{Client, Filter};
+use super::commands;
 use super::cursors::Cursors;
 use super::keyspace::Keyspace;
-use super::session::{Client, Session};
+use super::session::Session;
+use super::settings::Settings;
+use super::slowlog::SlowLog;
+use super::stats::Stats;
 
 /// How a door is kept.
 #[derive(Debug, Clone)]
@@ -55,12 +60,15 @@ pub(super) struct Shared {
     pub(super) keyspace: Keyspace,
     pub(super) cursors: Cursors,
     pub(super) random: Arc<dyn Random>,
-    pub(super) config: DoorConfig,
+    /// The program's version.
+    pub(super) version: String,
+    pub(super) settings: Arc<Settings>,
+    pub(super) stats: Stats,
+    pub(super) slow: SlowLog,
     pub(super) started: tokio::time::Instant,
     pub(super) clients: Mutex<BTreeMap<u64, Arc<Client>>>,
-    pub(super) came: AtomicU64,
-    pub(super) refused: AtomicU64,
-    pub(super) commands: AtomicU64,
+    /// The id of the last client.
+    last_id: AtomicU64,
     /// Bytes of requests that are not whole yet.
     pub(super) held_bytes: Arc<AtomicUsize>,
 }
@@ -71,14 +79,21 @@ impl Shared {
             keyspace,
             cursors: Cursors::default(),
             random,
-            config,
+            settings: Arc::new(Settings::new(&config)),
+            version: config.version,
+            stats: Stats::new(commands::names()),
+            slow: SlowLog::default(),
             started: tokio::time::Instant::now(),
             clients: Mutex::default(),
-            came: AtomicU64::new(0),
-            refused: AtomicU64::new(0),
-            commands: AtomicU64::new(0),
+            last_id: AtomicU64::new(0),
             held_bytes: Arc::default(),
         }
+    }
+
+    /// Clients that are here to stay, and are meant.
+    pub(super) fn clients(&self, filter: &Filter) -> Vec<Arc<Client>> {
+        let clients = self.clients.lock();
+        clients.values().filter(|client| !client.is_leaving() && filter.holds(client)).cloned().collect()
     }
 }
 
@@ -87,7 +102,7 @@ impl Shared {
 pub(super) struct Share {
     all: Arc<AtomicUsize>,
     bytes: usize,
-    bytes_max: usize,
+    settings: Arc<Settings>,
 }
 
 /// Why a request is not waited for any longer.
@@ -100,13 +115,13 @@ pub(super) enum TooMuch {
 }
 
 impl Share {
-    pub(super) const fn of(all: Arc<AtomicUsize>, bytes_max: usize) -> Self {
-        Self { all, bytes: 0, bytes_max }
+    pub(super) const fn of(all: Arc<AtomicUsize>, settings: Arc<Settings>) -> Self {
+        Self { all, bytes: 0, settings }
     }
 
     /// Takes so many in all, or says why not.
     pub(super) fn hold(&mut self, bytes: usize) -> Result<(), TooMuch> {
-        if bytes > self.bytes_max {
+        if bytes > self.settings.query_bytes_max() {
             return Err(TooMuch::OfOne);
         }
         let before = self.all.load(Ordering::Relaxed);
@@ -169,8 +184,8 @@ impl Door {
 
     fn admit(&self, mut stream: TcpStream, from: SocketAddr, sessions: &TaskTracker, stop: &CancellationToken) {
         let shared = &self.0;
-        if shared.clients.lock().len() >= shared.config.clients_max {
-            shared.refused.fetch_add(1, Ordering::Relaxed);
+        if shared.clients.lock().len() >= shared.settings.clients_max() {
+            shared.stats.refused.fetch_add(1, Ordering::Relaxed);
             sessions.spawn(async move {
                 let said = stream.write_all(b"-ERR max number of clients reached\r\n");
                 // Whether it hears that is its own affair.
@@ -181,8 +196,13 @@ impl Door {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a client's connection cannot be made prompt");
         }
-        let id = shared.came.fetch_add(1, Ordering::Relaxed) + 1;
-        let client = Arc::new(Client::new(id, from, stop.child_token()));
+        let to = match stream.local_addr() {
+            Ok(to) => to,
+            Err(error) => return tracing::debug!(%error, "a client was lost"),
+        };
+        shared.stats.came.fetch_add(1, Ordering::Relaxed);
+        let id = shared.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let client = Arc::new(Client::new(id, from, to, stop.child_token()));
         shared.clients.lock().insert(id, Arc::clone(&client));
         let session = Session::new(Arc::clone(shared), client);
         sessions.spawn(session.run(stream));
@@ -201,7 +221,8 @@ mod tests {
     #[test]
     fn requests_that_are_not_whole_take_no_more_than_their_share() {
         let all = Arc::default();
-        let [mut one, mut other] = [(); 2].map(|()| Share::of(Arc::clone(&all), RESP_REQUEST_BYTES_MAX));
+        let settings = Arc::new(Settings::new(&DoorConfig::default()));
+        let [mut one, mut other] = [(); 2].map(|()| Share::of(Arc::clone(&all), Arc::clone(&settings)));
         assert_eq!(one.hold(RESP_REQUEST_BYTES_MAX + 1), Err(TooMuch::OfOne));
         assert_eq!(one.hold(RESP_REQUEST_BYTES_MAX), Ok(()));
         let rest = RESP_HELD_BYTES_MAX - RESP_REQUEST_BYTES_MAX;

@@ -9,6 +9,7 @@
 //! What this door gives is what its groups give: a write that was answered survives, and a read is never stale.
 
 mod bits;
+mod client;
 mod collections;
 mod commands;
 mod content;
@@ -19,12 +20,17 @@ mod draw;
 mod glob;
 mod keyspace;
 mod numbers;
+mod payload;
 mod position;
 mod reply;
 mod request;
 mod session;
+mod settings;
 mod slate;
+mod slowlog;
+mod stats;
 mod strings;
+mod usage;
 mod values;
 
 pub use door::{Door, DoorConfig};

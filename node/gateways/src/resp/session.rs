@@ -1,9 +1,9 @@
 //! One client: its requests are begun in the order in which they come, many at once, and answered in that order.
 
 use std::collections::{BTreeMap, VecDeque};
+#[cfg(test)]
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -18,35 +18,28 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
+#[cfg(test)]
 use tokio_util::sync::CancellationToken;
 
-use super::commands::{self, Begun, Transaction};
+use super::client::Client;
+use super::commands::{self, Begun, Command, Transaction};
 use super::cursors::Cursors;
 use super::door::{Share, Shared, TooMuch};
 use super::keyspace::{Keyspace, refusal};
 use super::reply::{Protocol, Reply};
 use super::request::{Bounds, RequestParser};
+use super::slowlog::Slow;
 
-/// A client, as others see it.
-#[derive(Debug)]
-pub(super) struct Client {
-    id: u64,
-    from: SocketAddr,
-    since: Instant,
-    name: Mutex<Bytes>,
-    /// Cancelled when it is to go.
-    stop: CancellationToken,
-}
-
-impl Client {
-    pub(super) fn new(id: u64, from: SocketAddr, stop: CancellationToken) -> Self {
-        Self { id, from, since: Instant::now(), name: Mutex::default(), stop }
-    }
-
-    fn line(&self) -> String {
-        let name = String::from_utf8_lossy(&self.name.lock()).into_owned();
-        format!("id={} addr={} name={name} age={} db=0\n", self.id, self.from, self.since.elapsed().as_secs())
-    }
+/// Whether a client is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Answers {
+    #[default]
+    On,
+    Off,
+    /// The next command is not.
+    SkipNext,
+    /// This command is not.
+    SkipThis,
 }
 
 /// What commands see of the connection that they come from.
@@ -55,6 +48,7 @@ pub(super) struct State {
     shared: Arc<Shared>,
     client: Arc<Client>,
     protocol: Protocol,
+    pub(super) answers: Answers,
     /// Commands that wait for EXEC.
     transaction: Option<Transaction>,
     /// What the next transaction rests on.
@@ -81,22 +75,35 @@ impl State {
         &self.shared.cursors
     }
 
+    /// Counts a command that was answered, and keeps it if it was slow.
+    fn note(&self, call: &Call, took: Duration, reply: &Reply) {
+        let shared = &self.shared;
+        shared.stats.answered(call.command.name, took, reply);
+        if shared.settings.slow().is_some_and(|slow| took >= slow) {
+            let (at_seconds, from) = (shared.keyspace.now_ms() / 1000, self.client.from().to_string());
+            let (name, kept) = (self.client.name(), shared.settings.slow_kept());
+            shared.slow.keep(Slow { at_seconds, took, args: &call.args, from, name: &name }, kept);
+        }
+    }
+
     /// Draws numbers below one that is given, about evenly.
     pub(super) fn random(&self) -> impl FnMut(u64) -> u64 + Send + 'static {
         let random = Arc::clone(&self.shared.random);
         move |below| u64::from_le_bytes(random.array()) % below.max(1)
     }
 
+    /// What all sessions share.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The client, as others see it.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     pub(super) fn id(&self) -> i64 {
         i64::try_from(self.client.id).unwrap_or(i64::MAX)
-    }
-
-    pub(super) fn name(&self) -> Bytes {
-        self.client.name.lock().clone()
-    }
-
-    pub(super) fn set_name(&self, name: Bytes) {
-        *self.client.name.lock() = name;
     }
 
     pub(super) const fn protocol(&self) -> Protocol {
@@ -107,73 +114,9 @@ impl State {
         self.protocol = protocol;
     }
 
-    pub(super) fn client_line(&self) -> String {
-        self.client.line()
-    }
-
-    pub(super) fn client_lines(&self) -> String {
-        self.shared.clients.lock().values().map(|client| client.line()).collect()
-    }
-
-    /// Sends a client away; whether there is one of this id.
-    pub(super) fn kill(&self, id: i64) -> bool {
-        let clients = self.shared.clients.lock();
-        let client = u64::try_from(id).ok().and_then(|id| clients.get(&id));
-        client.inspect(|client| client.stop.cancel()).is_some()
-    }
-
     /// A number that was drawn, for a command that draws others from it.
     pub(super) fn seed(&self) -> u64 {
         u64::from_le_bytes(self.shared.random.array())
-    }
-
-    /// What this door is set to, by the names that Redis has for it.
-    pub(super) fn settings(&self) -> Vec<(&'static str, String)> {
-        let idle = self.shared.config.idle.map_or(0, |idle| idle.as_secs());
-        vec![
-            ("appendfsync", "always".to_owned()),
-            ("appendonly", "yes".to_owned()),
-            ("databases", "1".to_owned()),
-            ("maxclients", self.shared.config.clients_max.to_string()),
-            ("proto-max-bulk-len", VALUE_BYTES_MAX.to_string()),
-            ("save", String::new()),
-            ("timeout", idle.to_string()),
-        ]
-    }
-
-    /// What is told about this door: sections, and what stands in them.
-    pub(super) fn info(&self, as_redis: &str) -> Vec<(&'static str, Vec<(&'static str, String)>)> {
-        let shared = &self.shared;
-        let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed).to_string();
-        vec![
-            (
-                "Server",
-                vec![
-                    ("redis_version", as_redis.to_owned()),
-                    ("storgo_version", shared.config.version.clone()),
-                    ("redis_mode", "standalone".to_owned()),
-                    ("process_id", std::process::id().to_string()),
-                    ("uptime_in_seconds", shared.started.elapsed().as_secs().to_string()),
-                ],
-            ),
-            (
-                "Clients",
-                vec![
-                    ("connected_clients", shared.clients.lock().len().to_string()),
-                    ("maxclients", shared.config.clients_max.to_string()),
-                ],
-            ),
-            (
-                "Stats",
-                vec![
-                    ("total_connections_received", count(&shared.came)),
-                    ("total_commands_processed", count(&shared.commands)),
-                    ("rejected_connections", count(&shared.refused)),
-                ],
-            ),
-            ("Replication", vec![("role", "master".to_owned())]),
-            ("Cluster", vec![("cluster_enabled", "0".to_owned())]),
-        ]
     }
 }
 
@@ -234,19 +177,81 @@ impl Pending {
     }
 }
 
+/// A command that a client asked for, and that was begun.
+struct Call {
+    command: &'static Command,
+    args: Vec<Bytes>,
+    since: Instant,
+    /// How long it took, if it is done.
+    took: Option<Duration>,
+}
+
+/// A request that is to be answered.
+struct Asked {
+    pending: Pending,
+    protocol: Protocol,
+    /// Whether the client does not want the answer.
+    is_silent: bool,
+    call: Option<Call>,
+}
+
+impl Asked {
+    /// A request that was no command.
+    fn nonsense(refusal: Reply, state: &State) -> Self {
+        let is_silent = state.answers != Answers::On;
+        Self { pending: Pending::Close(refusal), protocol: state.protocol, is_silent, call: None }
+    }
+
+    /// Begins what a client asks for.
+    fn begin(state: &mut State, args: Vec<Bytes>) -> Self {
+        let since = Instant::now();
+        if state.answers == Answers::SkipNext {
+            state.answers = Answers::SkipThis;
+        }
+        let (command, begun) = commands::begin(state, &args);
+        let is_silent = state.answers != Answers::On;
+        if state.answers == Answers::SkipThis {
+            state.answers = Answers::On;
+        }
+        state.client.stands(state.protocol, state.transaction.as_ref().map(Transaction::len));
+        let pending = Pending::of(begun, state.keyspace());
+        let took = matches!(pending, Pending::Done(_)).then(|| since.elapsed());
+        let call = command.map(|command| Call { command, args, since, took });
+        Self { pending, protocol: state.protocol, is_silent, call }
+    }
+
+    /// The answer, and whether it is the connection's last. It is counted, and kept if it was slow.
+    async fn finish(self, state: &State) -> (Reply, bool) {
+        // What is done by itself begins now.
+        let begins = self.pending.is_alone().then(Instant::now);
+        let (reply, is_last) = self.pending.finish().await;
+        match self.call {
+            Some(call) => {
+                let took = call.took.unwrap_or_else(|| begins.unwrap_or(call.since).elapsed());
+                state.note(&call, took, &reply);
+            }
+            None => state.shared.stats.said(&reply),
+        }
+        (reply, is_last)
+    }
+}
+
 /// A connection without a socket, for tests of commands.
 #[cfg(test)]
 impl Session {
-    pub(super) fn of_test(shared: Shared) -> Self {
-        let from = SocketAddr::from(([127, 0, 0, 1], 1));
-        Self::new(Arc::new(shared), Arc::new(Client::new(1, from, CancellationToken::new())))
+    pub(super) fn of_test(shared: Arc<Shared>, id: u16) -> Self {
+        let [from, to] = [id, 6379].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        let client = Arc::new(Client::new(id.into(), from, to, CancellationToken::new()));
+        shared.clients.lock().insert(id.into(), Arc::clone(&client));
+        Self::new(shared, client)
     }
 
-    /// What the client is answered.
-    pub(super) async fn ask(&mut self, args: &[Bytes]) -> (Protocol, Reply) {
-        let begun = commands::begin(&mut self.state, args);
-        let (reply, _) = Pending::of(begun, self.state.keyspace()).finish().await;
-        (self.state.protocol, reply)
+    /// What the client is answered, unless it does not want that.
+    pub(super) async fn ask(&mut self, args: Vec<Bytes>) -> Option<(Protocol, Reply)> {
+        let asked = Asked::begin(&mut self.state, args);
+        let (protocol, is_silent) = (asked.protocol, asked.is_silent);
+        let (reply, _) = asked.finish(&self.state).await;
+        (!is_silent).then_some((protocol, reply))
     }
 }
 
@@ -285,9 +290,9 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {
-        let share = Share::of(Arc::clone(&shared.held_bytes), shared.config.query_bytes_max);
-        let (protocol, transaction, watched) = (Protocol::default(), None, Watched::default());
-        let state = State { shared, client, protocol, transaction, watched };
+        let share = Share::of(Arc::clone(&shared.held_bytes), Arc::clone(&shared.settings));
+        let (protocol, answers, watched) = (Protocol::default(), Answers::default(), Watched::default());
+        let state = State { shared, client, protocol, answers, transaction: None, watched };
         Self { state, share, parser: RequestParser::default(), input: BytesMut::new(), output: BytesMut::new() }
     }
 
@@ -307,13 +312,16 @@ impl Session {
     async fn serve(&mut self, stream: &mut TcpStream) -> Result<(), End> {
         loop {
             let (begun, is_starved) = self.begin();
-            for (protocol, pending) in begun {
+            for asked in begun {
                 // What is answered so far does not wait for what takes long.
-                if pending.is_alone() {
+                if asked.pending.is_alone() {
                     self.flush(stream).await?;
                 }
-                let (reply, is_last) = pending.finish().await;
-                reply.write(protocol, &mut self.output);
+                let (protocol, is_silent) = (asked.protocol, asked.is_silent);
+                let (reply, is_last) = asked.finish(&self.state).await;
+                if !is_silent {
+                    reply.write(protocol, &mut self.output);
+                }
                 if self.output.len() >= RESP_FLUSH_BYTES || is_last {
                     self.flush(stream).await?;
                 }
@@ -329,7 +337,7 @@ impl Session {
     }
 
     /// Begins what has come, up to something that is done by itself; and whether there is nothing more.
-    fn begin(&mut self) -> (VecDeque<(Protocol, Pending)>, bool) {
+    fn begin(&mut self) -> (VecDeque<Asked>, bool) {
         const BOUNDS: Bounds = Bounds {
             args_max: RESP_ARGS_MAX,
             bulk_bytes_max: VALUE_BYTES_MAX,
@@ -338,17 +346,13 @@ impl Session {
         };
         let mut all = VecDeque::new();
         while all.len() < RESP_PIPELINED_MAX {
-            let begun = match self.parser.next(&mut self.input, &BOUNDS) {
-                Ok(Some(args)) => {
-                    self.state.shared.commands.fetch_add(1, Ordering::Relaxed);
-                    commands::begin(&mut self.state, &args)
-                }
+            let asked = match self.parser.next(&mut self.input, &BOUNDS) {
+                Ok(Some(args)) => Asked::begin(&mut self.state, args),
                 Ok(None) => return (all, true),
-                Err(error) => Begun::Close(Reply::error(format!("ERR Protocol error: {error}"))),
+                Err(error) => Asked::nonsense(Reply::error(format!("ERR Protocol error: {error}")), &self.state),
             };
-            let pending = Pending::of(begun, self.state.keyspace());
-            let is_alone = pending.is_alone();
-            all.push_back((self.state.protocol, pending));
+            let is_alone = asked.pending.is_alone();
+            all.push_back(asked);
             if is_alone {
                 break;
             }
@@ -364,7 +368,7 @@ impl Session {
         }
         self.share.keep(self.held_bytes());
         self.input.reserve(RESP_READ_BYTES);
-        let idle = self.state.shared.config.idle;
+        let idle = self.state.shared.settings.idle();
         let client = Arc::clone(&self.state.client);
         let silence = async {
             match idle {
@@ -373,8 +377,9 @@ impl Session {
             }
         };
         let read = tokio::select! {
+            biased;
+            () = client.left() => return Err(End::Asked),
             read = stream.read_buf(&mut self.input) => read?,
-            () = client.stop.cancelled() => return Err(End::Asked),
             () = silence => return Err(End::Asked),
         };
         if read == 0 {

@@ -7,7 +7,6 @@ use futures::future::BoxFuture;
 use storgo_object::{ListOptions, ObjectError};
 use storgo_protocol::limits::{LISTED_MAX, RESP_SCAN_COUNT_MAX};
 
-use super::super::collections::{Hash, Set, Sorted};
 use super::super::content::Kind;
 use super::super::glob;
 use super::super::keyspace::{Keyspace, refusal};
@@ -17,7 +16,7 @@ use super::super::reply::Reply;
 use super::super::session::State;
 use super::super::slate::{Op, Slate};
 use super::strings::{end_of, invalid_expire};
-use super::{Begun, Command, arg, int, is, key, lost, said, syntax, wrong_number};
+use super::{Begun, Command, arg, int, is, key, lost, said, syntax};
 
 const READ: &[&str] = &["readonly", "fast"];
 const ALL: &[&str] = &["readonly"];
@@ -37,7 +36,6 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "flushall", arity: -1, flags: WRITE, keys: NONE, begin: flush },
     Command { name: "flushdb", arity: -1, flags: WRITE, keys: NONE, begin: flush },
     Command { name: "keys", arity: 2, flags: ALL, keys: NONE, begin: keys },
-    Command { name: "object", arity: -2, flags: READ, keys: (2, 2, 1), begin: object },
     Command { name: "persist", arity: 2, flags: WRITE, keys: ONE, begin: persist },
     Command { name: "pexpire", arity: -3, flags: WRITE, keys: ONE, begin: |state, args| expire(state, args, "pexpire", 1, true) },
     Command { name: "pexpireat", arity: -3, flags: WRITE, keys: ONE, begin: |state, args| expire(state, args, "pexpireat", 1, false) },
@@ -163,40 +161,6 @@ fn persist(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         _ => Reply::Int(0),
     };
     Ok(Begun::Key(key(args)?, Op::change(run)))
-}
-
-fn object(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    if is(arg(args, 1)?, "help") && args.len() == 2 {
-        let lines = ["OBJECT <subcommand> <key>:", "ENCODING", "    How a value is kept.", "HELP", "    This text."];
-        return Ok(Reply::Array(lines.map(|line| Reply::Simple(line.into())).into()).into());
-    }
-    let what = arg(args, 1)?;
-    if !is(what, "encoding") {
-        let what = String::from_utf8_lossy(what).into_owned();
-        return Err(Reply::error(format!("ERR unknown subcommand '{what}'. Try OBJECT HELP.")));
-    }
-    let [_, _, of] = args else { return Err(wrong_number("object|encoding")) };
-    let op = Op::look(|slate| encoding(slate).map(|named| named.map_or(Reply::Nil, Reply::bulk)));
-    Ok(Begun::Key(of.clone(), op))
-}
-
-/// How Redis would keep what a key holds, as it is set by default.
-fn encoding(slate: &mut Slate) -> Result<Option<&'static str>, Reply> {
-    /// Bytes up to which a string is kept in one piece with its header.
-    const EMBEDDED: usize = 44;
-    let encoding = match slate.kind() {
-        None => return Ok(None),
-        Some(Kind::Hash) => slate.read(Hash::encoding)?,
-        Some(Kind::Set) => slate.read(Set::encoding)?,
-        Some(Kind::List) => "quicklist",
-        Some(Kind::Sorted) => slate.read(Sorted::encoding)?,
-        Some(Kind::Text) => match slate.text()? {
-            Some(bytes) if numbers::parse_int(bytes).is_some() => "int",
-            Some(bytes) if bytes.len() > EMBEDDED => "raw",
-            _ => "embstr",
-        },
-    };
-    Ok(Some(encoding))
 }
 
 /// Windows that one `SCAN` looks into before it answers with what it found, be that nothing.

@@ -4,13 +4,22 @@
 //! What concerns all keys waits until all before it is done, and all behind it waits for that.
 
 mod bits;
+mod client;
+mod config;
+mod dump;
 mod elements;
 mod hashes;
+mod info;
+mod introspection;
 mod joint;
 mod keys;
+mod latency;
 mod lists;
+mod object;
+mod parts;
 mod server;
 mod sets;
+mod slowlog;
 mod sorted;
 mod strings;
 #[cfg(test)]
@@ -66,6 +75,8 @@ impl From<Reply> for Begun {
 pub(super) fn all() -> impl Iterator<Item = &'static Command> {
     server::COMMANDS
         .iter()
+        .chain(parts::COMMANDS)
+        .chain(info::COMMANDS)
         .chain(strings::COMMANDS)
         .chain(bits::COMMANDS)
         .chain(hashes::COMMANDS)
@@ -73,28 +84,59 @@ pub(super) fn all() -> impl Iterator<Item = &'static Command> {
         .chain(sets::COMMANDS)
         .chain(keys::COMMANDS)
         .chain(sorted::COMMANDS)
+        .chain(dump::COMMANDS)
         .chain(joint::COMMANDS)
         .chain(transactions::COMMANDS)
 }
 
-/// The command of a name in any case.
-pub(super) fn find(name: &[u8]) -> Option<&'static Command> {
-    all().find(|command| command.name.as_bytes().eq_ignore_ascii_case(name))
+/// All of them, each before its parts.
+pub(super) fn every() -> impl Iterator<Item = &'static Command> {
+    all().flat_map(|command| std::iter::once(command).chain(parts::of(command)))
 }
 
-/// Begins what a client asked for, or queues it while a transaction is open; the arguments start with the name.
-pub(super) fn begin(state: &mut State, args: &[Bytes]) -> Begun {
-    let is_immediate = args.first().and_then(|name| find(name)).is_some_and(transactions::is_immediate);
-    match state.transaction() {
-        Some(transaction) if !is_immediate => Begun::Done(transactions::queue(transaction, args)),
-        _ => begin_now(state, args),
+/// The names of all.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    every().map(|command| command.name)
+}
+
+/// The command of a name in any case; that of a part is `config|get`.
+pub(super) fn find(name: &[u8]) -> Option<&'static Command> {
+    every().find(|command| is(name, command.name))
+}
+
+/// The command that a request names: of one that has parts, the part.
+///
+/// # Errors
+/// What a client is told where there is none.
+pub(super) fn named(args: &[Bytes]) -> Result<&'static Command, Reply> {
+    let name = args.first().ok_or_else(syntax)?;
+    let command = all().find(|command| is(name, command.name)).ok_or_else(|| unknown(name, args))?;
+    match args.get(1) {
+        Some(part) if !parts::of(command).is_empty() => parts::find(command, part),
+        _ => Ok(command),
     }
 }
 
-fn begin_now(state: &mut State, args: &[Bytes]) -> Begun {
-    let Some(name) = args.first() else { return Begun::Done(syntax()) };
-    let Some(command) = find(name) else { return Begun::Done(unknown(name, args)) };
-    check(command, args).and_then(|()| (command.begin)(state, args)).unwrap_or_else(Begun::Done)
+/// Begins what a client asked for, or queues it while a transaction is open; the arguments start with the name. With it, the
+/// command that was begun: none was where it is refused or queued.
+pub(super) fn begin(state: &mut State, args: &[Bytes]) -> (Option<&'static Command>, Begun) {
+    let named = named(args).and_then(|command| {
+        state.client().asks(command.name);
+        let Err(refusal) = check(command, args) else { return Ok(command) };
+        state.shared().stats.rejected(command.name);
+        // Whoever misspells the end of a transaction has no transaction any more.
+        Err(if command.name == "exec" { transactions::abort(state, &refusal) } else { refusal })
+    });
+    match (named, state.transaction()) {
+        (Err(refusal), open) => {
+            open.iter_mut().for_each(Transaction::give_up);
+            (None, Begun::Done(refusal))
+        }
+        (Ok(command), Some(open)) if !transactions::is_immediate(command) => {
+            (None, Begun::Done(transactions::queue(open, command, args)))
+        }
+        (Ok(command), _) => (Some(command), (command.begin)(state, args).unwrap_or_else(Begun::Done)),
+    }
 }
 
 /// Whether a command has as many arguments as it takes.
@@ -104,9 +146,14 @@ fn check(command: &Command, args: &[Bytes]) -> Result<(), Reply> {
     if is_wrong { Err(wrong_number(command.name)) } else { Ok(()) }
 }
 
+/// Bytes of what a client said that are told it again.
+const SHOWN: usize = 128;
+
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes.get(..SHOWN).unwrap_or(bytes)).into_owned()
+}
+
 fn unknown(name: &[u8], args: &[Bytes]) -> Reply {
-    const SHOWN: usize = 128;
-    let shown = |bytes: &[u8]| String::from_utf8_lossy(bytes.get(..SHOWN).unwrap_or(bytes)).into_owned();
     let mut text = format!("ERR unknown command '{}', with args beginning with: ", shown(name));
     for arg in args.iter().skip(1) {
         if text.len() > 2 * SHOWN {

@@ -15,15 +15,15 @@ use super::super::keyspace::refusal;
 use super::super::reply::Reply;
 use super::super::session::State;
 use super::super::slate::{Joint, Op, Slates};
-use super::{Begun, Command, begin_now, check, find, unknown};
+use super::{Begun, Command};
 
-const FLAGS: &[&str] = &["noscript", "loading", "stale", "fast"];
+const FLAGS: &[&str] = &["noscript", "loading", "stale", "fast", "allow_busy"];
 const NONE: (i32, i32, i32) = (0, 0, 0);
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Command] = &[
     Command { name: "discard", arity: 1, flags: FLAGS, keys: NONE, begin: discard },
-    Command { name: "exec", arity: 1, flags: FLAGS, keys: NONE, begin: exec },
+    Command { name: "exec", arity: 1, flags: &["noscript", "loading", "stale", "skip_slowlog"], keys: NONE, begin: exec },
     Command { name: "multi", arity: 1, flags: FLAGS, keys: NONE, begin: multi },
     Command { name: "unwatch", arity: 1, flags: FLAGS, keys: NONE, begin: unwatch },
     Command { name: "watch", arity: -2, flags: FLAGS, keys: (1, -1, 1), begin: watch },
@@ -32,21 +32,26 @@ pub(super) const COMMANDS: &[Command] = &[
 /// Commands that are to be done together.
 #[derive(Debug, Default)]
 pub(in super::super) struct Transaction {
-    queued: Vec<Vec<Bytes>>,
+    queued: Vec<(&'static Command, Vec<Bytes>)>,
     queued_bytes: usize,
     /// Whether one of them could not be queued.
     is_broken: bool,
 }
 
 impl Transaction {
-    /// It is to be thrown away, with what was queued.
-    fn break_off(&mut self) {
-        *self = Self { is_broken: true, ..Self::default() };
-    }
-
     /// Bytes of what was queued.
     pub(in super::super) const fn queued_bytes(&self) -> usize {
         self.queued_bytes
+    }
+
+    /// Commands that were queued.
+    pub(in super::super) const fn len(&self) -> usize {
+        self.queued.len()
+    }
+
+    /// Something could not be queued: nothing will be done, and what was queued is thrown away.
+    pub(super) fn give_up(&mut self) {
+        *self = Self { is_broken: true, ..Self::default() };
     }
 }
 
@@ -57,29 +62,18 @@ pub(super) fn is_immediate(command: &Command) -> bool {
 }
 
 /// Queues a command of an open transaction.
-pub(super) fn queue(transaction: &mut Transaction, args: &[Bytes]) -> Reply {
-    let name = args.first().map(AsRef::as_ref).unwrap_or_default();
-    let checked = find(name).ok_or_else(|| unknown(name, args)).and_then(|command| check(command, args));
-    let full = transaction.queued.len() >= RESP_QUEUED_MAX;
-    match checked {
-        Err(refusal) => {
-            transaction.break_off();
-            refusal
-        }
-        Ok(()) if full => {
-            transaction.break_off();
-            Reply::error(format!("ERR a transaction has at most {RESP_QUEUED_MAX} commands"))
-        }
-        // It cannot be done any more.
-        Ok(()) if transaction.is_broken => Reply::Simple("QUEUED".into()),
-        Ok(()) => {
-            let bytes: usize = args.iter().map(|arg| arg.len() + size_of::<Bytes>()).sum();
-            transaction.queued_bytes = transaction.queued_bytes.saturating_add(bytes);
-            // Copies: what is kept for long must not keep what it was read with.
-            transaction.queued.push(args.iter().map(|arg| Bytes::copy_from_slice(arg)).collect());
-            Reply::Simple("QUEUED".into())
-        }
+pub(super) fn queue(transaction: &mut Transaction, command: &'static Command, args: &[Bytes]) -> Reply {
+    if transaction.queued.len() >= RESP_QUEUED_MAX {
+        transaction.give_up();
+        return Reply::error(format!("ERR a transaction has at most {RESP_QUEUED_MAX} commands"));
     }
+    if !transaction.is_broken {
+        let bytes: usize = args.iter().map(|arg| arg.len() + size_of::<Bytes>()).sum();
+        transaction.queued_bytes = transaction.queued_bytes.saturating_add(bytes);
+        // Copies: what is kept for long must not keep what it was read with.
+        transaction.queued.push((command, args.iter().map(|arg| Bytes::copy_from_slice(arg)).collect()));
+    }
+    Reply::Simple("QUEUED".into())
 }
 
 fn multi(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
@@ -89,6 +83,15 @@ fn multi(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     }
     *open = Some(Transaction::default());
     Ok(Reply::OK.into())
+}
+
+/// Ends a transaction of which nothing is done, because of an error; what is said of that.
+pub(super) fn abort(state: &mut State, error: &Reply) -> Reply {
+    *state.transaction() = None;
+    state.watched().lock().clear();
+    let Reply::Error(text) = error else { return error.clone() };
+    let reason = text.strip_prefix("ERR ").unwrap_or(text);
+    Reply::error(format!("EXECABORT Transaction discarded because of: {reason}"))
 }
 
 fn discard(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
@@ -134,7 +137,7 @@ enum Step {
 }
 
 impl Step {
-    fn of(begun: Begun, name: &[u8]) -> Self {
+    fn of(begun: Begun, name: &str) -> Self {
         /// The answer of one.
         fn only(mut replies: Vec<Reply>) -> Reply {
             replies.pop().unwrap_or(Reply::Nil)
@@ -145,7 +148,6 @@ impl Step {
             Begun::Keys(ops, one) => Self::Keys(ops, one),
             Begun::Together(joint) => Self::Together(joint),
             Begun::Alone(_) | Begun::Close(_) => {
-                let name = String::from_utf8_lossy(name).to_lowercase();
                 Self::Done(Reply::error(format!("ERR '{name}' concerns all keys and is not possible in a transaction")))
             }
         }
@@ -180,7 +182,7 @@ fn exec(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     let steps: Vec<Step> = transaction
         .queued
         .iter()
-        .map(|args| Step::of(begin_now(state, args), args.first().map(AsRef::as_ref).unwrap_or_default()))
+        .map(|(command, args)| Step::of((command.begin)(state, args).unwrap_or_else(Begun::Done), command.name))
         .collect();
     let keys: Vec<Bytes> = steps.iter().flat_map(Step::keys).collect();
     if keys.is_empty() && watched.is_empty() {

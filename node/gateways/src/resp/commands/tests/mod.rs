@@ -3,6 +3,7 @@
 //! A transcript has a command in a line, and below it the bytes of the answer, ends of lines as spaces. Behind `>` the order
 //! of what is answered counts; behind `~` it does not, since Redis has none there, or another. Each begins with nothing.
 
+mod server;
 mod sorted;
 
 use std::sync::Arc;
@@ -37,6 +38,7 @@ impl Random for Fixed {
 /// A client of a door whose values are in memory.
 struct Client {
     values: Arc<Memory>,
+    shared: Arc<Shared>,
     session: Session,
 }
 
@@ -44,16 +46,27 @@ impl Client {
     fn new() -> Self {
         let values: Arc<Memory> = Arc::default();
         let keyspace = Keyspace::new(Arc::clone(&values) as _, Arc::new(Fixed));
-        let shared = Shared::new(keyspace, Arc::new(Fixed), DoorConfig::default());
-        Self { values, session: Session::of_test(shared) }
+        let shared = Arc::new(Shared::new(keyspace, Arc::new(Fixed), DoorConfig::default()));
+        Self { values, session: Session::of_test(Arc::clone(&shared), 1), shared }
+    }
+
+    /// Another client of the same door.
+    fn beside(&self, id: u16) -> Self {
+        let (values, shared) = (Arc::clone(&self.values), Arc::clone(&self.shared));
+        Self { values, session: Session::of_test(Arc::clone(&shared), id), shared }
     }
 
     async fn ask(&mut self, line: &str) -> (Protocol, Reply) {
+        self.heard(line).await.unwrap()
+    }
+
+    /// The answer, if there is one.
+    async fn heard(&mut self, line: &str) -> Option<(Protocol, Reply)> {
         let bounds =
             Bounds { args_max: 100, bulk_bytes_max: 1 << 20, inline_bytes_max: 1 << 20, is_authenticated: true };
         let mut input = BytesMut::from(format!("{line}\r\n").as_bytes());
         let args = RequestParser::default().next(&mut input, &bounds).unwrap().unwrap();
-        self.session.ask(&args).await
+        self.session.ask(args).await
     }
 
     /// The answer in one line.
@@ -125,6 +138,11 @@ async fn kinds_are_told_apart_as_by_redis() {
 #[tokio::test]
 async fn what_is_looked_at_first_is_what_redis_looks_at() {
     replay(include_str!("order.txt")).await;
+}
+
+#[tokio::test]
+async fn parts_of_commands_are_those_of_redis() {
+    replay(include_str!("server.txt")).await;
 }
 
 #[test]

@@ -1,0 +1,152 @@
+//! A client as others see it, and as they choose whom to send away.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::reply::Protocol;
+
+/// A client.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) id: u64,
+    from: SocketAddr,
+    /// Where it came to.
+    to: SocketAddr,
+    since: Instant,
+    /// What its connection tells of it. Held for a moment by who writes or reads that.
+    seen: Mutex<Seen>,
+    /// Cancelled when it is to go.
+    stop: CancellationToken,
+}
+
+/// What changes of a client.
+#[derive(Debug, Clone)]
+struct Seen {
+    name: Bytes,
+    /// What it asked for last, and when.
+    command: &'static str,
+    asked: Instant,
+    /// Commands that wait for EXEC, if it has opened a transaction.
+    queued: Option<usize>,
+    protocol: Protocol,
+}
+
+impl Client {
+    pub(super) fn new(id: u64, from: SocketAddr, to: SocketAddr, stop: CancellationToken) -> Self {
+        let now = Instant::now();
+        let seen =
+            Seen { name: Bytes::new(), command: "NULL", asked: now, queued: None, protocol: Protocol::default() };
+        Self { id, from, to, since: now, seen: Mutex::new(seen), stop }
+    }
+
+    /// Where it came from.
+    pub(super) const fn from(&self) -> SocketAddr {
+        self.from
+    }
+
+    /// Where it came to.
+    pub(super) const fn to(&self) -> SocketAddr {
+        self.to
+    }
+
+    pub(super) fn name(&self) -> Bytes {
+        self.seen.lock().name.clone()
+    }
+
+    pub(super) fn set_name(&self, name: Bytes) {
+        self.seen.lock().name = name;
+    }
+
+    /// It asks for a command.
+    pub(super) fn asks(&self, command: &'static str) {
+        let mut seen = self.seen.lock();
+        (seen.command, seen.asked) = (command, Instant::now());
+    }
+
+    /// How its connection stands after a command.
+    pub(super) fn stands(&self, protocol: Protocol, queued: Option<usize>) {
+        let mut seen = self.seen.lock();
+        (seen.protocol, seen.queued) = (protocol, queued);
+    }
+
+    /// Sends it away once it has what it was answered so far.
+    pub(super) fn leave(&self) {
+        self.stop.cancel();
+    }
+
+    /// Whether it is to go.
+    pub(super) fn is_leaving(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// Done when it is to go.
+    pub(super) async fn left(&self) {
+        self.stop.cancelled().await;
+    }
+
+    /// The line that tells of it. What this door does not have, such as numbers of files, does not stand in it.
+    pub(super) fn line(&self) -> String {
+        let Seen { name, command, asked, queued, protocol } = self.seen.lock().clone();
+        let (name, seconds) = (String::from_utf8_lossy(&name).into_owned(), |since: Instant| since.elapsed().as_secs());
+        let (flags, multi) = match queued {
+            Some(queued) => ("x", queued.to_string()),
+            None => ("N", "-1".to_owned()),
+        };
+        let resp = if protocol == Protocol::Three { 3 } else { 2 };
+        format!(
+            "id={} addr={} laddr={} name={name} age={} idle={} flags={flags} db=0 multi={multi} cmd={command} \
+             user=default redir=-1 resp={resp}\n",
+            self.id,
+            self.from,
+            self.to,
+            seconds(self.since),
+            seconds(asked),
+        )
+    }
+}
+
+/// What clients are there for. All of this door ask: none is another server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ClientKind {
+    Normal,
+    Other,
+}
+
+impl ClientKind {
+    pub(super) fn parse(word: &[u8]) -> Option<Self> {
+        let is = |known: &str| word.eq_ignore_ascii_case(known.as_bytes());
+        match () {
+            () if is("normal") => Some(Self::Normal),
+            () if ["master", "replica", "slave", "pubsub"].into_iter().any(is) => Some(Self::Other),
+            () => None,
+        }
+    }
+}
+
+/// Which clients are meant: those for whom all that is said holds.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Filter {
+    pub(super) id: Option<u64>,
+    pub(super) from: Option<Bytes>,
+    pub(super) to: Option<Bytes>,
+    pub(super) kind: Option<ClientKind>,
+    /// One that is not meant, whatever else is said.
+    pub(super) spared: Option<u64>,
+}
+
+impl Filter {
+    pub(super) fn holds(&self, client: &Client) -> bool {
+        let is_at = |said: &Option<Bytes>, address: SocketAddr| {
+            said.as_ref().is_none_or(|said| said.as_ref() == address.to_string().as_bytes())
+        };
+        self.id.is_none_or(|id| id == client.id)
+            && self.spared != Some(client.id)
+            && self.kind.is_none_or(|kind| kind == ClientKind::Normal)
+            && is_at(&self.from, client.from)
+            && is_at(&self.to, client.to)
+    }
+}

@@ -1,0 +1,228 @@
+//! What can be set while the door is open, by the names that Redis has for it. It holds for this door until it closes.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use storgo_protocol::limits::{RESP_CLIENTS_MAX, RESP_REQUEST_BYTES_MAX, RESP_SLOW_KEPT_MAX, VALUE_BYTES_MAX};
+
+use super::door::DoorConfig;
+
+/// From how many microseconds on an answer is slow, unless that is set. Redis has a tenth of it: there, no answer waits for
+/// the disks of others.
+const SLOW_US: i64 = 100_000;
+
+/// Slow commands that are kept, unless that is set.
+const SLOW_KEPT: i64 = 128;
+
+/// Bytes of requests of one client below which nobody may set their bound, as in Redis.
+const QUERY_BYTES_LEAST: i64 = 1024 * 1024;
+
+/// Seconds of silence, at the most, as in Redis.
+const IDLE_SECONDS_MOST: i64 = i32::MAX as i64;
+
+/// A number that can be set.
+#[derive(Debug)]
+pub(super) struct Setting {
+    pub(super) name: &'static str,
+    least: i64,
+    most: i64,
+    /// Whether it counts bytes: then `1mb` is understood.
+    is_bytes: bool,
+    now: AtomicI64,
+}
+
+/// All that can be set.
+#[derive(Debug)]
+pub(super) struct Settings {
+    clients_max: Setting,
+    query_bytes_max: Setting,
+    idle_seconds: Setting,
+    slow_us: Setting,
+    slow_kept: Setting,
+}
+
+/// What is set as it is for good: by the network, or because there is nothing that could be otherwise.
+const FIXED: &[(&str, &str)] = &[
+    ("appendfsync", "always"),
+    ("appendonly", "yes"),
+    ("databases", "1"),
+    ("latency-monitor-threshold", "0"),
+    ("latency-tracking", "yes"),
+    ("maxmemory", "0"),
+    ("maxmemory-policy", "noeviction"),
+    ("save", ""),
+];
+
+const LONGEST_VALUE: &str = "proto-max-bulk-len";
+
+/// Why something was not set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refused {
+    Unknown,
+    Fixed,
+    NoNumber,
+    NoBytes,
+    Outside(i64, i64),
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("unknown"),
+            Self::Fixed => f.write_str("can't set immutable config"),
+            Self::NoNumber => f.write_str("argument couldn't be parsed into an integer"),
+            Self::NoBytes => f.write_str("argument must be a memory value"),
+            Self::Outside(least, most) => write!(f, "argument must be between {least} and {most} inclusive"),
+        }
+    }
+}
+
+impl Setting {
+    fn new(name: &'static str, range: std::ops::RangeInclusive<i64>, now: i64) -> Self {
+        let (least, most) = (*range.start(), (*range.end()).max(now));
+        Self { name, least, most, is_bytes: false, now: AtomicI64::new(now) }
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    /// The number, where it is a count.
+    fn count(&self) -> usize {
+        usize::try_from(self.now()).unwrap_or(0)
+    }
+
+    pub(super) fn set(&self, number: i64) {
+        self.now.store(number, Ordering::Relaxed);
+    }
+
+    /// Reads what it is to be.
+    ///
+    /// # Errors
+    /// [`Refused`] if it is no number, or one that is not allowed.
+    pub(super) fn read(&self, text: &[u8]) -> Result<i64, Refused> {
+        let number = if self.is_bytes {
+            bytes_of(text).ok_or(Refused::NoBytes)?
+        } else {
+            super::numbers::parse_int(text).ok_or(Refused::NoNumber)?
+        };
+        let is_inside = (self.least..=self.most).contains(&number);
+        if is_inside { Ok(number) } else { Err(Refused::Outside(self.least, self.most)) }
+    }
+}
+
+/// A count of bytes with its unit, as `64mb`.
+fn bytes_of(text: &[u8]) -> Option<i64> {
+    let text = str::from_utf8(text).ok()?.to_ascii_lowercase();
+    let digits = text.find(|letter: char| !letter.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let unit = match unit {
+        "" | "b" => 1,
+        "k" => 1000,
+        "kb" => 1024,
+        "m" => 1_000_000,
+        "mb" => 1024 * 1024,
+        "g" => 1_000_000_000,
+        "gb" => 1024 * 1024 * 1024,
+        _ => return None,
+    };
+    number.parse::<i64>().ok()?.checked_mul(unit)
+}
+
+impl Settings {
+    pub(super) fn new(config: &DoorConfig) -> Self {
+        let int = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let idle = config.idle.map_or(0, |idle| i64::try_from(idle.as_secs()).unwrap_or(i64::MAX));
+        let bytes = Setting::new(
+            "client-query-buffer-limit",
+            QUERY_BYTES_LEAST..=int(RESP_REQUEST_BYTES_MAX),
+            int(config.query_bytes_max),
+        );
+        Self {
+            clients_max: Setting::new("maxclients", 1..=int(RESP_CLIENTS_MAX), int(config.clients_max)),
+            query_bytes_max: Setting { is_bytes: true, ..bytes },
+            idle_seconds: Setting::new("timeout", 0..=IDLE_SECONDS_MOST, idle),
+            slow_us: Setting::new("slowlog-log-slower-than", -1..=i64::MAX, SLOW_US),
+            slow_kept: Setting::new("slowlog-max-len", 0..=int(RESP_SLOW_KEPT_MAX), SLOW_KEPT),
+        }
+    }
+
+    const fn numbers(&self) -> [&Setting; 5] {
+        [&self.clients_max, &self.query_bytes_max, &self.idle_seconds, &self.slow_us, &self.slow_kept]
+    }
+
+    /// Clients at once.
+    pub(super) fn clients_max(&self) -> usize {
+        self.clients_max.count()
+    }
+
+    /// Bytes of a client's requests that are not whole.
+    pub(super) fn query_bytes_max(&self) -> usize {
+        self.query_bytes_max.count()
+    }
+
+    /// After how long a silence a client is sent away.
+    pub(super) fn idle(&self) -> Option<Duration> {
+        let seconds = u64::try_from(self.idle_seconds.now()).unwrap_or(0);
+        (seconds > 0).then(|| Duration::from_secs(seconds))
+    }
+
+    /// From how long on an answer is slow; none if none is.
+    pub(super) fn slow(&self) -> Option<Duration> {
+        u64::try_from(self.slow_us.now()).ok().map(Duration::from_micros)
+    }
+
+    /// Slow commands that are kept.
+    pub(super) fn slow_kept(&self) -> usize {
+        self.slow_kept.count()
+    }
+
+    /// All names, and what they are set to.
+    pub(super) fn all(&self) -> Vec<(&'static str, String)> {
+        let mut all: Vec<_> = FIXED.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        all.push((LONGEST_VALUE, VALUE_BYTES_MAX.to_string()));
+        all.extend(self.numbers().map(|setting| (setting.name, setting.now().to_string())));
+        all.sort_unstable();
+        all
+    }
+
+    /// What can be set under a name; none where it stands as it is, and is to be so.
+    ///
+    /// # Errors
+    /// [`Refused`] if there is no such name, or it is to be otherwise than it ever is.
+    pub(super) fn find(&self, name: &[u8], value: &[u8]) -> Result<Option<&Setting>, Refused> {
+        let is_named = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        if let Some(setting) = self.numbers().into_iter().find(|setting| is_named(setting.name)) {
+            return Ok(Some(setting));
+        }
+        let (_, fixed) = self.all().into_iter().find(|(known, _)| is_named(known)).ok_or(Refused::Unknown)?;
+        if value.eq_ignore_ascii_case(fixed.as_bytes()) { Ok(None) } else { Err(Refused::Fixed) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_read_with_their_units() {
+        let known =
+            [("0", 0), ("12", 12), ("12b", 12), ("1k", 1000), ("1kb", 1024), ("3Mb", 3 << 20), ("2gB", 2 << 30)];
+        for (text, bytes) in known {
+            assert_eq!(bytes_of(text.as_bytes()), Some(bytes), "{text}");
+        }
+        for text in ["", "mb", "-1", "1 mb", "1tb", "1.5mb", "9223372036854775807kb"] {
+            assert_eq!(bytes_of(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_configuration_says_can_be_set_again() {
+        let config = DoorConfig { clients_max: 3 * RESP_CLIENTS_MAX, ..DoorConfig::default() };
+        let settings = Settings::new(&config);
+        for (name, value) in settings.all() {
+            let found = settings.find(name.as_bytes(), value.as_bytes()).unwrap();
+            assert!(found.is_none_or(|setting| setting.read(value.as_bytes()) == Ok(setting.now())), "{name}");
+        }
+    }
+}
