@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::super::glob;
 use super::super::reply::Reply;
 use super::super::session::State;
+use super::docs::docs;
 use super::elements::{bulks, count, numbered_keys};
 use super::parts::{self, HELPS, NONE, help};
 use super::{Begun, Command, all, check, every, find, is, named, syntax};
@@ -14,8 +15,7 @@ use super::{Begun, Command, all, check, every, find, is, named, syntax};
 #[rustfmt::skip]
 pub(super) const PARTS: &[Command] = &[
     Command { name: "command|count", arity: 2, flags: HELPS, keys: NONE, begin: |_, _| Ok(count(all().count()).into()) },
-    // What commands do is told by the documents.
-    Command { name: "command|docs", arity: -2, flags: HELPS, keys: NONE, begin: |_, _| Ok(Reply::Map(Vec::new()).into()) },
+    Command { name: "command|docs", arity: -2, flags: HELPS, keys: NONE, begin: docs },
     Command { name: "command|getkeys", arity: -4, flags: HELPS, keys: NONE, begin: |_, args| Ok(keys_of(args.get(2..).unwrap_or_default())?.into()) },
     Command { name: "command|help", arity: 2, flags: HELPS, keys: NONE, begin: |_, _| help("COMMAND", HELP) },
     Command { name: "command|info", arity: -2, flags: HELPS, keys: NONE, begin: some_described },

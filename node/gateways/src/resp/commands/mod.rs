@@ -6,6 +6,7 @@
 mod bits;
 mod client;
 mod config;
+mod docs;
 mod dump;
 mod elements;
 mod hashes;

@@ -270,3 +270,16 @@ async fn every_command_that_has_parts_tells_of_each() {
     }
     assert_eq!(client.texts("COMMAND INFO config").await.iter().filter(|text| text.starts_with("config|")).count(), 5);
 }
+
+#[tokio::test]
+async fn what_commands_are_for_is_told_by_name() {
+    let mut client = Client::new();
+    let told = client.texts("COMMAND DOCS get what config|get").await;
+    let get = ["get", "summary", "Reads a string", "since", "1.0.0", "group", "string", "complexity"];
+    assert_eq!(told[..8], get);
+    assert_eq!((told[9].as_str(), told.len()), ("config|get", 18));
+    let whole = client.texts("COMMAND DOCS slowlog").await;
+    assert!(whole.contains(&"subcommands".to_owned()) && whole.contains(&"slowlog|get".to_owned()));
+    assert!(client.texts("COMMAND DOCS").await.len() > 9 * 150);
+    assert_eq!(client.told("COMMAND DOCS what").await, "*0");
+}
