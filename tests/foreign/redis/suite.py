@@ -33,7 +33,7 @@ import lab
 
 UNITS = (
     "protocol quit type/string type/incr expire keyspace scan bitops bitfield multi info info-command "
-    "type/hash type/list type/list-2 type/list-3 type/set type/zset pubsub"
+    "type/hash type/list type/list-2 type/list-3 type/set type/zset pubsub introspection slowlog dump"
 ).split()
 GROUPS = 16
 TAGS = "-needs:debug -needs:repl -needs:save -needs:config-maxmemory -slow"

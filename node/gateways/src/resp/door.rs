@@ -216,7 +216,93 @@ fn is_of_one_client(error: &std::io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt as _;
+
+    use super::super::values::fake::Memory;
     use super::*;
+
+    #[derive(Debug)]
+    struct Fixed;
+
+    impl Clock for Fixed {
+        fn now_seconds(&self) -> u64 {
+            1_000_000
+        }
+    }
+
+    impl Random for Fixed {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.fill(7);
+        }
+    }
+
+    /// Opens a door to values in memory; where it is, and what closes it.
+    async fn open() -> (SocketAddr, CancellationToken) {
+        let keyspace = Keyspace::new(Arc::new(Memory::default()), Arc::new(Fixed));
+        let door = Door(Arc::new(Shared::new(keyspace, Arc::new(Fixed), DoorConfig::default())));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
+        let until = stop.clone();
+        tokio::spawn(async move { door.serve(listener, until).await });
+        (address, stop)
+    }
+
+    /// Sends something, and hears as many bytes as are expected.
+    async fn talk(stream: &mut TcpStream, said: &str, expected: &str) {
+        stream.write_all(said.as_bytes()).await.unwrap();
+        let mut heard = vec![0; expected.len()];
+        stream.read_exact(&mut heard).await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&heard), expected, "{said}");
+    }
+
+    async fn is_over(stream: &mut TcpStream) -> bool {
+        matches!(stream.read(&mut [0]).await, Ok(0) | Err(_))
+    }
+
+    #[tokio::test]
+    async fn who_is_sent_away_has_what_was_answered_and_no_more() {
+        let (address, _stop) = open().await;
+        let mut clients = Vec::new();
+        for _ in 0..3 {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            talk(&mut client, "PING\r\n", "+PONG\r\n").await;
+            clients.push(client);
+        }
+        let [one, two, three] = &mut clients[..] else { panic!() };
+        let laddr = format!("CLIENT KILL LADDR {address} ID 2\r\n");
+        talk(one, &laddr, ":1\r\n").await;
+        assert!(is_over(two).await);
+        talk(one, &format!("CLIENT KILL {}\r\n", three.local_addr().unwrap()), "+OK\r\n").await;
+        assert!(is_over(three).await);
+        talk(one, "CLIENT KILL TYPE normal\r\nCLIENT KILL ID 1 SKIPME no\r\n", ":0\r\n:1\r\n").await;
+        assert!(is_over(one).await);
+    }
+
+    #[tokio::test]
+    async fn a_pipeline_is_answered_as_far_as_its_client_wants() {
+        let (address, _stop) = open().await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let said = "SET k 1\r\nCLIENT REPLY OFF\r\nINCR k\r\nnonsense\r\nCLIENT REPLY ON\r\nGET k\r\n\
+                    CLIENT REPLY SKIP\r\nINCR k\r\nGET k\r\n";
+        talk(&mut client, said, "+OK\r\n+OK\r\n$1\r\n2\r\n$1\r\n3\r\n").await;
+    }
+
+    #[tokio::test]
+    async fn what_is_set_holds_from_then_on() {
+        let (address, _stop) = open().await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        talk(&mut client, "CONFIG SET maxclients 1\r\n", "+OK\r\n").await;
+        let mut other = TcpStream::connect(address).await.unwrap();
+        talk(&mut other, "", "-ERR max number of clients reached\r\n").await;
+        talk(&mut client, "CONFIG SET maxclients 2 client-query-buffer-limit 1mb\r\n", "+OK\r\n").await;
+        let mut other = TcpStream::connect(address).await.unwrap();
+        let long = format!("*2\r\n$4\r\nECHO\r\n$3000000\r\n{}", "a".repeat(1024 * 1024 + 1));
+        talk(&mut other, &long, "-ERR Protocol error: the request is too long\r\n").await;
+        assert!(is_over(&mut other).await);
+        // Whoever says nothing for a second goes.
+        talk(&mut client, "CONFIG SET timeout 1\r\n", "+OK\r\n").await;
+        assert!(is_over(&mut client).await);
+    }
 
     #[test]
     fn requests_that_are_not_whole_take_no_more_than_their_share() {
