@@ -261,7 +261,9 @@ fn strike(names: &mut Names, war: &War, rng: &mut StdRng, deaths: usize) {
     while members.len() > deaths {
         members.remove(rng.random_range(0..members.len()));
     }
-    members.iter().for_each(|member| names.lab.nodes[*member].kill());
+    for member in &members {
+        names.lab.nodes[*member].kill();
+    }
     let before = war.answered.load(Ordering::Relaxed);
     if deaths == 1 {
         until("two of three go on", || (war.answered.load(Ordering::Relaxed) > before + 20).then_some(()));

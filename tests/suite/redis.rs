@@ -245,7 +245,7 @@ fn transactions_are_done_whole_or_not_at_all_whoever_watches() {
     told("EXEC", "-ERR");
     assert_eq!(["{k}2", "{k}5", "other"].map(|key| text(&mut c, &format!("GET {key}"))), ["one", "five", "nil"]);
     told("MULTI", "OK");
-    let mut queue = |connection: &mut Connection| {
+    let queue = |connection: &mut Connection| {
         connection.send_packed_command(&b"*2\r\n$4\r\nINCR\r\n$4\r\nmany\r\n".repeat(RESP_QUEUED_MAX)).unwrap();
         (0..RESP_QUEUED_MAX).for_each(|_| drop(connection.recv_response().unwrap()));
     };

@@ -28,9 +28,6 @@ impl Step<'_> {
         }
         place.admits(put.generation)?;
         place.admits_version(request, &put.version, put.condition)?;
-        if put.version.body == Body::Marker {
-            return Err(refuse(RefusedKind::Invalid, "it puts nothing"));
-        }
         let newest = self.newest_settled(&place)?;
         check(put.condition, newest.as_ref())?;
         let replaced = live(newest.as_ref()).map(Version::id);
@@ -91,12 +88,7 @@ impl Step<'_> {
         for (part, place) in batch.parts.iter().zip(&places) {
             place.admits(batch.generation)?;
             match &part.change {
-                PartChange::Write(version) => {
-                    if version.body == Body::Marker && !place.config.versioning {
-                        return Err(refuse(RefusedKind::Invalid, "there are no markers where no versions are kept"));
-                    }
-                    place.admits_version(request, version, part.condition)?;
-                }
+                PartChange::Write(version) => place.admits_version(request, version, part.condition)?,
                 PartChange::Remove if place.config.versioning => {
                     return Err(refuse(RefusedKind::Invalid, "a delete marker has to be sent"));
                 }
@@ -293,6 +285,8 @@ impl Place<'_> {
             "the version names another request"
         } else if too_long {
             "the body is too long to stand in its record"
+        } else if version.body == Body::Marker && !self.config.versioning {
+            "there are no markers where no versions are kept"
         } else {
             return Ok(());
         };

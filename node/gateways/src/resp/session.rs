@@ -303,7 +303,10 @@ impl Session {
             Ok(()) | Err(End::Asked) => {
                 let hung_up = tokio::time::timeout(Duration::from_secs(RESP_REFUSAL_SECONDS_MAX), hang_up(&mut stream));
                 // It was told all there is to tell; whether it took that is its own affair.
-                drop(self.state.client.stop.run_until_cancelled(hung_up).await);
+                tokio::select! {
+                    _ = hung_up => {}
+                    () = self.state.client.left() => {}
+                }
             }
         }
         self.state.shared.clients.lock().remove(&self.state.client.id);
