@@ -38,6 +38,18 @@ impl Names {
         Self { lab, alice, via }
     }
 
+    /// Waits until as many members vote in each group as are to: before, what one member dies with may be all there is.
+    pub fn grown(&self) {
+        let voters = if self.lab.nodes.len() < 3 { 1 } else { 3 };
+        until("groups have grown", || {
+            let rows = self.lab.ask(&self.lab.nodes[0], &["cluster", "groups"]);
+            let rows: Vec<serde_json::Value> = serde_json::from_str(&rows.text()).ok()?;
+            let is_grown =
+                |row: &serde_json::Value| row["voters"].as_array().is_some_and(|seats| seats.len() == voters);
+            (rows.len() > 1 && rows.iter().all(is_grown)).then_some(())
+        });
+    }
+
     /// Runs a command as this user, through the first member.
     pub fn run(&self, home: &Home, args: &[&str]) -> Output {
         home.run(&[args, &["--via", &self.via]].concat())

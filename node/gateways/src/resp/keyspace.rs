@@ -6,9 +6,10 @@
 //!
 //! So a counter that fifty clients raise costs one command for all who wait, commands on one key are done in the order in
 //! which they came, and none is done twice: a write whose outcome is not known is said to be so, and never tried again
-//! under another name. It must not know what commands mean.
+//! under another name. A step on several keys takes them over one after the other, in their order, when its turn at each
+//! comes, so what goes through one door never meets. It must not know what commands mean.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -18,6 +19,7 @@ use storgo_object::ports::Clock;
 use storgo_object::{Becomes, ErrorKind, ListOptions, NameError, ObjectError, Page, SetValue, Value, ValueChange};
 use storgo_protocol::limits::{BATCH_PARTS_MAX, RESP_FOLD_TRIES, RESP_FOLDED_MAX, RESP_KEYS_AT_ONCE_MAX};
 use storgo_protocol::meta::{Condition, VersionId};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
 use super::content::Content;
@@ -34,15 +36,71 @@ struct Inner {
     values: Arc<dyn Values>,
     clock: Arc<dyn Clock>,
     /// What waits for keys at which something is being done.
-    queues: Mutex<HashMap<Bytes, Vec<Waiting>>>,
+    queues: Mutex<HashMap<Bytes, VecDeque<Waiting>>>,
     /// Keys at which something is done at once; others wait.
     turns: Semaphore,
 }
 
+/// What waits for a key.
 #[derive(Debug)]
-struct Waiting {
+enum Waiting {
+    Command(Command),
+    /// A step on several keys, which takes this one over.
+    Step(oneshot::Sender<Taken>),
+}
+
+#[derive(Debug)]
+struct Command {
     op: Op,
     reply: oneshot::Sender<Reply>,
+}
+
+/// A key that is somebody's to work at. When it goes, also by a panic, what waits for the key has its turn.
+#[derive(Debug)]
+struct Taken {
+    inner: Arc<Inner>,
+    key: Bytes,
+}
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        let mut queues = self.inner.queues.lock();
+        let Some(queue) = queues.get_mut(&self.key) else { return };
+        // While the program ends there is nobody who could work: who waits is told by the loss of the sender.
+        let (Some(next), Ok(runtime)) = (take_next(queue), Handle::try_current()) else {
+            drop(queues.remove(&self.key));
+            return;
+        };
+        drop(queues);
+        let taken = Self { inner: Arc::clone(&self.inner), key: self.key.clone() };
+        match next {
+            Next::Commands(commands) => drop(runtime.spawn(taken.work(commands))),
+            // A step that nobody waits for any more gives it back by dropping it.
+            Next::Step(step) => drop(step.send(taken)),
+        }
+    }
+}
+
+enum Next {
+    Commands(Vec<Command>),
+    Step(oneshot::Sender<Taken>),
+}
+
+/// What is done next at a key: as many commands as come one behind the other, or a step.
+fn take_next(queue: &mut VecDeque<Waiting>) -> Option<Next> {
+    let mut commands = Vec::new();
+    while commands.len() < RESP_FOLDED_MAX {
+        match queue.pop_front() {
+            Some(Waiting::Command(command)) => commands.push(command),
+            Some(Waiting::Step(step)) if commands.is_empty() => return Some(Next::Step(step)),
+            Some(step @ Waiting::Step(_)) => {
+                queue.push_front(step);
+                break;
+            }
+            None => break,
+        }
+    }
+    (!commands.is_empty()).then_some(Next::Commands(commands))
 }
 
 impl Keyspace {
@@ -58,16 +116,32 @@ impl Keyspace {
     /// Has something done to a key, behind all that was submitted for it before.
     pub(super) fn submit(&self, key: Bytes, op: Op) -> oneshot::Receiver<Reply> {
         let (reply, answer) = oneshot::channel();
-        let waiting = Waiting { op, reply };
+        let command = Command { op, reply };
         let mut queues = self.0.queues.lock();
         if let Some(queue) = queues.get_mut(&key) {
-            queue.push(waiting);
+            queue.push_back(Waiting::Command(command));
         } else {
-            queues.insert(key.clone(), Vec::new());
-            let inner = Arc::clone(&self.0);
-            tokio::spawn(async move { inner.work(key, waiting).await });
+            queues.insert(key.clone(), VecDeque::new());
+            let taken = Taken { inner: Arc::clone(&self.0), key };
+            tokio::spawn(taken.work(vec![command]));
         }
         answer
+    }
+
+    /// Takes a key over, behind all that was submitted for it before.
+    async fn take(&self, key: Bytes) -> Result<Taken, ObjectError> {
+        let taken = {
+            let mut queues = self.0.queues.lock();
+            let Some(queue) = queues.get_mut(&key) else {
+                queues.insert(key.clone(), VecDeque::new());
+                return Ok(Taken { inner: Arc::clone(&self.0), key });
+            };
+            let (step, taken) = oneshot::channel();
+            queue.push_back(Waiting::Step(step));
+            taken
+        };
+        let stops = |_| NameError::Conflict { what: "the keys".to_owned(), reason: "the door is closing".to_owned() };
+        Ok(taken.await.map_err(stops)?)
     }
 
     /// What keys hold, as a transaction watches them.
@@ -90,6 +164,12 @@ impl Keyspace {
             let reason = format!("at most {BATCH_PARTS_MAX} keys change together");
             return Err(NameError::Invalid { what: "the keys".to_owned(), reason }.into());
         }
+        // In the order of the keys, as every step does: so no two wait for each other.
+        let mut taken = Vec::with_capacity(keys.len());
+        for key in &keys {
+            taken.push(self.take(key.clone()).await?);
+        }
+        // Behind the keys, as commands do.
         let _turn = self.0.turns.acquire().await;
         for _ in 0..RESP_FOLD_TRIES {
             let values = try_join_all(keys.iter().map(|key| self.0.values.value(key))).await?;
@@ -139,50 +219,48 @@ impl Keyspace {
     }
 }
 
-impl Inner {
-    /// Does what waits for a key until nothing does.
-    async fn work(&self, key: Bytes, first: Waiting) {
-        let _left = Left { inner: self, key: &key };
-        let mut waiting = vec![first];
-        let mut last = None;
-        while !waiting.is_empty() {
+impl Taken {
+    /// Does commands, and those that come behind them, until none does or a step takes the key over.
+    async fn work(self, first: Vec<Command>) {
+        let (mut commands, mut last) = (first, None);
+        while !commands.is_empty() {
             let folded = {
-                let ops: Vec<&Op> = waiting.iter().map(|waiting| &waiting.op).collect();
+                let ops: Vec<&Op> = commands.iter().map(|command| &command.op).collect();
                 // It is never closed. Who waits for a turn takes little memory: a request may name a million keys.
-                let _turn = self.turns.acquire().await;
-                Box::pin(self.fold(&key, &ops, &mut last)).await
+                let _turn = self.inner.turns.acquire().await;
+                Box::pin(self.inner.fold(&self.key, &ops, &mut last)).await
             };
             match folded {
                 Ok(replies) => {
-                    for (waiting, reply) in waiting.into_iter().zip(replies) {
+                    for (command, reply) in commands.into_iter().zip(replies) {
                         // Who hung up needs no answer.
-                        drop(waiting.reply.send(reply));
+                        drop(command.reply.send(reply));
                     }
                 }
                 Err(error) => {
                     last = None;
                     let reply = refusal(&error);
-                    for waiting in waiting {
-                        drop(waiting.reply.send(reply.clone()));
+                    for command in commands {
+                        drop(command.reply.send(reply.clone()));
                     }
                 }
             }
-            waiting = self.next(&key);
+            commands = self.more_commands();
         }
     }
 
-    /// What waits for a key now; when that is nothing, the key is left.
-    fn next(&self, key: &Bytes) -> Vec<Waiting> {
-        let mut queues = self.queues.lock();
-        let Some(queue) = queues.get_mut(key) else { return Vec::new() };
-        if queue.is_empty() {
-            queues.remove(key);
-            return Vec::new();
+    /// The commands that come next; none if nothing does, or a step.
+    fn more_commands(&self) -> Vec<Command> {
+        let mut queues = self.inner.queues.lock();
+        let queue = queues.get_mut(&self.key);
+        match queue.filter(|queue| matches!(queue.front(), Some(Waiting::Command(_)))).and_then(take_next) {
+            Some(Next::Commands(commands)) => commands,
+            Some(Next::Step(_)) | None => Vec::new(),
         }
-        let rest = queue.split_off(queue.len().min(RESP_FOLDED_MAX));
-        std::mem::replace(queue, rest)
     }
+}
 
+impl Inner {
     /// Does some commands in one step; their answers. `last` is what this side wrote there before: where something is to be
     /// written on that condition, it need not be read again.
     async fn fold(&self, key: &[u8], ops: &[&Op], last: &mut Option<Value>) -> Result<Vec<Reply>, ObjectError> {
@@ -246,20 +324,6 @@ fn is_over(ends_ms: u64, now_ms: u64) -> bool {
 /// What a value is to commands.
 fn held(value: &Value) -> Held {
     Held { content: Content::unpack(&value.metadata, value.bytes.clone()), expires_ms: value.expires_ms }
-}
-
-/// Leaves a key when its work ends, also by a panic: who waits is told by the loss of the sender.
-struct Left<'a> {
-    inner: &'a Inner,
-    key: &'a Bytes,
-}
-
-impl Drop for Left<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.inner.queues.lock().remove(self.key);
-        }
-    }
 }
 
 /// What a client is told of a failure, with the code word that tells it what to do.

@@ -65,7 +65,8 @@ pub(super) mod fake {
 
     use super::*;
 
-    /// Values by key, and how often something was written.
+    /// Values by key, how often something was written, and how often a condition did not hold. Others get their turn before it
+    /// does anything.
     #[derive(Debug, Default)]
     pub(in super::super) struct Memory(Mutex<Kept>);
 
@@ -73,6 +74,7 @@ pub(super) mod fake {
     struct Kept {
         values: BTreeMap<Bytes, (Version, Value)>,
         writes: u64,
+        refused: u64,
     }
 
     impl Memory {
@@ -81,14 +83,32 @@ pub(super) mod fake {
             self.0.lock().writes
         }
 
+        /// How often a condition did not hold.
+        pub(in super::super) fn refused(&self) -> u64 {
+            self.0.lock().refused
+        }
+
         /// Metadata and body of what a key holds.
         pub(in super::super) fn stored(&self, key: &[u8]) -> Option<(Bytes, Bytes)> {
             self.0.lock().values.get(key).map(|(_, value)| (value.metadata.clone(), value.bytes.clone()))
         }
     }
 
+    impl Memory {
+        fn in_turn<'a, T: Send + 'a>(
+            &'a self,
+            run: impl FnOnce(&mut Kept) -> Result<T, ObjectError> + Send + 'a,
+        ) -> BoxFuture<'a, Result<T, ObjectError>> {
+            async move {
+                tokio::task::yield_now().await;
+                run(&mut self.0.lock())
+            }
+            .boxed()
+        }
+    }
+
     impl Kept {
-        fn check(&self, key: &[u8], condition: Condition) -> Result<(), ObjectError> {
+        fn check(&mut self, key: &[u8], condition: Condition) -> Result<(), ObjectError> {
             let current = self.values.get(key).map(|(_, value)| value.version);
             let holds = match condition {
                 Condition::Always => true,
@@ -96,6 +116,7 @@ pub(super) mod fake {
                 Condition::Version(version) => current == Some(version),
             };
             let what = String::from_utf8_lossy(key).into_owned();
+            self.refused += u64::from(!holds);
             if holds { Ok(()) } else { Err(NameError::Condition { what, current }.into()) }
         }
 
@@ -118,45 +139,44 @@ pub(super) mod fake {
 
     impl Values for Memory {
         fn value<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Value>, ObjectError>> {
-            ready(Ok(self.0.lock().values.get(key).map(|(_, value)| value.clone()))).boxed()
+            self.in_turn(|kept| Ok(kept.values.get(key).map(|(_, value)| value.clone())))
         }
 
         fn version<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<(VersionId, u64)>, ObjectError>> {
-            let found = self.0.lock().values.get(key).map(|(_, value)| (value.version, value.expires_ms));
-            ready(Ok(found)).boxed()
+            self.in_turn(|kept| Ok(kept.values.get(key).map(|(_, value)| (value.version, value.expires_ms))))
         }
 
         fn set<'a>(&'a self, key: &'a [u8], set: SetValue) -> BoxFuture<'a, Result<Value, ObjectError>> {
-            let mut kept = self.0.lock();
-            let checked = kept.check(key, set.condition);
-            ready(checked.map(|()| kept.write(key, set.bytes, set.metadata, set.expires_ms))).boxed()
+            self.in_turn(move |kept| {
+                kept.check(key, set.condition)?;
+                Ok(kept.write(key, set.bytes, set.metadata, set.expires_ms))
+            })
         }
 
         fn unset<'a>(&'a self, key: &'a [u8], condition: Condition) -> BoxFuture<'a, Result<bool, ObjectError>> {
-            let mut kept = self.0.lock();
-            let checked = kept.check(key, condition);
-            ready(checked.map(|()| kept.remove(key))).boxed()
+            self.in_turn(move |kept| {
+                kept.check(key, condition)?;
+                Ok(kept.remove(key))
+            })
         }
 
         fn change_values<'a>(&'a self, changes: &'a [ValueChange]) -> BoxFuture<'a, Result<VersionId, ObjectError>> {
-            let mut kept = self.0.lock();
-            let checked = changes.iter().try_for_each(|change| kept.check(&change.key, change.condition));
-            if let Err(error) = checked {
-                return ready(Err(error)).boxed();
-            }
-            for ValueChange { key, becomes, .. } in changes {
-                match becomes.clone() {
-                    Becomes::Same => {}
-                    Becomes::Nothing => {
-                        kept.remove(key);
-                    }
-                    Becomes::Value { bytes, metadata, expires_ms, .. } => {
-                        kept.write(key, bytes, metadata, expires_ms);
+            self.in_turn(move |kept| {
+                changes.iter().try_for_each(|change| kept.check(&change.key, change.condition))?;
+                for ValueChange { key, becomes, .. } in changes {
+                    match becomes.clone() {
+                        Becomes::Same => {}
+                        Becomes::Nothing => {
+                            kept.remove(key);
+                        }
+                        Becomes::Value { bytes, metadata, expires_ms, .. } => {
+                            kept.write(key, bytes, metadata, expires_ms);
+                        }
                     }
                 }
-            }
-            let none = Version::new(ObjectId::from_bytes([1; 16]), RequestId::new(0, [1; 10]), Body::Marker);
-            ready(Ok(none.id())).boxed()
+                let none = Version::new(ObjectId::from_bytes([1; 16]), RequestId::new(0, [1; 10]), Body::Marker);
+                Ok(none.id())
+            })
         }
 
         fn list<'a>(&'a self, options: &'a ListOptions) -> BoxFuture<'a, Result<Page, ObjectError>> {

@@ -313,3 +313,34 @@ async fn a_listing_is_filtered_by_kind() {
         assert_eq!(client.told(&format!("SCAN 0 TYPE {kind}")).await, "*2 $1 0 *0");
     }
 }
+
+#[tokio::test]
+async fn steps_on_several_keys_and_commands_on_one_of_them_wait_for_each_other() {
+    const CLIENTS: u16 = 20;
+    const EACH: u16 = 10;
+    let mut client = Client::new();
+    let work = |number: u16| {
+        let mut client = client.beside(number + 2);
+        tokio::spawn(async move {
+            for _ in 0..EACH {
+                if number.is_multiple_of(2) {
+                    client.ask("INCR {k}a").await;
+                    continue;
+                }
+                for line in ["MULTI", "INCR {k}b", "INCR {k}a"] {
+                    client.ask(line).await;
+                }
+                assert_eq!(client.told("EXEC").await.split(' ').count(), 3);
+            }
+        })
+    };
+    let works: Vec<_> = (0..CLIENTS).map(work).collect();
+    for work in works {
+        work.await.unwrap();
+    }
+    let all = CLIENTS * EACH;
+    assert_eq!(client.told("GET {k}a").await, format!("$3 {all}"));
+    assert_eq!(client.told("GET {k}b").await, format!("$3 {}", all / 2));
+    // Nobody else writes here, so nothing is ever done in vain.
+    assert_eq!(client.values.refused(), 0);
+}
