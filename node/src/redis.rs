@@ -130,7 +130,7 @@ impl RedisDoor {
             None
         };
         if let Some(cluster) = &here.cluster {
-            client.metadata().await.map_err(waits)?.beside(cluster);
+            cluster.serve_beside(&client.metadata().await.map_err(waits)?);
         }
         let names = client.names().await.map_err(waits)?;
         let name = &self.config.bucket;

@@ -23,7 +23,6 @@ use storgo_protocol::{GroupId, Identity, LogIncarnation, NetworkId, PeerId};
 use tokio::time::Instant;
 
 use super::asker::Asker;
-use super::keeper::Cluster;
 use super::listing::merge;
 use super::{GROUP_0, following};
 use crate::courier::{Courier, Serve};
@@ -115,14 +114,6 @@ impl MetadataClient {
     /// What is asked of `node`, which is in this process, is put to its `door`.
     pub(super) fn set_door(&self, node: PeerId, door: &Arc<dyn Door>) {
         self.0.asker.set_here(node, Arc::downgrade(door));
-    }
-
-    /// What is asked of the node of `cluster`, which is in this process, goes to it without a network.
-    pub fn beside(&self, cluster: &Cluster) {
-        let groups = cluster.groups();
-        if let Some(door) = groups.door() {
-            self.set_door(groups.me().peer, &door);
-        }
     }
 
     /// Takes a frame from a peer: for a client that has no groups of its own.

@@ -127,6 +127,14 @@ impl Cluster {
         Ok(Self(inner))
     }
 
+    /// What `client`, which is in this process, asks of this node goes to it without a network.
+    pub fn serve_beside(&self, client: &MetadataClient) {
+        let groups = &self.0.config.groups;
+        if let Some(door) = groups.door() {
+            client.set_door(groups.me().peer, &door);
+        }
+    }
+
     /// Asks the groups in this node's own name.
     #[must_use]
     pub fn client(&self) -> &MetadataClient {

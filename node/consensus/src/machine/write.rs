@@ -88,7 +88,12 @@ impl Step<'_> {
         for (part, place) in batch.parts.iter().zip(&places) {
             place.admits(batch.generation)?;
             match &part.change {
-                PartChange::Write(version) => place.admits_version(request, version, part.condition)?,
+                PartChange::Write(version) => {
+                    if version.body == Body::Marker && !place.config.versioning {
+                        return Err(refuse(RefusedKind::Invalid, "there are no markers where no versions are kept"));
+                    }
+                    place.admits_version(request, version, part.condition)?;
+                }
                 PartChange::Remove if place.config.versioning => {
                     return Err(refuse(RefusedKind::Invalid, "a delete marker has to be sent"));
                 }
@@ -285,8 +290,6 @@ impl Place<'_> {
             "the version names another request"
         } else if too_long {
             "the body is too long to stand in its record"
-        } else if version.body == Body::Marker && !self.config.versioning {
-            "there are no markers where no versions are kept"
         } else {
             return Ok(());
         };
