@@ -18,8 +18,8 @@ use redis::{Commands as _, Connection, FromRedisValue, RedisError, RedisResult, 
 use crate::groups::bad::told_small;
 use crate::groups::check::is_linearizable;
 use crate::groups::operation::{Did, Operation, Told};
-use crate::harness::{Names, Node, PATIENCE, until};
-use crate::redis::{address, doors};
+use crate::harness::{Names, Node, until};
+use crate::redis::{address, doors, open};
 
 const CLIENTS: u64 = 9;
 const REGISTERS: u8 = 12;
@@ -121,7 +121,7 @@ impl War {
         while !self.over.load(Ordering::Relaxed) {
             let Some(door) = connection.as_mut() else {
                 let address = self.doors.lock().choose(&mut rng).cloned().expect("there are doors");
-                connection = connect(&address);
+                connection = open(&address);
                 continue;
             };
             let told = if rng.random_bool(0.2) { self.raise(door, &mut rng) } else { self.act(door, &mut rng) };
@@ -248,13 +248,6 @@ fn judge<T: FromRedisValue>(result: RedisResult<T>) -> Result<T, Failed> {
     })
 }
 
-fn connect(address: &str) -> Option<Connection> {
-    let client = redis::Client::open(format!("redis://{address}/")).unwrap();
-    let connection = client.get_connection_with_timeout(PATIENCE).ok()?;
-    connection.set_read_timeout(Some(PATIENCE)).unwrap();
-    Some(connection)
-}
-
 /// Kills so many members, and starts them again.
 fn strike(names: &mut Names, war: &War, rng: &mut StdRng, deaths: usize) {
     let mut members = vec![0, 1, 2];
@@ -302,7 +295,7 @@ fn every_answer_of_a_door_can_be_explained_though_members_die() {
         until("clients went on", || (war.answered.load(Ordering::Relaxed) >= then).then_some(()));
         drop(over);
     });
-    let mut door = until("a door is there", || connect(&address(&names, 0)));
+    let mut door = until("a door is there", || open(&address(&names, 0)));
     war.explain(&mut door);
     let registers = war.values.load(Ordering::Relaxed);
     let unknown: u64 = war.counters.iter().map(|counter| counter.lock().unknown).sum();

@@ -34,11 +34,16 @@ pub fn address(names: &Names, member: usize) -> String {
     names.lab.nodes[member].ready["redis"].as_str().expect("the ready line has its door").to_owned()
 }
 
-fn connect(names: &Names, member: usize) -> Option<Connection> {
-    let client = redis::Client::open(format!("redis://{}/", address(names, member))).unwrap();
+/// A connection to a door, if there is one.
+pub fn open(address: &str) -> Option<Connection> {
+    let client = redis::Client::open(format!("redis://{address}/")).unwrap();
     let connection = client.get_connection_with_timeout(PATIENCE).ok()?;
     connection.set_read_timeout(Some(PATIENCE)).unwrap();
     Some(connection)
+}
+
+fn connect(names: &Names, member: usize) -> Option<Connection> {
+    open(&address(names, member))
 }
 
 /// What is said to who is one client too many.
@@ -140,9 +145,7 @@ fn counters_lose_nothing_and_count_nothing_twice_though_a_door_dies() {
     let raise = |address: String| {
         move || {
             let (mut done, mut tried) = (0, 0);
-            let client = redis::Client::open(format!("redis://{address}/")).unwrap();
-            let Ok(mut connection) = client.get_connection_with_timeout(PATIENCE) else { return (done, tried) };
-            connection.set_read_timeout(Some(PATIENCE)).unwrap();
+            let Some(mut connection) = open(&address) else { return (done, tried) };
             for _ in 0..EACH {
                 tried += 1;
                 match connection.incr::<_, _, i64>("hot", 1) {
@@ -282,9 +285,7 @@ fn what_is_moved_between_two_keys_is_never_seen_half_way_though_doors_die() {
     let mover = |address: String, amount: i64| {
         move || {
             let mut done = 0;
-            let client = redis::Client::open(format!("redis://{address}/")).unwrap();
-            let Ok(mut connection) = client.get_connection_with_timeout(PATIENCE) else { return done };
-            connection.set_read_timeout(Some(PATIENCE)).unwrap();
+            let Some(mut connection) = open(&address) else { return done };
             while done < EACH {
                 let sums = pipe().atomic().decr("{m}from", amount).incr("{m}to", amount).query(&mut connection);
                 match sums {

@@ -73,7 +73,7 @@ pub(crate) fn set_clock(now_ms: u64) {
 /// Whether something expired by the clock of who is asked, where that fault is planted.
 #[cfg(storgo_planted)]
 pub(crate) fn is_expired_here(expires_ms: u64) -> bool {
-    is_planted(Planted::ExpiryByLocalClock) && (1..=CLOCK_MS.get()).contains(&expires_ms)
+    is_planted(Planted::ExpiryByLocalClock) && storgo_protocol::meta::is_over(expires_ms, CLOCK_MS.get())
 }
 
 /// Whether this fault is planted: never, in what is built for use.

@@ -293,6 +293,25 @@ impl Command {
 }
 
 impl Condition {
+    /// Whether it holds where this version is the newest; `None` where there is none.
+    #[must_use]
+    pub fn holds(self, current: Option<VersionId>) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Absent => current.is_none(),
+            Self::Version(id) => current == Some(id),
+        }
+    }
+
+    /// The version that it names.
+    #[must_use]
+    pub const fn version(self) -> Option<VersionId> {
+        match self {
+            Self::Version(id) => Some(id),
+            Self::Always | Self::Absent => None,
+        }
+    }
+
     fn to_wire(self) -> Option<wire::Condition> {
         match self {
             Self::Always => None,
@@ -308,6 +327,19 @@ impl Condition {
             Some(condition) if !condition.absent => Ok(Self::Version(ids::version(&condition.version)?)),
             // A condition that is not understood must not be taken for none.
             Some(_) => Err(DecodeError::field("condition")),
+        }
+    }
+}
+
+impl Action {
+    /// The bucket that it changes, and a key there: of several, which are in one slot, the first.
+    #[must_use]
+    pub fn in_bucket(&self) -> Option<(BucketId, Option<&Bytes>)> {
+        match self {
+            Self::Put(put) => Some((put.bucket, Some(&put.key))),
+            Self::Delete(delete) => Some((delete.bucket, Some(&delete.key))),
+            Self::Batch(batch) => Some((batch.bucket, batch.parts.first().map(|part| &part.key))),
+            _ => None,
         }
     }
 }

@@ -35,7 +35,7 @@ pub use reply::{Refused, RefusedKind, Reply};
 pub use request::Remembered;
 pub use row::{Row, RowChange};
 pub use slot::{Slot, SlotState};
-pub use version::{Lock, Tag, Version};
+pub use version::{Lock, Tag, Version, is_over};
 
 use crate::DecodeError;
 use crate::fields::{at_most, decode};

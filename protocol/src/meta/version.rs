@@ -93,7 +93,19 @@ impl Lock {
     }
 }
 
+/// Whether something that ends then is over now; 0 is never.
+#[must_use]
+pub const fn is_over(ends_ms: u64, now_ms: u64) -> bool {
+    ends_ms > 0 && ends_ms <= now_ms
+}
+
 impl Version {
+    /// Whether it is over at this time.
+    #[must_use]
+    pub const fn is_over(&self, now_ms: u64) -> bool {
+        is_over(self.expires_ms, now_ms)
+    }
+
     /// A version that says nothing but what it holds.
     #[must_use]
     pub fn new(object: ObjectId, request: RequestId, body: Body) -> Self {

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use storgo_protocol::limits::REQUEST_WINDOW_MS;
-use storgo_protocol::meta::{Action, Command, Refused, RefusedKind, Remembered, Reply, RequestId, Slot, SlotState};
+use storgo_protocol::meta::{Command, Refused, RefusedKind, Remembered, Reply, RequestId, Slot, SlotState};
 
 use super::view::View as _;
 use super::{MachineError, Step, Stop, bucket, damaged, keys, refuse, slot_state};
@@ -60,15 +60,7 @@ impl Step<'_> {
             return Ok(());
         }
         let Ok(Command { request: Some(id), action, .. }) = Command::decode(command) else { return Ok(()) };
-        let (in_bucket, key) = match &action {
-            Action::Put(put) => (put.bucket, &put.key),
-            Action::Delete(delete) => (delete.bucket, &delete.key),
-            Action::Batch(batch) => match batch.parts.first() {
-                Some(part) => (batch.bucket, &part.key),
-                None => return Ok(()),
-            },
-            _ => return Ok(()),
-        };
+        let Some((in_bucket, Some(key))) = action.in_bucket() else { return Ok(()) };
         let Some(config) = bucket(&self.draft, in_bucket)? else { return Ok(()) };
         let slot = config.slot(key);
         if slot_state(&self.draft, slot)? != Some(SlotState::Owned) || !id.is_current(self.stamp.ms()) {

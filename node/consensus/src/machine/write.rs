@@ -179,7 +179,7 @@ impl Step<'_> {
     /// not see it.
     fn newest_now(&mut self, place: &Place<'_>) -> Result<Option<Version>, Stop> {
         let newest = self.newest(place)?;
-        let Some(over) = newest.as_ref().filter(|version| (1..=self.stamp.ms()).contains(&version.expires_ms)) else {
+        let Some(over) = newest.as_ref().filter(|version| version.is_over(self.stamp.ms())) else {
             return Ok(newest);
         };
         match self.remove(place, over, EventKind::Expired) {
@@ -276,15 +276,11 @@ impl Place<'_> {
 
     /// Whether what the writer signed is what it asks for.
     fn admits_version(&self, request: Option<RequestId>, version: &Version, condition: Condition) -> Result<(), Stop> {
-        let previous = match condition {
-            Condition::Version(id) => Some(id),
-            Condition::Always | Condition::Absent => None,
-        };
         let too_long = match &version.body {
             Body::Inline(body) => body.sealed.len() > self.config.inline_bytes_max as usize + TAG_BYTES,
             Body::Object(_) | Body::Marker => false,
         };
-        let wrong = if version.previous != previous {
+        let wrong = if version.previous != condition.version() {
             "the version names another previous one than its condition"
         } else if request.is_some_and(|id| id != version.request) {
             "the version names another request"
@@ -308,10 +304,9 @@ fn live(newest: Option<&Version>) -> Option<&Version> {
 
 fn check(condition: Condition, newest: Option<&Version>) -> Result<(), Stop> {
     let current = live(newest).map(Version::id);
-    let holds = match condition {
-        Condition::Always => true,
-        Condition::Absent => current.is_none(),
-        Condition::Version(id) => current == Some(id),
-    };
-    if holds { Ok(()) } else { Err(refuse(RefusedKind::Condition(current), "the condition does not hold")) }
+    if condition.holds(current) {
+        Ok(())
+    } else {
+        Err(refuse(RefusedKind::Condition(current), "the condition does not hold"))
+    }
 }

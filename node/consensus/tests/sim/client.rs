@@ -143,7 +143,7 @@ impl Client {
             let (generation, version, marker) = (1, None, None);
             Action::Delete(Box::new(Delete { bucket, generation, key: name, version, condition, marker }))
         } else {
-            let previous = if let Condition::Version(id) = condition { Some(id) } else { None };
+            let previous = condition.version();
             let sealed = Bytes::copy_from_slice(&value.to_le_bytes());
             let body = Body::Inline(InlineBody { generation: 1, salt: [0; 32], sealed, unknown: Bytes::new() });
             let expires_ms = if expires { now_ms + self.caller.rng.random_range(300..2000) } else { 0 };

@@ -1,158 +1,34 @@
-//! The door: who comes in, how many at once, and what all of them share.
+//! The door: who comes in, and how many at once.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use storgo_object::Bucket;
 use storgo_object::ports::{Clock, Random};
-use storgo_protocol::limits::{
-    RESP_CLIENTS_MAX, RESP_HELD_BYTES_MAX, RESP_REFUSAL_SECONDS_MAX, RESP_REQUEST_BYTES_MAX,
-};
+use storgo_protocol::limits::RESP_REFUSAL_SECONDS_MAX;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::client::{Client, Filter};
+use super::client::Client;
 use super::commands;
-use super::cursors::Cursors;
 use super::keyspace::Keyspace;
 use super::session::Session;
-use super::settings::Settings;
-use super::slowlog::SlowLog;
-use super::stats::Stats;
-
-/// How a door is kept.
-#[derive(Debug, Clone)]
-pub struct DoorConfig {
-    /// Clients at once.
-    pub clients_max: usize,
-    /// Bytes of a client's requests that are not whole yet, or wait for the end of their transaction.
-    pub query_bytes_max: usize,
-    /// After how long without a request a client is sent away; `None` for never.
-    pub idle: Option<Duration>,
-    /// The program's version, as clients are told.
-    pub version: String,
-}
-
-impl Default for DoorConfig {
-    fn default() -> Self {
-        Self {
-            clients_max: RESP_CLIENTS_MAX,
-            query_bytes_max: RESP_REQUEST_BYTES_MAX,
-            idle: None,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-        }
-    }
-}
+use super::settings::DoorConfig;
+use super::shared::Shared;
 
 /// A door to a bucket, for whoever speaks Redis's protocol. Whoever comes in may do what the bucket's user may.
 #[derive(Debug, Clone)]
 pub struct Door(Arc<Shared>);
 
-/// What all sessions share.
-#[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) keyspace: Keyspace,
-    pub(super) cursors: Cursors,
-    pub(super) random: Arc<dyn Random>,
-    /// The program's version.
-    pub(super) version: String,
-    pub(super) settings: Arc<Settings>,
-    pub(super) stats: Stats,
-    pub(super) slow: SlowLog,
-    pub(super) started: tokio::time::Instant,
-    pub(super) clients: Mutex<BTreeMap<u64, Arc<Client>>>,
-    /// The id of the last client.
-    last_id: AtomicU64,
-    /// Bytes of requests that are not whole yet.
-    pub(super) held_bytes: Arc<AtomicUsize>,
-}
-
-impl Shared {
-    pub(super) fn new(keyspace: Keyspace, random: Arc<dyn Random>, config: DoorConfig) -> Self {
-        Self {
-            keyspace,
-            cursors: Cursors::default(),
-            random,
-            settings: Arc::new(Settings::new(&config)),
-            version: config.version,
-            stats: Stats::new(commands::names()),
-            slow: SlowLog::default(),
-            started: tokio::time::Instant::now(),
-            clients: Mutex::default(),
-            last_id: AtomicU64::new(0),
-            held_bytes: Arc::default(),
-        }
-    }
-
-    /// Clients that are here to stay, and are meant.
-    pub(super) fn clients(&self, filter: &Filter) -> Vec<Arc<Client>> {
-        let clients = self.clients.lock();
-        clients.values().filter(|client| !client.is_leaving() && filter.holds(client)).cloned().collect()
-    }
-}
-
-/// What one session holds of the bytes that all may hold.
-#[derive(Debug)]
-pub(super) struct Share {
-    all: Arc<AtomicUsize>,
-    bytes: usize,
-    settings: Arc<Settings>,
-}
-
-/// Why a request is not waited for any longer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum TooMuch {
-    /// It is longer than any may be.
-    OfOne,
-    /// All together take more than there is.
-    OfAll,
-}
-
-impl Share {
-    pub(super) const fn of(all: Arc<AtomicUsize>, settings: Arc<Settings>) -> Self {
-        Self { all, bytes: 0, settings }
-    }
-
-    /// Takes so many in all, or says why not.
-    pub(super) fn hold(&mut self, bytes: usize) -> Result<(), TooMuch> {
-        if bytes > self.settings.query_bytes_max() {
-            return Err(TooMuch::OfOne);
-        }
-        let before = self.all.load(Ordering::Relaxed);
-        if bytes > self.bytes && before.saturating_add(bytes - self.bytes) > RESP_HELD_BYTES_MAX {
-            return Err(TooMuch::OfAll);
-        }
-        self.all.fetch_add(bytes, Ordering::Relaxed);
-        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
-        self.bytes = bytes;
-        Ok(())
-    }
-
-    /// Keeps no more than so many.
-    pub(super) fn keep(&mut self, bytes: usize) {
-        let less = self.bytes.saturating_sub(bytes);
-        self.all.fetch_sub(less, Ordering::Relaxed);
-        self.bytes -= less;
-    }
-}
-
-impl Drop for Share {
-    fn drop(&mut self) {
-        self.all.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
 impl Door {
     /// A door to a bucket's values.
     #[must_use]
     pub fn new(bucket: Bucket, clock: Arc<dyn Clock>, random: Arc<dyn Random>, config: DoorConfig) -> Self {
-        Self(Arc::new(Shared::new(Keyspace::new(Arc::new(bucket), clock), random, config)))
+        Self(Arc::new(Shared::new(Keyspace::new(Arc::new(bucket), clock), random, config, commands::names())))
     }
 
     /// Serves whoever connects, until it is to stop; who was answered in part gets the rest.
@@ -201,7 +77,7 @@ impl Door {
             Err(error) => return tracing::debug!(%error, "a client was lost"),
         };
         shared.stats.came.fetch_add(1, Ordering::Relaxed);
-        let id = shared.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = shared.next_id();
         let client = Arc::new(Client::new(id, from, to, stop.child_token()));
         shared.clients.lock().insert(id, Arc::clone(&client));
         let session = Session::new(Arc::clone(shared), client);
@@ -218,28 +94,11 @@ fn is_of_one_client(error: &std::io::Error) -> bool {
 mod tests {
     use tokio::io::AsyncReadExt as _;
 
-    use super::super::values::fake::Memory;
     use super::*;
-
-    #[derive(Debug)]
-    struct Fixed;
-
-    impl Clock for Fixed {
-        fn now_seconds(&self) -> u64 {
-            1_000_000
-        }
-    }
-
-    impl Random for Fixed {
-        fn fill(&self, bytes: &mut [u8]) {
-            bytes.fill(7);
-        }
-    }
 
     /// Opens a door to values in memory; where it is, and what closes it.
     async fn open() -> (SocketAddr, CancellationToken) {
-        let keyspace = Keyspace::new(Arc::new(Memory::default()), Arc::new(Fixed));
-        let door = Door(Arc::new(Shared::new(keyspace, Arc::new(Fixed), DoorConfig::default())));
+        let door = Door(Shared::of_test(Arc::default()));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let until = stop.clone();
@@ -302,22 +161,5 @@ mod tests {
         // Whoever says nothing for a second goes.
         talk(&mut client, "CONFIG SET timeout 1\r\n", "+OK\r\n").await;
         assert!(is_over(&mut client).await);
-    }
-
-    #[test]
-    fn requests_that_are_not_whole_take_no_more_than_their_share() {
-        let all = Arc::default();
-        let settings = Arc::new(Settings::new(&DoorConfig::default()));
-        let [mut one, mut other] = [(); 2].map(|()| Share::of(Arc::clone(&all), Arc::clone(&settings)));
-        assert_eq!(one.hold(RESP_REQUEST_BYTES_MAX + 1), Err(TooMuch::OfOne));
-        assert_eq!(one.hold(RESP_REQUEST_BYTES_MAX), Ok(()));
-        let rest = RESP_HELD_BYTES_MAX - RESP_REQUEST_BYTES_MAX;
-        assert_eq!((other.hold(rest), other.hold(rest + 1)), (Ok(()), Err(TooMuch::OfAll)));
-        one.keep(10);
-        assert_eq!(other.hold(rest + 1), Ok(()));
-        other.keep(rest + 2);
-        assert_eq!(all.load(Ordering::Relaxed), 10 + rest + 1);
-        drop((one, other));
-        assert_eq!(all.load(Ordering::Relaxed), 0);
     }
 }

@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use storgo_object::ports::Clock;
 use storgo_object::{Becomes, ErrorKind, ListOptions, NameError, ObjectError, Page, SetValue, Value, ValueChange};
 use storgo_protocol::limits::{BATCH_PARTS_MAX, RESP_FOLD_TRIES, RESP_FOLDED_MAX, RESP_KEYS_AT_ONCE_MAX};
-use storgo_protocol::meta::{Condition, VersionId};
+use storgo_protocol::meta::{Condition, VersionId, is_over};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -314,11 +314,6 @@ impl Inner {
         let reason = "others changed it each time that it was tried".to_owned();
         Err(NameError::Conflict { what: "the key".to_owned(), reason }.into())
     }
-}
-
-/// Whether something that ends then is over now.
-fn is_over(ends_ms: u64, now_ms: u64) -> bool {
-    (1..=now_ms).contains(&ends_ms)
 }
 
 /// What a value is to commands.

@@ -26,11 +26,14 @@ mod reply;
 mod request;
 mod session;
 mod settings;
+mod shared;
 mod slate;
 mod slowlog;
+mod state;
 mod stats;
 mod strings;
 mod usage;
 mod values;
 
-pub use door::{Door, DoorConfig};
+pub use door::Door;
+pub use settings::DoorConfig;

@@ -8,12 +8,10 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
-use parking_lot::Mutex;
 use storgo_protocol::limits::{
     RESP_ARGS_MAX, RESP_FLUSH_BYTES, RESP_INLINE_BYTES_MAX, RESP_PIPELINED_MAX, RESP_READ_BYTES,
     RESP_REFUSAL_SECONDS_MAX, RESP_WRITE_SECONDS_MAX, VALUE_BYTES_MAX,
 };
-use storgo_protocol::meta::VersionId;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -22,103 +20,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
-use super::commands::{self, Begun, Command, Transaction};
-use super::cursors::Cursors;
-use super::door::{Share, Shared, TooMuch};
+use super::commands::{self, Begun, Command};
 use super::keyspace::{Keyspace, refusal};
 use super::reply::{Protocol, Reply};
 use super::request::{Bounds, RequestParser};
+use super::shared::{Share, Shared, TooMuch};
 use super::slowlog::Slow;
-
-/// Whether a client is answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) enum Answers {
-    #[default]
-    On,
-    Off,
-    /// The next command is not.
-    SkipNext,
-    /// This command is not.
-    SkipThis,
-}
-
-/// What commands see of the connection that they come from.
-#[derive(Debug)]
-pub(super) struct State {
-    shared: Arc<Shared>,
-    client: Arc<Client>,
-    protocol: Protocol,
-    pub(super) answers: Answers,
-    /// Commands that wait for EXEC.
-    transaction: Option<Transaction>,
-    /// What the next transaction rests on.
-    watched: Watched,
-}
-
-/// Watched keys, and their versions when they were seen; none for those that were not there.
-pub(super) type Watched = Arc<Mutex<BTreeMap<Bytes, Option<VersionId>>>>;
-
-impl State {
-    pub(super) const fn transaction(&mut self) -> &mut Option<Transaction> {
-        &mut self.transaction
-    }
-
-    pub(super) fn watched(&self) -> Watched {
-        Arc::clone(&self.watched)
-    }
-
-    pub(super) fn keyspace(&self) -> &Keyspace {
-        &self.shared.keyspace
-    }
-
-    pub(super) fn cursors(&self) -> &Cursors {
-        &self.shared.cursors
-    }
-
-    /// Counts a command that was answered, and keeps it if it was slow.
-    fn note(&self, call: &Call, took: Duration, reply: &Reply) {
-        let shared = &self.shared;
-        shared.stats.answered(call.command.name, took, reply);
-        if shared.settings.slow().is_some_and(|slow| took >= slow) {
-            let (at_seconds, from) = (shared.keyspace.now_ms() / 1000, self.client.from().to_string());
-            let (name, kept) = (self.client.name(), shared.settings.slow_kept());
-            shared.slow.keep(Slow { at_seconds, took, args: &call.args, from, name: &name }, kept);
-        }
-    }
-
-    /// Draws numbers below one that is given, about evenly.
-    pub(super) fn random(&self) -> impl FnMut(u64) -> u64 + Send + 'static {
-        let random = Arc::clone(&self.shared.random);
-        move |below| u64::from_le_bytes(random.array()) % below.max(1)
-    }
-
-    /// What all sessions share.
-    pub(super) fn shared(&self) -> &Shared {
-        &self.shared
-    }
-
-    /// The client, as others see it.
-    pub(super) fn client(&self) -> &Client {
-        &self.client
-    }
-
-    pub(super) fn id(&self) -> i64 {
-        i64::try_from(self.client.id).unwrap_or(i64::MAX)
-    }
-
-    pub(super) const fn protocol(&self) -> Protocol {
-        self.protocol
-    }
-
-    pub(super) const fn set_protocol(&mut self, protocol: Protocol) {
-        self.protocol = protocol;
-    }
-
-    /// A number that was drawn, for a command that draws others from it.
-    pub(super) fn seed(&self) -> u64 {
-        u64::from_le_bytes(self.shared.random.array())
-    }
-}
+use super::state::{Answers, State};
 
 /// An answer that is on its way.
 enum Pending {
@@ -133,12 +41,8 @@ enum Pending {
 impl Pending {
     /// Has done what a command says.
     fn of(begun: Begun, keyspace: &Keyspace) -> Self {
-        fn only(mut replies: Vec<Reply>) -> Reply {
-            replies.pop().unwrap_or_else(commands::lost)
-        }
         match begun {
             Begun::Done(reply) => Self::Done(reply),
-            Begun::Key(key, op) => Self::Keys(vec![keyspace.submit(key, op)], only),
             Begun::Keys(ops, one) => {
                 Self::Keys(ops.into_iter().map(|(key, op)| keyspace.submit(key, op)).collect(), one)
             }
@@ -186,6 +90,19 @@ struct Call {
     took: Option<Duration>,
 }
 
+impl Call {
+    /// Counts it as answered, and keeps it if it was slow.
+    fn note(&self, took: Duration, reply: &Reply, state: &State) {
+        let (shared, client) = (state.shared(), state.client());
+        shared.stats.answered(self.command.name, took, reply);
+        if shared.settings.slow().is_some_and(|slow| took >= slow) {
+            let (at_seconds, from) = (shared.keyspace.now_ms() / 1000, client.from().to_string());
+            let (name, kept) = (client.name(), shared.settings.slow_kept());
+            shared.slow.keep(Slow { at_seconds, took, args: &self.args, from, name: &name }, kept);
+        }
+    }
+}
+
 /// A request that is to be answered.
 struct Asked {
     pending: Pending,
@@ -199,7 +116,7 @@ impl Asked {
     /// A request that was no command.
     fn nonsense(refusal: Reply, state: &State) -> Self {
         let is_silent = state.answers != Answers::On;
-        Self { pending: Pending::Close(refusal), protocol: state.protocol, is_silent, call: None }
+        Self { pending: Pending::Close(refusal), protocol: state.protocol(), is_silent, call: None }
     }
 
     /// Begins what a client asks for.
@@ -213,11 +130,11 @@ impl Asked {
         if state.answers == Answers::SkipThis {
             state.answers = Answers::On;
         }
-        state.client.stands(state.protocol, state.transaction.as_ref().map(Transaction::len));
+        state.show();
         let pending = Pending::of(begun, state.keyspace());
         let took = matches!(pending, Pending::Done(_)).then(|| since.elapsed());
         let call = command.map(|command| Call { command, args, since, took });
-        Self { pending, protocol: state.protocol, is_silent, call }
+        Self { pending, protocol: state.protocol(), is_silent, call }
     }
 
     /// The answer, and whether it is the connection's last. It is counted, and kept if it was slow.
@@ -228,9 +145,9 @@ impl Asked {
         match self.call {
             Some(call) => {
                 let took = call.took.unwrap_or_else(|| begins.unwrap_or(call.since).elapsed());
-                state.note(&call, took, &reply);
+                call.note(took, &reply, state);
             }
-            None => state.shared.stats.said(&reply),
+            None => state.shared().stats.said(&reply),
         }
         (reply, is_last)
     }
@@ -291,25 +208,24 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {
         let share = Share::of(Arc::clone(&shared.held_bytes), Arc::clone(&shared.settings));
-        let (protocol, answers, watched) = (Protocol::default(), Answers::default(), Watched::default());
-        let state = State { shared, client, protocol, answers, transaction: None, watched };
+        let state = State::new(shared, client);
         Self { state, share, parser: RequestParser::default(), input: BytesMut::new(), output: BytesMut::new() }
     }
 
     /// Serves the client until it goes, or is to go.
     pub(super) async fn run(mut self, mut stream: TcpStream) {
         match self.serve(&mut stream).await {
-            Err(End::Io(error)) => tracing::debug!(client = self.state.client.id, %error, "a client was lost"),
+            Err(End::Io(error)) => tracing::debug!(client = self.state.client().id, %error, "a client was lost"),
             Ok(()) | Err(End::Asked) => {
                 let hung_up = tokio::time::timeout(Duration::from_secs(RESP_REFUSAL_SECONDS_MAX), hang_up(&mut stream));
                 // It was told all there is to tell; whether it took that is its own affair.
                 tokio::select! {
                     _ = hung_up => {}
-                    () = self.state.client.left() => {}
+                    () = self.state.client().left() => {}
                 }
             }
         }
-        self.state.shared.clients.lock().remove(&self.state.client.id);
+        self.state.shared().clients.lock().remove(&self.state.client().id);
     }
 
     async fn serve(&mut self, stream: &mut TcpStream) -> Result<(), End> {
@@ -371,8 +287,8 @@ impl Session {
         }
         self.share.keep(self.held_bytes());
         self.input.reserve(RESP_READ_BYTES);
-        let idle = self.state.shared.settings.idle();
-        let client = Arc::clone(&self.state.client);
+        let idle = self.state.shared().settings.idle();
+        let client = Arc::clone(self.state.client());
         let silence = async {
             match idle {
                 Some(idle) => tokio::time::sleep(idle).await,
@@ -393,15 +309,14 @@ impl Session {
             Err(TooMuch::OfOne) => "ERR Protocol error: the request is too long",
             Err(TooMuch::OfAll) => "OOM the requests of all clients take too much memory: try again later",
         };
-        Reply::error(refusal).write(self.state.protocol, &mut self.output);
+        Reply::error(refusal).write(self.state.protocol(), &mut self.output);
         self.flush(stream).await?;
         Err(End::Asked)
     }
 
     /// Bytes of requests that are not whole, or wait for the rest of their transaction.
     fn held_bytes(&self) -> usize {
-        let queued = self.state.transaction.as_ref().map_or(0, Transaction::queued_bytes);
-        self.input.len().saturating_add(self.parser.held_bytes()).saturating_add(queued)
+        self.input.len().saturating_add(self.parser.held_bytes()).saturating_add(self.state.queued_bytes())
     }
 
     /// Writes what was answered; a client that does not take it is left.

@@ -5,7 +5,29 @@ use std::time::Duration;
 
 use storgo_protocol::limits::{RESP_CLIENTS_MAX, RESP_REQUEST_BYTES_MAX, RESP_SLOW_KEPT_MAX, VALUE_BYTES_MAX};
 
-use super::door::DoorConfig;
+/// How a door is kept.
+#[derive(Debug, Clone)]
+pub struct DoorConfig {
+    /// Clients at once.
+    pub clients_max: usize,
+    /// Bytes of a client's requests that are not whole yet, or wait for the end of their transaction.
+    pub query_bytes_max: usize,
+    /// After how long without a request a client is sent away; `None` for never.
+    pub idle: Option<Duration>,
+    /// The program's version, as clients are told.
+    pub version: String,
+}
+
+impl Default for DoorConfig {
+    fn default() -> Self {
+        Self {
+            clients_max: RESP_CLIENTS_MAX,
+            query_bytes_max: RESP_REQUEST_BYTES_MAX,
+            idle: None,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
 
 /// From how many microseconds on an answer is slow, unless that is set. Redis has a tenth of it: there, no answer waits for
 /// the disks of others.

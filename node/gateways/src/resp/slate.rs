@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use storgo_protocol::limits::VALUE_BYTES_MAX;
+use storgo_protocol::meta::is_over;
 
 use super::collections::Collection;
 use super::content::{Content, Kind};
@@ -192,7 +193,7 @@ impl Slate {
 
     /// Sets content and end; an end that is over takes the key away.
     pub(super) fn hold(&mut self, content: Content, expires_ms: u64) {
-        let is_over = (1..=self.now_ms).contains(&expires_ms);
+        let is_over = is_over(expires_ms, self.now_ms);
         self.changed |= !is_over || self.held.is_some() || self.is_blind;
         self.held = (!is_over).then_some(Held { content, expires_ms });
     }
@@ -201,7 +202,7 @@ impl Slate {
     pub(super) fn set_end(&mut self, expires_ms: u64) {
         if let Some(held) = self.held.take() {
             self.changed = true;
-            self.held = (!(1..=self.now_ms).contains(&expires_ms)).then_some(Held { expires_ms, ..held });
+            self.held = (!is_over(expires_ms, self.now_ms)).then_some(Held { expires_ms, ..held });
         }
     }
 

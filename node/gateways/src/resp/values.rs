@@ -110,12 +110,7 @@ pub(super) mod fake {
     impl Kept {
         fn check(&mut self, key: &[u8], condition: Condition) -> Result<(), ObjectError> {
             let current = self.values.get(key).map(|(_, value)| value.version);
-            let holds = match condition {
-                Condition::Always => true,
-                Condition::Absent => current.is_none(),
-                Condition::Version(version) => current == Some(version),
-            };
-            let what = String::from_utf8_lossy(key).into_owned();
+            let (what, holds) = (String::from_utf8_lossy(key).into_owned(), condition.holds(current));
             self.refused += u64::from(!holds);
             if holds { Ok(()) } else { Err(NameError::Condition { what, current }.into()) }
         }

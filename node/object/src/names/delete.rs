@@ -59,7 +59,7 @@ impl Bucket {
     ) -> Result<(Option<VersionId>, bool), ObjectError> {
         let RemoveOptions { version, condition } = options;
         let (request, name) = (self.names.request(), Bytes::copy_from_slice(key));
-        let previous = if let Condition::Version(id) = condition { Some(id) } else { None };
+        let previous = condition.version();
         let action = |known: &Known| {
             let marker = (version.is_none() && known.row.config.versioning).then(|| {
                 let marker = Version { previous, ..Version::new(object, request, Body::Marker) };

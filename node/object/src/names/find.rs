@@ -77,12 +77,11 @@ impl Bucket {
     /// Whether a condition holds as things are: the group decides when it comes to it, but a body need not be put first.
     pub(super) fn expect(&self, key: &[u8], condition: Condition, newest: Option<&Version>) -> Result<(), ObjectError> {
         let current = newest.map(Version::id);
-        let holds = match condition {
-            Condition::Always => true,
-            Condition::Absent => current.is_none(),
-            Condition::Version(id) => current == Some(id),
-        };
-        if holds { Ok(()) } else { Err(NameError::Condition { what: self.printed(key), current }.into()) }
+        if condition.holds(current) {
+            Ok(())
+        } else {
+            Err(NameError::Condition { what: self.printed(key), current }.into())
+        }
     }
 
     /// Asks every peer within reach what it holds of a version's body; `None` if that stands in the record.

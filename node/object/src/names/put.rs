@@ -143,7 +143,7 @@ impl Bucket {
         let Unsigned { object, condition, body, like } = unsigned;
         let key = Bytes::copy_from_slice(key);
         let request = self.names.request();
-        let previous = if let Condition::Version(id) = condition { Some(id) } else { None };
+        let previous = condition.version();
         let size = like.size;
         // What the last attempt said of the body, and its signature: each one may seal it anew.
         let last = parking_lot::Mutex::new((Bytes::new(), None));

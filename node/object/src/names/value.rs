@@ -286,7 +286,7 @@ impl Bucket {
         fresh: ObjectId,
     ) -> Result<Part, ObjectError> {
         let identity = &self.names.engine.user.identity;
-        let previous = if let Condition::Version(id) = change.condition { Some(id) } else { None };
+        let previous = change.condition.version();
         let written = |version: Version| {
             PartChange::Write(Box::new(Version { previous, ..version }.signed(known.id(), identity)))
         };

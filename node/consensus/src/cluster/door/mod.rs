@@ -134,17 +134,10 @@ impl Door {
 
     async fn command(&self, from: PeerId, group: GroupId, bytes: Bytes) -> Answer {
         let command = Command::decode(&bytes).map_err(|error| refused(format!("not a command: {error}")))?;
-        let bucket = match &command.action {
-            Action::Put(put) => put.bucket,
-            Action::Delete(delete) => delete.bucket,
-            Action::Batch(batch) => batch.bucket,
-            _ => {
-                self.members_only(from)?;
-                return self.propose(group, &command.action, bytes).await.map(Told::Reply);
-            }
-        };
-        if !self.may(from, group, bucket, true)? {
-            return Ok(Told::Reply(no_bucket()));
+        match command.action.in_bucket() {
+            Some((bucket, _)) if !self.may(from, group, bucket, true)? => return Ok(Told::Reply(no_bucket())),
+            Some(_) => {}
+            None => self.members_only(from)?,
         }
         self.propose(group, &command.action, bytes).await.map(Told::Reply)
     }
@@ -165,8 +158,8 @@ impl Door {
         let look = |view: &dyn machine::View| machine::get(view, bucket, &key, version);
         let mut fresh = self.groups.read(group, level, WITHIN, look).await.map_err(failed)?;
         let over = |found: &Result<Option<storgo_protocol::meta::Version>, _>| {
-            let expires = found.as_ref().ok().and_then(Option::as_ref).map_or(0, |version| version.expires_ms);
-            (1..=self.groups.courier().now_ms()).contains(&expires)
+            let found = found.as_ref().ok().and_then(Option::as_ref);
+            found.is_some_and(|version| version.is_over(self.groups.courier().now_ms()))
         };
         if level.is_strong() && over(&fresh.value) {
             // It is told only once it is logged.

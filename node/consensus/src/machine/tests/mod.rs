@@ -137,7 +137,7 @@ impl Group {
 
     fn put_command(&mut self, config: &BucketConfig, key: &str, content: &str, condition: Condition) -> Command {
         let request = self.request();
-        let previous = if let Condition::Version(id) = condition { Some(id) } else { None };
+        let previous = condition.version();
         let version = Version { previous, ..Version::new(ObjectId::from_bytes([8; 16]), request, body(content)) };
         let (bucket, generation, key) = (config.bucket, config.generation, Bytes::copy_from_slice(key.as_bytes()));
         let action = Action::Put(Box::new(Put { bucket, generation, key, version, condition }));
@@ -183,7 +183,7 @@ impl Group {
     fn batch_command(&mut self, config: &BucketConfig, changes: &[(&str, Condition, Change<'_>)]) -> Command {
         let request = self.request();
         let part = |(key, condition, change): &(&str, Condition, Change<'_>)| {
-            let previous = if let Condition::Version(id) = condition { Some(*id) } else { None };
+            let previous = condition.version();
             let version = |body| Version { previous, ..Version::new(ObjectId::from_bytes([8; 16]), request, body) };
             let change = match change {
                 Change::Keep => PartChange::Keep,

@@ -6,7 +6,7 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use super::encoding::{Reader, Writer};
-use super::{Collection, Damaged, ELEMENT_BYTES};
+use super::{Collection, Damaged, ELEMENT_BYTES, places};
 use crate::resp::content::{Content, Kind};
 
 /// Elements from the left to the right.
@@ -99,13 +99,7 @@ impl List {
 
     /// The places from one index to another, both among them.
     pub(in crate::resp) fn range(&self, start: i64, end: i64) -> Range<usize> {
-        let total = i64::try_from(self.len()).unwrap_or(i64::MAX);
-        let from_left = |index: i64| if index < 0 { index + total } else { index };
-        let (start, end) = (from_left(start).max(0), from_left(end).min(total - 1));
-        match (usize::try_from(start), usize::try_from(end)) {
-            (Ok(start), Ok(end)) if start <= end => start..end + 1,
-            _ => 0..0,
-        }
+        places(start, end, self.len())
     }
 
     /// Elements at places that [`List::range`] gave.

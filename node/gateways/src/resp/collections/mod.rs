@@ -12,6 +12,8 @@ pub(super) mod sorted;
 mod tests;
 mod walk;
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use super::content::{Content, Kind};
@@ -26,6 +28,18 @@ pub(super) use walk::page;
 /// collection has: what it takes in memory, about, and more than its length takes in a body. So what fits is not only
 /// written, but can also be held by who reads it.
 pub(super) const ELEMENT_BYTES: usize = 32;
+
+/// The places from `start` to `end` of so many, both among them; negative ones count from the last. Empty if the start is
+/// behind the end or the last.
+fn places(start: i64, end: i64, count: usize) -> Range<usize> {
+    let total = i64::try_from(count).unwrap_or(i64::MAX);
+    let counted = |at: i64| if at < 0 { at + total } else { at };
+    let (start, end) = (counted(start).max(0), counted(end).min(total - 1));
+    match (usize::try_from(start), usize::try_from(end)) {
+        (Ok(start), Ok(end)) if start <= end => start..end + 1,
+        _ => 0..0,
+    }
+}
 
 /// A collection that a key can hold.
 pub(super) trait Collection: Clone + Default + Into<Content> {

@@ -54,6 +54,9 @@ impl Collection for Set {
 }
 
 impl Set {
+    /// One without members.
+    pub(in crate::resp) const EMPTY: Self = Self { members: BTreeSet::new(), weight: 0 };
+
     /// How Redis keeps it, as it is set by default.
     pub(in crate::resp) fn encoding(&self) -> &'static str {
         const MEMBERS_MAX: usize = 512;
@@ -88,26 +91,6 @@ impl Set {
         let was_there = self.members.remove(member);
         self.weight -= if was_there { ELEMENT_BYTES + member.len() } else { 0 };
         was_there
-    }
-}
-
-impl Set {
-    /// Keeps the members that are wanted.
-    pub(in crate::resp) fn retain(&mut self, mut is_wanted: impl FnMut(&Bytes) -> bool) {
-        let weight = &mut self.weight;
-        self.members.retain(|member| {
-            let stays = is_wanted(member);
-            *weight -= if stays { 0 } else { ELEMENT_BYTES + member.len() };
-            stays
-        });
-    }
-}
-
-impl Extend<Bytes> for Set {
-    fn extend<I: IntoIterator<Item = Bytes>>(&mut self, members: I) {
-        for member in members {
-            self.insert(member);
-        }
     }
 }
 

@@ -6,12 +6,12 @@ use storgo_protocol::limits::VALUE_BYTES_MAX;
 use super::super::bits::{self, Field, Unit};
 use super::super::numbers::{self, ValueError};
 use super::super::reply::Reply;
-use super::super::session::State;
 use super::super::slate::{Joint, Op, Slates};
+use super::super::state::State;
 use super::super::strings;
-use super::strings::{change, length, read};
+use super::strings::{change, read};
 use super::transactions::one_slot;
-use super::{Begun, Command, arg, int, is, key, lost, said, syntax};
+use super::{Begun, Command, arg, int, is, key, length, lost, said, syntax};
 
 const READ: &[&str] = &["readonly"];
 const WRITE: &[&str] = &["write", "denyoom"];
@@ -40,7 +40,7 @@ fn bitcount(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         (Some(text), Ok(range)) => Reply::Int(bits::count(text, *range)),
         (Some(_), Err(refusal)) => refusal.clone(),
     };
-    Ok(Begun::Key(key(args)?, Op::read_text(count)))
+    Ok(Begun::one(key(args)?, Op::read_text(count)))
 }
 
 fn range_of(args: &[Bytes]) -> Result<(i64, i64, Unit), Reply> {
@@ -56,7 +56,7 @@ fn bitpos(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         (None, Err(_)) => Reply::Int(bits::position(None, bit, None, None, Unit::Byte)),
         (text, Ok((start, end, unit))) => Reply::Int(bits::position(text.map(AsRef::as_ref), bit, *start, *end, *unit)),
     };
-    Ok(Begun::Key(key(args)?, Op::read_text(position)))
+    Ok(Begun::one(key(args)?, Op::read_text(position)))
 }
 
 fn span_of(args: &[Bytes]) -> Result<(Option<i64>, Option<i64>, Unit), Reply> {

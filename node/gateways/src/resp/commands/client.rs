@@ -5,13 +5,12 @@
 use bytes::Bytes;
 
 use super::super::client::{ClientKind, Filter};
-use super::super::door::Shared;
 use super::super::numbers;
 use super::super::reply::Reply;
-use super::super::session::{Answers, State};
-use super::elements::count;
+use super::super::shared::Shared;
+use super::super::state::{Answers, State};
 use super::parts::{HELPS, NONE, help};
-use super::{Begun, Command, arg, is, shown, syntax};
+use super::{Begun, Command, arg, is, length, shown, syntax};
 
 const OWN: &[&str] = &["noscript", "loading", "stale"];
 const ADMIN: &[&str] = &["admin", "noscript", "loading", "stale"];
@@ -161,7 +160,7 @@ fn kill(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
             () => return Err(syntax()),
         }
     }
-    Ok(count(send_away(shared, &filter)).into())
+    Ok(length(send_away(shared, &filter)).into())
 }
 
 /// Sends away the clients that are meant; how many those are.

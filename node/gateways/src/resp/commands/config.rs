@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::super::glob;
 use super::super::reply::Reply;
-use super::super::session::State;
 use super::super::settings::{Refused, Setting};
+use super::super::state::State;
 use super::parts::{HELPS, NONE, help};
 use super::{Begun, Command, is, shown, syntax};
 

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 
 use super::super::reply::Reply;
-use super::super::session::State;
+use super::super::state::State;
 use super::{Begun, Command, all, find, parts};
 
 const TABLE: &str = include_str!("docs.txt");

@@ -6,8 +6,8 @@ use super::super::content::Content;
 use super::super::numbers::{self, ValueError};
 use super::super::payload;
 use super::super::reply::Reply;
-use super::super::session::State;
 use super::super::slate::Op;
+use super::super::state::State;
 use super::strings::end_of;
 use super::{Begun, Command, arg, is, key, said, syntax};
 
@@ -22,7 +22,7 @@ pub(super) const COMMANDS: &[Command] = &[
 fn dump(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let told = |content: &Content| Reply::Bulk(payload::encode(content.clone()));
     let op = Op::read(move |held, _| held.map_or(Reply::Nil, |held| told(&held.content)));
-    Ok(Begun::Key(key(args)?, op))
+    Ok(Begun::one(key(args)?, op))
 }
 
 /// How something is restored.
@@ -78,5 +78,5 @@ fn restore(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         slate.hold(content, end_ms);
         Ok(Reply::OK)
     });
-    Ok(Begun::Key(key(args)?, op))
+    Ok(Begun::one(key(args)?, op))
 }

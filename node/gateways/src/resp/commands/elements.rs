@@ -8,14 +8,14 @@ use super::super::glob;
 use super::super::numbers::{self, ValueError};
 use super::super::reply::Reply;
 use super::super::slate::{Edit, Op};
-use super::{Begun, arg, int, is, key, said, syntax};
+use super::{Begun, arg, int, is, key, length, said, syntax};
 
 /// Reads the collection of the first key that is named.
 pub(super) fn look<C: Collection>(
     args: &[Bytes],
     run: impl Fn(&C) -> Reply + Send + Sync + 'static,
 ) -> Result<Begun, Reply> {
-    Ok(Begun::Key(key(args)?, Op::read_as(run)))
+    Ok(Begun::one(key(args)?, Op::read_as(run)))
 }
 
 /// Changes the collection of the first key that is named.
@@ -23,7 +23,7 @@ pub(super) fn edit<C: Collection>(
     args: &[Bytes],
     run: impl Fn(&mut C) -> Result<Edit, Reply> + Send + Sync + 'static,
 ) -> Result<Begun, Reply> {
-    Ok(Begun::Key(key(args)?, Op::edit(weight(args), run)))
+    Ok(Begun::one(key(args)?, Op::edit(weight(args), run)))
 }
 
 /// What arguments weigh if all of them become elements.
@@ -33,12 +33,8 @@ pub(super) fn weight<'a>(args: impl IntoIterator<Item = &'a Bytes>) -> usize {
 
 /// What is said of a number of changes: if there are none, nothing changed.
 pub(super) fn counted(changes: usize) -> Edit {
-    let reply = count(changes);
+    let reply = length(changes);
     if changes > 0 { Edit::Changed(reply) } else { Edit::Same(reply) }
-}
-
-pub(super) fn count(number: usize) -> Reply {
-    Reply::Int(i64::try_from(number).unwrap_or(i64::MAX))
 }
 
 /// Elements as they are told.
@@ -70,6 +66,29 @@ pub(super) fn numbered_keys(args: &[Bytes], n: usize, too_many: fn() -> Reply) -
     let count = count.ok_or_else(|| Reply::error("ERR numkeys should be greater than 0"))?;
     let rest = args.get(n + 1..).unwrap_or_default();
     rest.get(..count).ok_or_else(too_many)
+}
+
+/// At how many elements an intersection stops to count, as its options say.
+pub(super) fn most(mut options: &[Bytes]) -> Result<usize, Reply> {
+    let mut most = 0;
+    while let [option, behind @ ..] = options {
+        let (word, behind) = behind.split_first().filter(|_| is(option, "limit")).ok_or_else(syntax)?;
+        let limit = numbers::parse_int(word).and_then(|limit| usize::try_from(limit).ok());
+        most = limit.ok_or_else(|| Reply::error("ERR LIMIT can't be negative"))?;
+        options = behind;
+    }
+    // None is no limit.
+    Ok(if most == 0 { usize::MAX } else { most })
+}
+
+/// How many elements are to be popped, as the options behind the end say.
+pub(super) fn popped(options: &[Bytes]) -> Result<usize, Reply> {
+    let [option, count] = options else { return if options.is_empty() { Ok(1) } else { Err(syntax()) } };
+    if !is(option, "count") {
+        return Err(syntax());
+    }
+    let count = numbers::parse_int(count).and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0);
+    count.ok_or_else(|| Reply::error("ERR count should be greater than 0"))
 }
 
 /// Which elements a scan wants next.

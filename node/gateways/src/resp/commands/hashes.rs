@@ -6,11 +6,10 @@ use super::super::collections::Hash;
 use super::super::draw::Draw;
 use super::super::numbers::{self, ValueError};
 use super::super::reply::Reply;
-use super::super::session::State;
 use super::super::slate::Edit;
-use super::elements::{Walk, bulks, count, counted, drawn, edit, look};
-use super::strings::length;
-use super::{Begun, Command, arg, int, is, said, syntax, wrong_number};
+use super::super::state::State;
+use super::elements::{Walk, bulks, counted, drawn, edit, look};
+use super::{Begun, Command, arg, int, is, length, said, syntax, wrong_number};
 
 const READ: &[&str] = &["readonly", "fast"];
 const ALL: &[&str] = &["readonly"];
@@ -27,12 +26,12 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "hincrby", arity: 4, flags: WRITE, keys: ONE, begin: hincrby },
     Command { name: "hincrbyfloat", arity: 4, flags: WRITE, keys: ONE, begin: hincrbyfloat },
     Command { name: "hkeys", arity: 2, flags: ALL, keys: ONE, begin: |_, args| look(args, |hash: &Hash| Reply::Array(bulks(hash.iter().map(|(field, _)| field)))) },
-    Command { name: "hlen", arity: 2, flags: READ, keys: ONE, begin: |_, args| look(args, |hash: &Hash| count(hash.len())) },
+    Command { name: "hlen", arity: 2, flags: READ, keys: ONE, begin: |_, args| look(args, |hash: &Hash| length(hash.len())) },
     Command { name: "hmget", arity: -3, flags: READ, keys: ONE, begin: hmget },
     Command { name: "hmset", arity: -4, flags: WRITE, keys: ONE, begin: |_, args| hset(args, "hmset", |_| Reply::OK) },
     Command { name: "hrandfield", arity: -2, flags: ALL, keys: ONE, begin: hrandfield },
     Command { name: "hscan", arity: -3, flags: ALL, keys: ONE, begin: hscan },
-    Command { name: "hset", arity: -4, flags: WRITE, keys: ONE, begin: |_, args| hset(args, "hset", count) },
+    Command { name: "hset", arity: -4, flags: WRITE, keys: ONE, begin: |_, args| hset(args, "hset", length) },
     Command { name: "hsetnx", arity: 4, flags: WRITE, keys: ONE, begin: hsetnx },
     Command { name: "hstrlen", arity: 3, flags: READ, keys: ONE, begin: hstrlen },
     Command { name: "hvals", arity: 2, flags: ALL, keys: ONE, begin: |_, args| look(args, |hash: &Hash| Reply::Array(bulks(hash.iter().map(|(_, value)| value)))) },

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::super::client::Filter;
 use super::super::reply::Reply;
-use super::super::session::State;
+use super::super::state::State;
 use super::super::usage;
 use super::parts::{HELPS, NONE};
 use super::server::AS_REDIS;

@@ -6,15 +6,15 @@ use bytes::Bytes;
 
 use super::super::glob;
 use super::super::reply::Reply;
-use super::super::session::State;
+use super::super::state::State;
 use super::docs::docs;
-use super::elements::{bulks, count, numbered_keys};
+use super::elements::{bulks, numbered_keys};
 use super::parts::{self, HELPS, NONE, help};
-use super::{Begun, Command, all, check, every, find, is, named, syntax};
+use super::{Begun, Command, all, check, every, find, is, length, named, syntax};
 
 #[rustfmt::skip]
 pub(super) const PARTS: &[Command] = &[
-    Command { name: "command|count", arity: 2, flags: HELPS, keys: NONE, begin: |_, _| Ok(count(all().count()).into()) },
+    Command { name: "command|count", arity: 2, flags: HELPS, keys: NONE, begin: |_, _| Ok(length(all().count()).into()) },
     Command { name: "command|docs", arity: -2, flags: HELPS, keys: NONE, begin: docs },
     Command { name: "command|getkeys", arity: -4, flags: HELPS, keys: NONE, begin: |_, args| Ok(keys_of(args.get(2..).unwrap_or_default())?.into()) },
     Command { name: "command|help", arity: 2, flags: HELPS, keys: NONE, begin: |_, _| help("COMMAND", HELP) },

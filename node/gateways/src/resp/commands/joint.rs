@@ -5,11 +5,10 @@ use bytes::Bytes;
 use super::super::bits;
 use super::super::numbers::ValueError;
 use super::super::reply::Reply;
-use super::super::session::State;
 use super::super::slate::{Held, Joint, Slates};
-use super::strings::length;
+use super::super::state::State;
 use super::transactions::one_slot;
-use super::{Begun, Command, arg, is, said, syntax, wrong_number};
+use super::{Begun, Command, arg, is, length, said, syntax, wrong_number};
 
 const WRITE: &[&str] = &["write", "denyoom"];
 

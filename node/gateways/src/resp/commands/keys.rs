@@ -13,8 +13,8 @@ use super::super::keyspace::{Keyspace, refusal};
 use super::super::numbers::{self, ValueError};
 use super::super::position::Position;
 use super::super::reply::Reply;
-use super::super::session::State;
 use super::super::slate::{Op, Slate};
+use super::super::state::State;
 use super::strings::{end_of, invalid_expire};
 use super::{Begun, Command, arg, int, is, key, lost, said, syntax};
 
@@ -77,7 +77,7 @@ fn exists(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
 
 fn kind(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let op = Op::read(|held, _| Reply::Simple(held.map_or("none", |held| held.content.kind().name()).into()));
-    Ok(Begun::Key(key(args)?, op))
+    Ok(Begun::one(key(args)?, op))
 }
 
 /// When a key ends: what `shown` makes of that and of now, -1 if never, -2 if there is no such key.
@@ -87,7 +87,7 @@ fn ends(args: &[Bytes], shown: fn(u64, u64) -> u64) -> Result<Begun, Reply> {
         Some(held) if held.expires_ms == 0 => Reply::Int(-1),
         Some(held) => Reply::Int(i64::try_from(shown(held.expires_ms, now_ms)).unwrap_or(i64::MAX)),
     });
-    Ok(Begun::Key(key(args)?, op))
+    Ok(Begun::one(key(args)?, op))
 }
 
 /// Under which condition a key is given an end.
@@ -149,7 +149,7 @@ fn expire(
         }
         _ => Reply::Int(0),
     });
-    Ok(Begun::Key(key(args)?, op))
+    Ok(Begun::one(key(args)?, op))
 }
 
 fn persist(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
@@ -160,7 +160,7 @@ fn persist(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         }
         _ => Reply::Int(0),
     };
-    Ok(Begun::Key(key(args)?, Op::change(run)))
+    Ok(Begun::one(key(args)?, Op::change(run)))
 }
 
 /// Windows that one `SCAN` looks into before it answers with what it found, be that nothing.
@@ -193,9 +193,9 @@ impl Listing {
         self.at = at.behind(page.entries.len(), limit, page.next.map(|(key, _)| key));
         let now_ms = self.keyspace.now_ms();
         let there = page.entries.into_iter().filter(|entry| {
-            let (ends_ms, kind) = (entry.version.expires_ms, Kind::of(&entry.version.metadata));
+            let kind = Kind::of(&entry.version.metadata);
             let is_wanted = self.kind.as_ref().is_none_or(|wanted| is(wanted, kind.name()));
-            is_wanted && entry.forged.is_none() && !(1..=now_ms).contains(&ends_ms)
+            is_wanted && entry.forged.is_none() && !entry.version.is_over(now_ms)
         });
         Ok(Some(there.map(|entry| entry.key).collect()))
     }

@@ -5,7 +5,7 @@
 use bytes::Bytes;
 
 use super::super::reply::Reply;
-use super::super::session::State;
+use super::super::state::State;
 use super::super::stats::Told;
 use super::parts::{self, HELPS, NONE, help};
 use super::{Begun, Command, every, find, shown};

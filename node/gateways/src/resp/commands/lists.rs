@@ -5,11 +5,11 @@ use bytes::Bytes;
 use super::super::collections::{Collection as _, End, List, Side};
 use super::super::numbers;
 use super::super::reply::Reply;
-use super::super::session::State;
 use super::super::slate::Edit;
-use super::elements::{bulks, count, counted, edit, look, numbered_keys, taken, weight};
+use super::super::state::State;
+use super::elements::{self, bulks, counted, edit, look, numbered_keys, taken, weight};
 use super::joint::together;
-use super::{Begun, Command, arg, int, is, syntax, wrong_number};
+use super::{Begun, Command, arg, int, is, length, syntax, wrong_number};
 
 const READ: &[&str] = &["readonly"];
 const TAKE: &[&str] = &["write", "fast"];
@@ -22,7 +22,7 @@ const ONE: (i32, i32, i32) = (1, 1, 1);
 pub(super) const COMMANDS: &[Command] = &[
     Command { name: "lindex", arity: 3, flags: READ, keys: ONE, begin: lindex },
     Command { name: "linsert", arity: 5, flags: WRITE, keys: ONE, begin: linsert },
-    Command { name: "llen", arity: 2, flags: &["readonly", "fast"], keys: ONE, begin: |_, args| look(args, |list: &List| count(list.len())) },
+    Command { name: "llen", arity: 2, flags: &["readonly", "fast"], keys: ONE, begin: |_, args| look(args, |list: &List| length(list.len())) },
     Command { name: "lmove", arity: 5, flags: WRITE, keys: (1, 2, 1), begin: |_, args| { let (from, to) = (end(args, 3)?, end(args, 4)?); moved(args, from, to) } },
     Command { name: "lmpop", arity: -4, flags: &["write", "movablekeys"], keys: (0, 0, 0), begin: lmpop },
     Command { name: "lpop", arity: -2, flags: TAKE, keys: ONE, begin: |_, args| pop(args, "lpop", End::Left) },
@@ -56,7 +56,7 @@ fn push(args: &[Bytes], end: End, if_there: bool) -> Result<Begun, Reply> {
         for element in &new {
             list.push(end, element.clone());
         }
-        Ok(Edit::Changed(count(list.len())))
+        Ok(Edit::Changed(length(list.len())))
     })
 }
 
@@ -88,15 +88,7 @@ fn lmpop(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let keys = numbered_keys(args, 1, syntax)?.to_vec();
     let at = 2 + keys.len();
     let end = end(args, at)?;
-    let wanted = match args.get(at + 1..).unwrap_or_default() {
-        [] => 1,
-        [option, count] if is(option, "count") => {
-            let count = numbers::parse_int(count).and_then(|count| usize::try_from(count).ok());
-            let count = count.filter(|count| *count > 0);
-            count.ok_or_else(|| Reply::error("ERR count should be greater than 0"))?
-        }
-        _ => return Err(syntax()),
-    };
+    let wanted = elements::popped(args.get(at + 1..).unwrap_or_default())?;
     together(keys.clone(), move |slates| {
         for key in &keys {
             let slate = slates.of(key)?;
@@ -178,7 +170,7 @@ fn linsert(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
             return Ok(Edit::Same(Reply::Int(0)));
         }
         let is_put = list.insert(side, &pivot, element.clone());
-        Ok(if is_put { Edit::Changed(count(list.len())) } else { Edit::Same(Reply::Int(-1)) })
+        Ok(if is_put { Edit::Changed(length(list.len())) } else { Edit::Same(Reply::Int(-1)) })
     })
 }
 
@@ -243,7 +235,7 @@ const RANK_ZERO: &str = "ERR RANK can't be zero: use 1 to start from the first m
 fn lpos(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let (element, sought) = (arg(args, 2)?.clone(), Sought::read(args.get(3..).unwrap_or_default())?);
     look(args, move |list: &List| {
-        let mut places = list.places(sought.from, sought.looked_at, &element).skip(sought.passed).map(count);
+        let mut places = list.places(sought.from, sought.looked_at, &element).skip(sought.passed).map(length);
         match sought.count {
             None => places.next().unwrap_or(Reply::Nil),
             Some(most) => Reply::Array(places.take(most).collect()),

@@ -31,11 +31,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 
 use super::numbers::ValueError;
-pub(super) use transactions::Transaction;
-
 use super::reply::Reply;
-use super::session::State;
 use super::slate::{Joint, Op};
+use super::state::{State, Transaction};
 
 /// A command as it is known.
 #[derive(Debug, Clone, Copy)]
@@ -54,9 +52,7 @@ pub(super) struct Command {
 pub(super) enum Begun {
     /// It is done.
     Done(Reply),
-    /// Something is to be done to a key.
-    Key(Bytes, Op),
-    /// Something is to be done to several, each by itself, and their answers make one.
+    /// Something is to be done to keys, each by itself, and their answers make one.
     Keys(Vec<(Bytes, Op)>, fn(Vec<Reply>) -> Reply),
     /// Something is to be done to several keys of one slot in one step.
     Together(Joint),
@@ -64,6 +60,13 @@ pub(super) enum Begun {
     Alone(BoxFuture<'static, Reply>),
     /// The last answer of the connection.
     Close(Reply),
+}
+
+impl Begun {
+    /// Something that is done to one key.
+    fn one(key: Bytes, op: Op) -> Self {
+        Self::Keys(vec![(key, op)], |mut replies| replies.pop().unwrap_or_else(lost))
+    }
 }
 
 impl From<Reply> for Begun {
@@ -134,7 +137,7 @@ pub(super) fn begin(state: &mut State, args: &[Bytes]) -> (Option<&'static Comma
             (None, Begun::Done(refusal))
         }
         (Ok(command), Some(open)) if !transactions::is_immediate(command) => {
-            (None, Begun::Done(transactions::queue(open, command, args)))
+            (None, Begun::Done(transactions::queue(open, args)))
         }
         (Ok(command), _) => (Some(command), (command.begin)(state, args).unwrap_or_else(Begun::Done)),
     }
@@ -177,6 +180,11 @@ fn key(args: &[Bytes]) -> Result<Bytes, Reply> {
 
 fn int(args: &[Bytes], n: usize) -> Result<i64, Reply> {
     super::numbers::parse_int(arg(args, n)?).ok_or_else(|| said(ValueError::NotAnInteger))
+}
+
+/// How many there are.
+fn length(count: usize) -> Reply {
+    Reply::Int(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
 fn is(arg: &[u8], word: &str) -> bool {

@@ -6,11 +6,10 @@ use super::super::collections::{Hash, Set, Sorted};
 use super::super::content::Kind;
 use super::super::numbers::{self, ValueError};
 use super::super::reply::Reply;
-use super::super::session::State;
 use super::super::slate::{Held, Op, Slate};
+use super::super::state::State;
 use super::parts::{HELPS, NONE, help};
-use super::strings::length;
-use super::{Begun, Command, arg, is, said, syntax};
+use super::{Begun, Command, arg, is, length, said, syntax};
 
 const READ: &[&str] = &["readonly"];
 const SECOND: (i32, i32, i32) = (2, 2, 1);
@@ -48,12 +47,12 @@ const MEMORY_HELP: &[&str] = &[
 
 /// Looks at the key that the second argument behind the command's names.
 fn look(args: &[Bytes], run: fn(&mut Slate) -> Result<Reply, Reply>) -> Result<Begun, Reply> {
-    Ok(Begun::Key(arg(args, 2)?.clone(), Op::look(run)))
+    Ok(Begun::one(arg(args, 2)?.clone(), Op::look(run)))
 }
 
 /// What is told of a key that is there.
 fn there(args: &[Bytes], told: fn(&Held) -> Reply) -> Result<Begun, Reply> {
-    Ok(Begun::Key(arg(args, 2)?.clone(), Op::read(move |held, _| held.map_or(Reply::Nil, told))))
+    Ok(Begun::one(arg(args, 2)?.clone(), Op::read(move |held, _| held.map_or(Reply::Nil, told))))
 }
 
 fn frequency(_: &Held) -> Reply {
@@ -97,5 +96,5 @@ fn usage(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let key = arg(args, 2)?.clone();
     let key_bytes = key.len();
     let told = move |held: &Held| length(key_bytes.saturating_add(held.content.packed_bytes()));
-    Ok(Begun::Key(key, Op::read(move |held, _| held.map_or(Reply::Nil, told))))
+    Ok(Begun::one(key, Op::read(move |held, _| held.map_or(Reply::Nil, told))))
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::super::reply::Reply;
-use super::super::session::State;
+use super::super::state::State;
 use super::{Begun, Command, client, config, introspection, is, latency, object, server, slowlog, syntax};
 
 pub(super) const NONE: (i32, i32, i32) = (0, 0, 0);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::super::numbers::{self, ValueError};
 use super::super::reply::{Protocol, Reply};
-use super::super::session::{Answers, State};
+use super::super::state::{Answers, State};
 use super::client::checked_name;
 use super::parts::{HELPS, NONE, help, wrong_form};
 use super::{Begun, Command, arg, int, is, key, said, shown, syntax, wrong_number};

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 
 use super::super::collections::Set;
+use super::super::content::Content;
 use super::super::draw::Draw;
-use super::super::numbers;
 use super::super::reply::Reply;
-use super::super::session::State;
 use super::super::slate::{Edit, Slates};
-use super::elements::{Walk, bulks, count, counted, drawn, edit, look, numbered_keys, taken, weight};
+use super::super::state::State;
+use super::elements::{Walk, bulks, counted, drawn, edit, look, most, numbered_keys, taken, weight};
 use super::joint::together;
-use super::{Begun, Command, arg, is, key, syntax};
+use super::{Begun, Command, arg, key, length, syntax};
 
 const READ: &[&str] = &["readonly", "fast"];
 const ALL: &[&str] = &["readonly"];
@@ -23,7 +23,7 @@ const MANY: (i32, i32, i32) = (1, -1, 1);
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Command] = &[
     Command { name: "sadd", arity: -3, flags: WRITE, keys: ONE, begin: sadd },
-    Command { name: "scard", arity: 2, flags: READ, keys: ONE, begin: |_, args| look(args, |set: &Set| count(set.len())) },
+    Command { name: "scard", arity: 2, flags: READ, keys: ONE, begin: |_, args| look(args, |set: &Set| length(set.len())) },
     Command { name: "sdiff", arity: -2, flags: ALL, keys: MANY, begin: |_, args| combined(args, How::Diff) },
     Command { name: "sdiffstore", arity: -3, flags: STORE, keys: MANY, begin: |_, args| stored(args, How::Diff) },
     Command { name: "sinter", arity: -2, flags: ALL, keys: MANY, begin: |_, args| combined(args, How::Inter) },
@@ -139,23 +139,37 @@ enum How {
     Diff,
 }
 
-fn combine(slates: &mut Slates, keys: &[Bytes], how: How) -> Result<Set, Reply> {
-    let mut made: Option<Set> = None;
+/// Looks into sets; where there is none, into an empty one.
+fn open<'a>(slates: &'a mut Slates, keys: &[Bytes]) -> Result<Vec<&'a Set>, Reply> {
+    static EMPTY: Set = Set::EMPTY;
     for key in keys {
-        let slate = slates.of(key)?;
-        made = Some(match made {
-            None => slate.read(Set::clone)?,
-            Some(mut made) => slate.read(|set: &Set| {
-                match how {
-                    How::Inter => made.retain(|member| set.contains(member)),
-                    How::Union => made.extend(set.iter().cloned()),
-                    How::Diff => made.retain(|member| !set.contains(member)),
-                }
-                made
-            })?,
-        });
+        slates.of(key)?.read(|_: &Set| ())?;
     }
-    Ok(made.unwrap_or_default())
+    let opened = |key| match slates.held(key).map(|held| &held.content) {
+        Some(Content::Set(set)) => set,
+        _ => &EMPTY,
+    };
+    Ok(keys.iter().map(opened).collect())
+}
+
+/// What all sets have: the members of the smallest that every other has too.
+fn shared(mut sets: Vec<&Set>) -> impl Iterator<Item = &Bytes> {
+    sets.sort_by_key(|set| set.len());
+    let smallest = sets.first().copied().into_iter().flat_map(Set::iter);
+    smallest.filter(move |member| sets.iter().skip(1).all(|set| set.contains(member)))
+}
+
+fn combine(slates: &mut Slates, keys: &[Bytes], how: How) -> Result<Set, Reply> {
+    let sets = open(slates, keys)?;
+    Ok(match how {
+        How::Inter => shared(sets).cloned().collect(),
+        How::Union => sets.into_iter().flat_map(Set::iter).cloned().collect(),
+        How::Diff => {
+            let (first, others) = sets.split_first().map_or((None, &[][..]), |(first, others)| (Some(*first), others));
+            let is_alone = |member: &&Bytes| !others.iter().any(|set| set.contains(member));
+            first.into_iter().flat_map(Set::iter).filter(is_alone).cloned().collect()
+        }
+    })
 }
 
 fn combined(args: &[Bytes], how: How) -> Result<Begun, Reply> {
@@ -167,7 +181,7 @@ fn stored(args: &[Bytes], how: How) -> Result<Begun, Reply> {
     let (to, keys) = (key(args)?, args.get(2..).unwrap_or_default().to_vec());
     together(args.get(1..).unwrap_or_default().to_vec(), move |slates| {
         let made = combine(slates, &keys, how)?;
-        let told = count(made.len());
+        let told = length(made.len());
         slates.of(&to)?.put(made, 0)?;
         Ok(told)
     })
@@ -176,18 +190,8 @@ fn stored(args: &[Bytes], how: How) -> Result<Begun, Reply> {
 fn sintercard(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let too_many = || Reply::error("ERR Number of keys can't be greater than number of args");
     let keys = numbered_keys(args, 1, too_many)?.to_vec();
-    let limit = match args.get(2 + keys.len()..).unwrap_or_default() {
-        [] => 0,
-        [option, limit] if is(option, "limit") => {
-            let limit = numbers::parse_int(limit).and_then(|limit| usize::try_from(limit).ok());
-            limit.ok_or_else(|| Reply::error("ERR LIMIT can't be negative"))?
-        }
-        _ => return Err(syntax()),
-    };
-    together(keys.clone(), move |slates| {
-        let common = combine(slates, &keys, How::Inter)?.len();
-        Ok(count(if limit == 0 { common } else { common.min(limit) }))
-    })
+    let most = most(args.get(2 + keys.len()..).unwrap_or_default())?;
+    together(keys.clone(), move |slates| Ok(length(shared(open(slates, &keys)?).take(most).count())))
 }
 
 fn sscan(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {

@@ -6,11 +6,11 @@ use bytes::Bytes;
 
 use super::super::numbers;
 use super::super::reply::Reply;
-use super::super::session::State;
 use super::super::slowlog::Entry;
-use super::elements::{bulks, count};
+use super::super::state::State;
+use super::elements::bulks;
 use super::parts::{HELPS, NONE, help, wrong_form};
-use super::{Begun, Command};
+use super::{Begun, Command, length};
 
 const ADMIN: &[&str] = &["admin", "loading", "stale"];
 
@@ -18,7 +18,7 @@ const ADMIN: &[&str] = &["admin", "loading", "stale"];
 pub(super) const PARTS: &[Command] = &[
     Command { name: "slowlog|get", arity: -2, flags: ADMIN, keys: NONE, begin: get },
     Command { name: "slowlog|help", arity: 2, flags: HELPS, keys: NONE, begin: |_, _| help("SLOWLOG", HELP) },
-    Command { name: "slowlog|len", arity: 2, flags: ADMIN, keys: NONE, begin: |state, _| Ok(count(state.shared().slow.len()).into()) },
+    Command { name: "slowlog|len", arity: 2, flags: ADMIN, keys: NONE, begin: |state, _| Ok(length(state.shared().slow.len()).into()) },
     Command { name: "slowlog|reset", arity: 2, flags: ADMIN, keys: NONE, begin: reset },
 ];
 

@@ -7,10 +7,10 @@ use storgo_protocol::limits::VALUE_BYTES_MAX;
 
 use super::super::numbers::{self, ValueError};
 use super::super::reply::Reply;
-use super::super::session::State;
 use super::super::slate::{Op, Slate};
+use super::super::state::State;
 use super::super::strings;
-use super::{Begun, Command, arg, int, is, key, said, syntax, wrong_number};
+use super::{Begun, Command, arg, int, is, key, length, said, syntax, wrong_number};
 
 const READ: &[&str] = &["readonly", "fast"];
 const WRITE: &[&str] = &["write", "denyoom"];
@@ -42,14 +42,14 @@ pub(super) const COMMANDS: &[Command] = &[
 
 pub(super) fn read(args: &[Bytes], run: impl Fn(&[u8]) -> Reply + Send + Sync + 'static) -> Result<Begun, Reply> {
     let op = Op::read_text(move |text| run(text.map_or(&[], AsRef::as_ref)));
-    Ok(Begun::Key(key(args)?, op))
+    Ok(Begun::one(key(args)?, op))
 }
 
 pub(super) fn change<R: Into<Reply>>(
     args: &[Bytes],
     run: impl Fn(&mut Slate) -> R + Send + Sync + 'static,
 ) -> Result<Begun, Reply> {
-    Ok(Begun::Key(key(args)?, Op::change(run)))
+    Ok(Begun::one(key(args)?, Op::change(run)))
 }
 
 /// A text, as a client is told.
@@ -58,7 +58,7 @@ fn shown(text: Option<&Bytes>) -> Reply {
 }
 
 fn get(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    Ok(Begun::Key(key(args)?, Op::read_text(shown)))
+    Ok(Begun::one(key(args)?, Op::read_text(shown)))
 }
 
 fn mget(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
@@ -187,7 +187,7 @@ fn set(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         Ok(told.unwrap_or(Reply::OK))
     };
     let looks = absent || present || tells || time == Ends::AsBefore;
-    Ok(Begun::Key(key, if looks { Op::change(run) } else { Op::overwrite(run) }))
+    Ok(Begun::one(key, if looks { Op::change(run) } else { Op::overwrite(run) }))
 }
 
 fn setex(state: &State, args: &[Bytes], command: &'static str, unit_ms: i64) -> Result<Begun, Reply> {
@@ -198,7 +198,7 @@ fn setex(state: &State, args: &[Bytes], command: &'static str, unit_ms: i64) -> 
         slate.set(value.clone(), at_ms);
         Reply::OK
     });
-    Ok(Begun::Key(key(args)?, op))
+    Ok(Begun::one(key(args)?, op))
 }
 
 fn setnx(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
@@ -271,7 +271,7 @@ fn getrange(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let op = Op::read_text(move |text| {
         Reply::Bulk(text.map_or_else(Bytes::new, |text| text.slice_ref(strings::get_range(text, start, end))))
     });
-    Ok(Begun::Key(key(args)?, op))
+    Ok(Begun::one(key(args)?, op))
 }
 
 fn setrange(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
@@ -310,8 +310,4 @@ fn increment_float(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         slate.set_bytes(number.clone());
         Ok(Reply::Bulk(number))
     })
-}
-
-pub(super) fn length(bytes: usize) -> Reply {
-    Reply::Int(i64::try_from(bytes).unwrap_or(i64::MAX))
 }

@@ -13,9 +13,9 @@ use storgo_protocol::meta::Slot;
 
 use super::super::keyspace::refusal;
 use super::super::reply::Reply;
-use super::super::session::State;
 use super::super::slate::{Joint, Op, Slates};
-use super::{Begun, Command};
+use super::super::state::{State, Transaction};
+use super::{Begun, Command, named};
 
 const FLAGS: &[&str] = &["noscript", "loading", "stale", "fast", "allow_busy"];
 const NONE: (i32, i32, i32) = (0, 0, 0);
@@ -29,32 +29,6 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "watch", arity: -2, flags: FLAGS, keys: (1, -1, 1), begin: watch },
 ];
 
-/// Commands that are to be done together.
-#[derive(Debug, Default)]
-pub(in super::super) struct Transaction {
-    queued: Vec<(&'static Command, Vec<Bytes>)>,
-    queued_bytes: usize,
-    /// Whether one of them could not be queued.
-    is_broken: bool,
-}
-
-impl Transaction {
-    /// Bytes of what was queued.
-    pub(in super::super) const fn queued_bytes(&self) -> usize {
-        self.queued_bytes
-    }
-
-    /// Commands that were queued.
-    pub(in super::super) const fn len(&self) -> usize {
-        self.queued.len()
-    }
-
-    /// Something could not be queued: nothing will be done, and what was queued is thrown away.
-    pub(super) fn give_up(&mut self) {
-        *self = Self { is_broken: true, ..Self::default() };
-    }
-}
-
 /// Whether a command is done at once though a transaction is open.
 pub(super) fn is_immediate(command: &Command) -> bool {
     COMMANDS.iter().any(|own| own.name == command.name && own.name != "unwatch")
@@ -62,17 +36,12 @@ pub(super) fn is_immediate(command: &Command) -> bool {
 }
 
 /// Queues a command of an open transaction.
-pub(super) fn queue(transaction: &mut Transaction, command: &'static Command, args: &[Bytes]) -> Reply {
-    if transaction.queued.len() >= RESP_QUEUED_MAX {
+pub(super) fn queue(transaction: &mut Transaction, args: &[Bytes]) -> Reply {
+    if transaction.len() >= RESP_QUEUED_MAX {
         transaction.give_up();
         return Reply::error(format!("ERR a transaction has at most {RESP_QUEUED_MAX} commands"));
     }
-    if !transaction.is_broken {
-        let bytes: usize = args.iter().map(|arg| arg.len() + size_of::<Bytes>()).sum();
-        transaction.queued_bytes = transaction.queued_bytes.saturating_add(bytes);
-        // Copies: what is kept for long must not keep what it was read with.
-        transaction.queued.push((command, args.iter().map(|arg| Bytes::copy_from_slice(arg)).collect()));
-    }
+    transaction.queue(args);
     Reply::Simple("QUEUED".into())
 }
 
@@ -137,17 +106,17 @@ enum Step {
 }
 
 impl Step {
-    fn of(begun: Begun, name: &str) -> Self {
-        /// The answer of one.
-        fn only(mut replies: Vec<Reply>) -> Reply {
-            replies.pop().unwrap_or(Reply::Nil)
-        }
-        match begun {
+    fn begin(state: &mut State, args: &[Bytes]) -> Self {
+        let command = match named(args) {
+            Ok(command) => command,
+            Err(refusal) => return Self::Done(refusal),
+        };
+        match (command.begin)(state, args).unwrap_or_else(Begun::Done) {
             Begun::Done(reply) => Self::Done(reply),
-            Begun::Key(key, op) => Self::Keys(vec![(key, op)], only),
             Begun::Keys(ops, one) => Self::Keys(ops, one),
             Begun::Together(joint) => Self::Together(joint),
             Begun::Alone(_) | Begun::Close(_) => {
+                let name = command.name;
                 Self::Done(Reply::error(format!("ERR '{name}' concerns all keys and is not possible in a transaction")))
             }
         }
@@ -176,14 +145,10 @@ impl Step {
 fn exec(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     let Some(transaction) = state.transaction().take() else { return Err(Reply::error("ERR EXEC without MULTI")) };
     let watched = std::mem::take(&mut *state.watched().lock());
-    if transaction.is_broken {
+    let Some(queued) = transaction.into_queued() else {
         return Err(Reply::error("EXECABORT Transaction discarded because of previous errors."));
-    }
-    let steps: Vec<Step> = transaction
-        .queued
-        .iter()
-        .map(|(command, args)| Step::of((command.begin)(state, args).unwrap_or_else(Begun::Done), command.name))
-        .collect();
+    };
+    let steps: Vec<Step> = queued.iter().map(|args| Step::begin(state, args)).collect();
     let keys: Vec<Bytes> = steps.iter().flat_map(Step::keys).collect();
     if keys.is_empty() && watched.is_empty() {
         return Ok(Reply::Array(steps.iter().map(|step| step.run(&mut Slates::new(BTreeMap::new()))).collect()).into());

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::ranked::Entry;
 use super::score::Score;
 use super::{Sorted, SortedError};
+use crate::resp::collections::places;
 use crate::resp::numbers::{ValueError, parse_int};
 
 /// One end of a range, and whether what is there belongs to it.
@@ -170,18 +171,6 @@ impl Query {
     pub(in crate::resp) fn entries<'a>(&self, set: &'a Sorted) -> Vec<&'a Entry> {
         let entries = set.entries(self.ranks(set));
         if self.is_reverse { entries.rev().collect() } else { entries.collect() }
-    }
-}
-
-/// The places from `start` to `end` of so many, both among them; negative ones count from the last. Empty if the start is
-/// behind the end or the last.
-fn places(start: i64, end: i64, count: usize) -> Range<usize> {
-    let total = i64::try_from(count).unwrap_or(i64::MAX);
-    let counted = |at: i64| if at < 0 { at + total } else { at };
-    let (start, end) = (counted(start).max(0), counted(end).min(total - 1));
-    match (usize::try_from(start), usize::try_from(end)) {
-        (Ok(start), Ok(end)) if start <= end => start..end + 1,
-        _ => 0..0,
     }
 }
 

@@ -5,11 +5,10 @@ use bytes::Bytes;
 use super::super::super::collections::sorted::{Add, Added, Score, Sorted, member_weight};
 use super::super::super::numbers::ValueError;
 use super::super::super::reply::Reply;
-use super::super::super::session::State;
 use super::super::super::slate::{Edit, Op};
+use super::super::super::state::State;
 use super::super::elements::{counted, edit, look};
-use super::super::strings::length;
-use super::super::{Begun, arg, key, said};
+use super::super::{Begun, arg, key, length, said};
 use super::pops::End;
 use super::{number, refused};
 
@@ -43,7 +42,7 @@ fn give(args: &[Bytes], add: Add, members: Vec<(Bytes, Score)>) -> Result<Begun,
         };
         Ok(if new + changed > 0 { Edit::Changed(reply) } else { Edit::Same(reply) })
     });
-    Ok(Begun::Key(key(args)?, op))
+    Ok(Begun::one(key(args)?, op))
 }
 
 pub(super) fn remove(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {

@@ -8,11 +8,10 @@ use super::super::super::collections::Collection as _;
 use super::super::super::collections::sorted::{Entry, Sorted};
 use super::super::super::doubles;
 use super::super::super::draw::Draw;
-use super::super::super::numbers::parse_int;
 use super::super::super::reply::Reply;
-use super::super::super::session::State;
 use super::super::super::slate::Edit;
-use super::super::elements::{Walk, drawn, edit, look, numbered_keys, taken};
+use super::super::super::state::State;
+use super::super::elements::{Walk, drawn, edit, look, numbered_keys, popped, taken};
 use super::super::joint::together;
 use super::super::{Begun, int, is, syntax};
 use super::{number, told};
@@ -69,14 +68,7 @@ pub(super) fn pop_of_many(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply>
         () if is(end, "max") => End::Highest,
         () => return Err(syntax()),
     };
-    let count = match options {
-        [] => 1,
-        [word, count] if is(word, "count") => {
-            let count = parse_int(count).and_then(|count| usize::try_from(count).ok()).filter(|count| *count > 0);
-            count.ok_or_else(|| Reply::error("ERR count should be greater than 0"))?
-        }
-        _ => return Err(syntax()),
-    };
+    let count = popped(options)?;
     together(keys.clone(), move |slates| {
         for key in &keys {
             let slate = slates.of(key)?;

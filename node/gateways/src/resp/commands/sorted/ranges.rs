@@ -4,11 +4,10 @@ use bytes::Bytes;
 
 use super::super::super::collections::sorted::{LexRange, Limit, Query, ScoreRange, Selection, Sorted};
 use super::super::super::reply::Reply;
-use super::super::super::session::State;
+use super::super::super::state::State;
 use super::super::elements::{counted, edit, look};
 use super::super::joint::together;
-use super::super::strings::length;
-use super::super::{Begun, arg, int, is, syntax};
+use super::super::{Begun, arg, int, is, length, syntax};
 use super::{refused, told};
 
 /// What the ends of a range are.

@@ -7,13 +7,12 @@ use super::super::super::collections::sorted::{
     Aggregate, Score, Scored, Sorted, Weighted, difference, intersection, shared_count, union,
 };
 use super::super::super::content::{Content, Kind, wrong_kind};
-use super::super::super::numbers::parse_int;
 use super::super::super::reply::Reply;
-use super::super::super::session::State;
 use super::super::super::slate::Slates;
+use super::super::super::state::State;
+use super::super::elements::most;
 use super::super::joint::together;
-use super::super::strings::length;
-use super::super::{Begun, arg, int, is, syntax};
+use super::super::{Begun, arg, int, is, length, syntax};
 use super::told;
 
 /// Which members are kept.
@@ -131,16 +130,8 @@ pub(super) fn store(args: &[Bytes], name: &str, kept: Kept) -> Result<Begun, Rep
 }
 
 pub(super) fn count(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    let (sources, mut options) = Combined::sources(args.get(1..).unwrap_or_default(), "zintercard")?;
-    let mut most = 0;
-    while let [option, behind @ ..] = options {
-        let (word, behind) = behind.split_first().filter(|_| is(option, "limit")).ok_or_else(syntax)?;
-        let limit = parse_int(word).and_then(|limit| usize::try_from(limit).ok());
-        most = limit.ok_or_else(|| Reply::error("ERR LIMIT can't be negative"))?;
-        options = behind;
-    }
-    // None is no limit.
-    let most = if most == 0 { usize::MAX } else { most };
+    let (sources, options) = Combined::sources(args.get(1..).unwrap_or_default(), "zintercard")?;
+    let most = most(options)?;
     together(sources.clone(), move |slates| {
         open(slates, &sources)?;
         let sets: Vec<&dyn Scored> = sources.iter().map(|key| scored(slates, key)).collect();

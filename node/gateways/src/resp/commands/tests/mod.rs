@@ -9,31 +9,14 @@ mod sorted;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use storgo_object::ports::{Clock, Random};
 
-use super::super::door::{DoorConfig, Shared};
-use super::super::keyspace::Keyspace;
 use super::super::reply::{Protocol, Reply};
 use super::super::request::{Bounds, RequestParser};
 use super::super::session::Session;
+use super::super::shared::Shared;
 use super::super::values::Values as _;
 use super::super::values::fake::Memory;
 use super::{Command, find};
-
-#[derive(Debug)]
-struct Fixed;
-
-impl Clock for Fixed {
-    fn now_seconds(&self) -> u64 {
-        1_000_000
-    }
-}
-
-impl Random for Fixed {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(7);
-    }
-}
 
 /// A client of a door whose values are in memory.
 struct Client {
@@ -45,8 +28,7 @@ struct Client {
 impl Client {
     fn new() -> Self {
         let values: Arc<Memory> = Arc::default();
-        let keyspace = Keyspace::new(Arc::clone(&values) as _, Arc::new(Fixed));
-        let shared = Arc::new(Shared::new(keyspace, Arc::new(Fixed), DoorConfig::default()));
+        let shared = Shared::of_test(Arc::clone(&values));
         Self { values, session: Session::of_test(Arc::clone(&shared), 1), shared }
     }
 

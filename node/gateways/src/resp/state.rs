@@ -1,0 +1,151 @@
+//! What commands see of the connection that they come from.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use storgo_protocol::meta::VersionId;
+
+use super::client::Client;
+use super::cursors::Cursors;
+
+use super::keyspace::Keyspace;
+use super::reply::Protocol;
+use super::shared::Shared;
+
+/// Whether a client is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Answers {
+    #[default]
+    On,
+    Off,
+    /// The next command is not.
+    SkipNext,
+    /// This command is not.
+    SkipThis,
+}
+
+/// What commands see of the connection that they come from.
+#[derive(Debug)]
+pub(super) struct State {
+    shared: Arc<Shared>,
+    client: Arc<Client>,
+    protocol: Protocol,
+    pub(super) answers: Answers,
+    /// Commands that wait for EXEC.
+    transaction: Option<Transaction>,
+    /// What the next transaction rests on.
+    watched: Watched,
+}
+
+/// Watched keys, and their versions when they were seen; none for those that were not there.
+pub(super) type Watched = Arc<Mutex<BTreeMap<Bytes, Option<VersionId>>>>;
+
+impl State {
+    pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {
+        let (protocol, answers, watched) = (Protocol::default(), Answers::default(), Watched::default());
+        Self { shared, client, protocol, answers, transaction: None, watched }
+    }
+
+    /// Tells the client's line how its connection stands now.
+    pub(super) fn show(&self) {
+        self.client.stands(self.protocol, self.transaction.as_ref().map(Transaction::len));
+    }
+
+    /// Bytes that wait for the rest of their transaction.
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.transaction.as_ref().map_or(0, Transaction::queued_bytes)
+    }
+
+    pub(super) const fn transaction(&mut self) -> &mut Option<Transaction> {
+        &mut self.transaction
+    }
+
+    pub(super) fn watched(&self) -> Watched {
+        Arc::clone(&self.watched)
+    }
+
+    pub(super) fn keyspace(&self) -> &Keyspace {
+        &self.shared.keyspace
+    }
+
+    pub(super) fn cursors(&self) -> &Cursors {
+        &self.shared.cursors
+    }
+
+    /// Draws numbers below one that is given, about evenly.
+    pub(super) fn random(&self) -> impl FnMut(u64) -> u64 + Send + 'static {
+        let random = Arc::clone(&self.shared.random);
+        move |below| u64::from_le_bytes(random.array()) % below.max(1)
+    }
+
+    /// What all sessions share.
+    pub(super) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
+    /// The client, as others see it.
+    pub(super) const fn client(&self) -> &Arc<Client> {
+        &self.client
+    }
+
+    pub(super) fn id(&self) -> i64 {
+        i64::try_from(self.client.id).unwrap_or(i64::MAX)
+    }
+
+    pub(super) const fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    pub(super) const fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
+    /// A number that was drawn, for a command that draws others from it.
+    pub(super) fn seed(&self) -> u64 {
+        u64::from_le_bytes(self.shared.random.array())
+    }
+}
+
+/// Commands that are to be done together.
+#[derive(Debug, Default)]
+pub(super) struct Transaction {
+    /// Each with its arguments.
+    queued: Vec<Vec<Bytes>>,
+    queued_bytes: usize,
+    /// Whether one of them could not be queued.
+    is_broken: bool,
+}
+
+impl Transaction {
+    /// Bytes of what was queued.
+    pub(super) const fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
+    /// Commands that were queued.
+    pub(super) const fn len(&self) -> usize {
+        self.queued.len()
+    }
+
+    /// Queues a command, unless nothing will be done.
+    pub(super) fn queue(&mut self, args: &[Bytes]) {
+        if !self.is_broken {
+            let bytes: usize = args.iter().map(|arg| arg.len() + size_of::<Bytes>()).sum();
+            self.queued_bytes = self.queued_bytes.saturating_add(bytes);
+            // Copies: what is kept for long must not keep what it was read with.
+            self.queued.push(args.iter().map(|arg| Bytes::copy_from_slice(arg)).collect());
+        }
+    }
+
+    /// Something could not be queued: nothing will be done, and what was queued is thrown away.
+    pub(super) fn give_up(&mut self) {
+        *self = Self { is_broken: true, ..Self::default() };
+    }
+
+    /// What is to be done; `None` if something could not be queued.
+    pub(super) fn into_queued(self) -> Option<Vec<Vec<Bytes>>> {
+        (!self.is_broken).then_some(self.queued)
+    }
+}
