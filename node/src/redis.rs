@@ -34,14 +34,17 @@ pub struct RedisConfig {
     pub clients_max: usize,
     /// Bytes of a client's requests that are not whole yet, or wait for the end of their transaction. Default: 1 GiB.
     pub query_bytes_max: usize,
+    /// Bytes of a client's answers that were made and not sent yet, beyond which what it asked for ahead waits. Default: 16 MiB.
+    pub answer_bytes_max: usize,
     /// Seconds after which a client that says nothing is sent away; 0 for never. Default: 0.
     pub idle_seconds: u64,
 }
 
 impl Default for RedisConfig {
     fn default() -> Self {
-        let DoorConfig { clients_max, query_bytes_max, .. } = DoorConfig::default();
-        Self { listen: None, bucket: "redis".to_owned(), clients_max, query_bytes_max, idle_seconds: 0 }
+        let DoorConfig { clients_max, query_bytes_max, answer_bytes_max, .. } = DoorConfig::default();
+        let (bucket, idle_seconds) = ("redis".to_owned(), 0);
+        Self { listen: None, bucket, clients_max, query_bytes_max, answer_bytes_max, idle_seconds }
     }
 }
 
@@ -93,6 +96,7 @@ impl RedisDoor {
         let config = DoorConfig {
             clients_max: self.config.clients_max,
             query_bytes_max: self.config.query_bytes_max,
+            answer_bytes_max: self.config.answer_bytes_max,
             idle: (!idle.is_zero()).then_some(idle),
             ..DoorConfig::default()
         };

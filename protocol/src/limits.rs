@@ -552,6 +552,30 @@ pub const RESP_HELD_BYTES_MAX: usize = 1536 * MIB;
 /// Requests of a client that are begun before the first of them is answered.
 pub const RESP_PIPELINED_MAX: usize = 1024;
 
+/// Bytes of answers for which requests are begun ahead: as many as fit if each answer is as long as the longest before.
+pub const RESP_AHEAD_BYTES: usize = MIB;
+
+/// Bytes of a client's answers that were made and not sent yet, beyond which what it asked for ahead waits.
+pub const RESP_UNSENT_BYTES: usize = 16 * MIB;
+
+/// Bytes of what is made for one request, beyond which it is refused: a value as long as any, and as much again of others.
+pub const RESP_UNSENT_BYTES_MAX: usize = 1024 * MIB;
+
+/// Bytes of all clients' answers that were made and not sent yet, beyond which none is made that may be long.
+pub const RESP_UNSENT_BYTES_ALL_MAX: usize = 1536 * MIB;
+
+/// Bytes of answers behind which a step on a key ends, though more commands wait.
+pub const RESP_STEP_BYTES: usize = 16 * MIB;
+
+/// Bytes of long values that are in work at a door at once: who wants more waits. One step takes no more.
+pub const RESP_WORKED_BYTES_MAX: usize = 1024 * MIB;
+
+/// Bytes of a value from which on it counts as long: work on it is done beside the runtime's threads, and it waits for room.
+pub const RESP_LONG_BYTES: usize = 64 * KIB;
+
+/// Commands of a transaction from which on it is done beside the runtime's threads.
+pub const RESP_LONG_STEPS: usize = 64;
+
 /// Bytes that are read at once of a client, at least.
 pub const RESP_READ_BYTES: usize = 16 * KIB;
 

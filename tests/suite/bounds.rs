@@ -51,7 +51,8 @@ const VERSION: &str = "protocol/src/meta/version/tests.rs";
 
 const REDIS: &str = "tests/suite/redis.rs";
 const REDIS_NONSENSE: &str = "nonsense_gets_its_error_and_others_are_served";
-const DOOR: &str = "node/gateways/src/resp/door.rs";
+const REDIS_SHARED: &str = "node/gateways/src/resp/shared.rs";
+const REDIS_UNSENT: &str = "who_has_much_that_is_not_sent_waits_and_what_does_not_fit_the_door_is_refused";
 const REDIS_SHARES: &str = "requests_that_are_not_whole_take_no_more_than_their_share";
 
 const STRIPE: &str = "a_stripe_beyond_its_bounds_is_refused";
@@ -453,8 +454,8 @@ const ROWS: &[Row] = &[
     Bound("RESP_CLIENTS_MAX", REDIS, REDIS_NONSENSE, "a client more than are let in"),
     Bound("RESP_ARGS_MAX", REDIS, REDIS_NONSENSE, "one argument more"),
     Bound("RESP_INLINE_BYTES_MAX", REDIS, REDIS_NONSENSE, "a line without end"),
-    Bound("RESP_REQUEST_BYTES_MAX", DOOR, REDIS_SHARES, "a request of one byte more"),
-    Bound("RESP_HELD_BYTES_MAX", DOOR, REDIS_SHARES, "one byte more of all requests"),
+    Bound("RESP_REQUEST_BYTES_MAX", REDIS_SHARED, REDIS_SHARES, "a request of one byte more"),
+    Bound("RESP_HELD_BYTES_MAX", REDIS_SHARED, REDIS_SHARES, "one byte more of all requests"),
     Bound(
         "RESP_CURSORS_MAX",
         "node/gateways/src/resp/cursors.rs",
@@ -464,6 +465,29 @@ const ROWS: &[Row] = &[
     Bound("RESP_SLOW_KEPT_MAX", "node/gateways/src/resp/slowlog.rs", "no_more_is_kept_than_is_set", "one command more"),
     Bound("RESP_SCAN_COUNT_MAX", REDIS, REDIS_NONSENSE, "a page of a million keys"),
     Own("RESP_PIPELINED_MAX", "how many requests of one client this side begins at once: the rest wait where they are"),
+    Own("RESP_AHEAD_BYTES", "how many bytes of answers this side makes ahead: the rest are begun later"),
+    Bound(
+        "RESP_UNSENT_BYTES",
+        "node/gateways/src/resp/keyspace/tests.rs",
+        "nothing_is_made_beyond_what_a_client_may_have_unsent_until_that_is_sent",
+        "answers of 100,000 bytes, forty at once",
+    ),
+    Bound("RESP_UNSENT_BYTES_MAX", REDIS_SHARED, REDIS_UNSENT, "one byte more of one request"),
+    Bound("RESP_UNSENT_BYTES_ALL_MAX", REDIS_SHARED, REDIS_UNSENT, "one byte more of all clients"),
+    Bound(
+        "RESP_STEP_BYTES",
+        "node/gateways/src/resp/keyspace/tests.rs",
+        "a_step_ends_when_its_answers_are_long_and_what_waits_behind_it_waits_in_order",
+        "fifty answers of a tenth of it",
+    ),
+    Bound(
+        "RESP_WORKED_BYTES_MAX",
+        "node/gateways/src/resp/long.rs",
+        "who_wants_more_than_there_is_waits_and_who_wants_too_much_is_told",
+        "one byte more",
+    ),
+    Own("RESP_LONG_BYTES", "from where on this side takes a value for long"),
+    Own("RESP_LONG_STEPS", "from where on this side takes a transaction for long"),
     Own("RESP_READ_BYTES", "how much this side reads at once"),
     Own("RESP_FLUSH_BYTES", "how much this side gathers before it writes"),
     Own(

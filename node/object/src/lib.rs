@@ -52,7 +52,7 @@ pub use engine::{Engine, User};
 pub use error::{ErrorKind, ObjectError};
 pub use names::{
     Access, Becomes, Bucket, BucketOptions, CopyOptions, Deleted, Entry, ListOptions, ListedEntry, NameError,
-    NamedObject, Names, Page, Place, PutNamedOptions, RemoveOptions, SetValue, Value, ValueChange, Written,
+    NamedObject, Names, Page, Place, PutNamedOptions, RemoveOptions, Seen, SetValue, Value, ValueChange, Written,
 };
 pub use progress::Progress;
 pub use put::PutOptions;

@@ -98,7 +98,11 @@ mod tests {
 
     /// Opens a door to values in memory; where it is, and what closes it.
     async fn open() -> (SocketAddr, CancellationToken) {
-        let door = Door(Shared::of_test(Arc::default()));
+        open_as(DoorConfig::default()).await
+    }
+
+    async fn open_as(config: DoorConfig) -> (SocketAddr, CancellationToken) {
+        let door = Door(Shared::of_test(Arc::default(), config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop) = (listener.local_addr().unwrap(), CancellationToken::new());
         let until = stop.clone();
@@ -144,6 +148,25 @@ mod tests {
         let said = "SET k 1\r\nCLIENT REPLY OFF\r\nINCR k\r\nnonsense\r\nCLIENT REPLY ON\r\nGET k\r\n\
                     CLIENT REPLY SKIP\r\nINCR k\r\nGET k\r\n";
         talk(&mut client, said, "+OK\r\n+OK\r\n$1\r\n2\r\n$1\r\n3\r\n").await;
+    }
+
+    #[tokio::test]
+    async fn what_is_asked_for_at_once_is_made_when_what_was_made_before_is_sent() {
+        let (address, _stop) = open_as(DoorConfig { answer_bytes_max: 1 << 20, ..DoorConfig::default() }).await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let long = "a".repeat(1000);
+        let answer = format!("*3000\r\n{}", format!("$1000\r\n{long}\r\n").repeat(3000));
+        // Short answers let many requests be begun ahead.
+        talk(&mut client, &"PING\r\n".repeat(3000), &"+PONG\r\n".repeat(3000)).await;
+        // Of one key in order, of others and of several at once.
+        let said = format!(
+            "SADD s {long}\r\nSET t 1\r\n{}SREM s {long}\r\nSCARD s\r\nINCR t\r\nSADD s b\r\nMGET t u\r\nSRANDMEMBER s\r\n",
+            "SRANDMEMBER s -3000\r\nINCR t\r\n".repeat(20)
+        );
+        let drawn: Vec<_> = (2..22).map(|raised| format!("{answer}:{raised}\r\n")).collect();
+        let rest = ":1\r\n:0\r\n:22\r\n:1\r\n*2\r\n$2\r\n22\r\n$-1\r\n$1\r\nb\r\n";
+        let expected = format!(":1\r\n+OK\r\n{}{rest}", drawn.concat());
+        talk(&mut client, &said, &expected).await;
     }
 
     #[tokio::test]

@@ -16,15 +16,19 @@ use bytes::Bytes;
 use futures::future::try_join_all;
 use parking_lot::Mutex;
 use storgo_object::ports::Clock;
-use storgo_object::{Becomes, ErrorKind, ListOptions, NameError, ObjectError, Page, SetValue, Value, ValueChange};
-use storgo_protocol::limits::{BATCH_PARTS_MAX, RESP_FOLD_TRIES, RESP_FOLDED_MAX, RESP_KEYS_AT_ONCE_MAX};
+use storgo_object::{ErrorKind, ListOptions, NameError, ObjectError, Page, Seen, SetValue, Value};
+use storgo_protocol::limits::{
+    BATCH_PARTS_MAX, RESP_FOLD_TRIES, RESP_FOLDED_MAX, RESP_KEYS_AT_ONCE_MAX, RESP_LONG_BYTES,
+};
 use storgo_protocol::meta::{Condition, VersionId, is_over};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::content::Content;
+use super::long::{LongWork, Room};
 use super::reply::Reply;
-use super::slate::{Change, Held, Joint, Op, Slate, Slates};
+use super::shared::{Turn, Unsent};
+use super::slate::{Joint, Op, Slate};
+use super::step::{Command, Outcome, Told, do_all, do_joint, held, is_long, there};
 use super::values::Values;
 
 /// Keys and values. Clones are the same.
@@ -39,6 +43,8 @@ struct Inner {
     queues: Mutex<HashMap<Bytes, VecDeque<Waiting>>>,
     /// Keys at which something is done at once; others wait.
     turns: Semaphore,
+    /// What takes long, and how much memory it takes.
+    long: LongWork,
 }
 
 /// What waits for a key.
@@ -47,12 +53,6 @@ enum Waiting {
     Command(Command),
     /// A step on several keys, which takes this one over.
     Step(oneshot::Sender<Taken>),
-}
-
-#[derive(Debug)]
-struct Command {
-    op: Op,
-    reply: oneshot::Sender<Reply>,
 }
 
 /// A key that is somebody's to work at. When it goes, also by a panic, what waits for the key has its turn.
@@ -106,7 +106,7 @@ fn take_next(queue: &mut VecDeque<Waiting>) -> Option<Next> {
 impl Keyspace {
     pub(super) fn new(values: Arc<dyn Values>, clock: Arc<dyn Clock>) -> Self {
         let turns = Semaphore::new(RESP_KEYS_AT_ONCE_MAX);
-        Self(Arc::new(Inner { values, clock, queues: Mutex::default(), turns }))
+        Self(Arc::new(Inner { values, clock, queues: Mutex::default(), turns, long: LongWork::default() }))
     }
 
     pub(super) fn now_ms(&self) -> u64 {
@@ -114,9 +114,9 @@ impl Keyspace {
     }
 
     /// Has something done to a key, behind all that was submitted for it before.
-    pub(super) fn submit(&self, key: Bytes, op: Op) -> oneshot::Receiver<Reply> {
-        let (reply, answer) = oneshot::channel();
-        let command = Command { op, reply };
+    /// It `is_next` if all that the client asked for before is answered: otherwise it may be told to come later.
+    pub(super) fn submit(&self, key: Bytes, op: Op, unsent: &Arc<Unsent>, is_next: bool) -> oneshot::Receiver<Told> {
+        let (command, answer) = Command::new(op, unsent, is_next);
         let mut queues = self.0.queues.lock();
         if let Some(queue) = queues.get_mut(&key) {
             queue.push_back(Waiting::Command(command));
@@ -172,37 +172,19 @@ impl Keyspace {
         // Behind the keys, as commands do.
         let _turn = self.0.turns.acquire().await;
         for _ in 0..RESP_FOLD_TRIES {
-            let values = try_join_all(keys.iter().map(|key| self.0.values.value(key))).await?;
+            let (values, _room) = self.0.read_all(&keys).await?;
             let now_ms = self.0.clock.now_ms();
-            let known: BTreeMap<Bytes, Option<Value>> = keys.iter().cloned().zip(values).collect();
-            // What is over is as good as gone.
-            let there = |key: &Bytes| {
-                known.get(key).and_then(Option::as_ref).filter(|value| !is_over(value.expires_ms, now_ms))
+            let known: BTreeMap<&Bytes, Option<Value>> = keys.iter().zip(values).collect();
+            let is_as_it_was = |(key, before): (&Bytes, &Option<VersionId>)| {
+                let there = known.get(key).and_then(|value| there(value.as_ref(), now_ms));
+                there.map(|value| value.version) == *before
             };
-            if watched.iter().any(|(key, before)| there(key).map(|value| value.version) != *before) {
+            if !watched.iter().all(is_as_it_was) {
                 return Ok(None);
             }
-            let slates = known.keys().map(|key| (key.clone(), Slate::new(now_ms, there(key).map(held))));
-            let mut slates = Slates::new(slates.collect());
-            let reply = (joint.run)(&mut slates);
-            let changes = slates.into_changes().map(|(key, change)| {
-                let value = known.get(&key).and_then(Option::as_ref);
-                let condition = value.map_or(Condition::Absent, |value| Condition::Version(value.version));
-                let becomes = match change {
-                    // That it is over is written before it is said.
-                    Change::None if value.is_some() && there(&key).is_none() => Becomes::Nothing,
-                    Change::None => Becomes::Same,
-                    Change::Remove if value.is_none() => Becomes::Same,
-                    Change::Remove => Becomes::Nothing,
-                    Change::Set(Held { content, expires_ms }) => {
-                        let object = there(&key).map(|value| value.object);
-                        let (metadata, bytes) = content.pack();
-                        Becomes::Value { bytes, metadata, expires_ms, object }
-                    }
-                };
-                ValueChange { key, becomes, condition }
-            });
-            let changes: Vec<_> = changes.collect();
+            let bytes: usize = known.values().flatten().map(|value| value.bytes.len()).sum();
+            let is_long = joint.is_long || bytes >= RESP_LONG_BYTES;
+            let (reply, changes) = self.0.long.run(is_long, || do_joint(joint, &known, now_ms)).await;
             match self.0.values.change_values(&changes).await {
                 Ok(_) => return Ok(Some(reply)),
                 Err(ObjectError::Name(NameError::Condition { .. })) => {}
@@ -223,29 +205,39 @@ impl Taken {
     /// Does commands, and those that come behind them, until none does or a step takes the key over.
     async fn work(self, first: Vec<Command>) {
         let (mut commands, mut last) = (first, None);
-        while !commands.is_empty() {
+        loop {
+            commands.retain(Command::is_wanted);
+            if commands.is_empty() {
+                commands = self.more_commands();
+                if commands.is_empty() {
+                    return;
+                }
+                continue;
+            }
+            // Who cannot be answered now is not looked at: what is done first may say whether the key is read at all.
+            let (now, waits): (Vec<_>, Vec<_>) = commands.into_iter().partition(|command| command.turn() == Turn::Now);
+            for command in waits {
+                let turn = command.turn();
+                command.tell(&self.key, Err(turn));
+            }
             let folded = {
-                let ops: Vec<&Op> = commands.iter().map(|command| &command.op).collect();
                 // It is never closed. Who waits for a turn takes little memory: a request may name a million keys.
                 let _turn = self.inner.turns.acquire().await;
-                Box::pin(self.inner.fold(&self.key, &ops, &mut last)).await
+                Box::pin(self.inner.fold(&self.key, &now, &mut last)).await
             };
+            commands = now;
             match folded {
-                Ok(replies) => {
-                    for (command, reply) in commands.into_iter().zip(replies) {
-                        // Who hung up needs no answer.
-                        drop(command.reply.send(reply));
-                    }
+                Ok(done) => {
+                    let later = commands.split_off(done.len());
+                    commands.into_iter().zip(done).for_each(|(command, done)| command.tell(&self.key, done));
+                    commands = later;
                 }
                 Err(error) => {
                     last = None;
                     let reply = refusal(&error);
-                    for command in commands {
-                        drop(command.reply.send(reply.clone()));
-                    }
+                    commands.drain(..).for_each(|command| command.tell(&self.key, Ok(reply.clone())));
                 }
             }
-            commands = self.more_commands();
         }
     }
 
@@ -261,50 +253,92 @@ impl Taken {
 }
 
 impl Inner {
-    /// Does some commands in one step; their answers. `last` is what this side wrote there before: where something is to be
-    /// written on that condition, it need not be read again.
-    async fn fold(&self, key: &[u8], ops: &[&Op], last: &mut Option<Value>) -> Result<Vec<Reply>, ObjectError> {
-        let (is_blind, writes) = (ops.first().is_some_and(|op| !op.looks), ops.iter().any(|op| op.writes));
+    /// What a key holds, with room for it if it is long.
+    async fn read(&self, key: &[u8]) -> Result<(Option<Value>, Option<Room<'_>>), ObjectError> {
+        let (mut most, mut room) = (RESP_LONG_BYTES, None);
+        loop {
+            match self.values.value(key, most).await? {
+                Some(Seen::Longer(bytes)) => {
+                    drop(room.take());
+                    room = Some(self.long.room(bytes).await?);
+                    most = bytes;
+                }
+                Some(Seen::Value(value)) => return Ok((Some(value), room)),
+                None => return Ok((None, room)),
+            }
+        }
+    }
+
+    /// What several keys hold, with room for all.
+    async fn read_all(&self, keys: &BTreeSet<Bytes>) -> Result<(Vec<Option<Value>>, Room<'_>), ObjectError> {
+        let mut most = vec![RESP_LONG_BYTES; keys.len()];
+        loop {
+            let room = self.long.room(most.iter().sum()).await?;
+            let reads = keys.iter().zip(&most).map(|(key, most)| self.values.value(key, *most));
+            let (mut values, mut all_seen) = (Vec::with_capacity(keys.len()), true);
+            for (seen, most) in try_join_all(reads).await?.into_iter().zip(&mut most) {
+                match seen {
+                    Some(Seen::Longer(bytes)) => (*most, all_seen) = (bytes, false),
+                    Some(Seen::Value(value)) => values.push(Some(value)),
+                    None => values.push(None),
+                }
+            }
+            if all_seen {
+                return Ok((values, room));
+            }
+        }
+    }
+
+    /// Does some commands in one step, the first of them if their answers are long; their answers. `last` is what this side
+    /// wrote there before: where something is to be written on that condition, it need not be read again.
+    async fn fold(
+        &self,
+        key: &[u8],
+        commands: &[Command],
+        last: &mut Option<Value>,
+    ) -> Result<Vec<Result<Reply, Turn>>, ObjectError> {
+        let is_blind = commands.first().is_some_and(|command| !command.op.looks);
+        let writes = commands.iter().any(|command| command.op.writes);
         for _ in 0..RESP_FOLD_TRIES {
-            let (known, is_certain) = match last.take() {
-                _ if is_blind => (None, true),
-                Some(last) if writes => (Some(last), false),
-                _ => (self.values.value(key).await?, true),
+            let (known, is_certain, _room) = match last.take() {
+                _ if is_blind => (None, true, None),
+                Some(last) if writes => (Some(last), false, None),
+                _ => {
+                    let (known, room) = self.read(key).await?;
+                    (known, true, room)
+                }
             };
             let now_ms = self.clock.now_ms();
-            let (current, over) = match known {
-                Some(value) if is_over(value.expires_ms, now_ms) => (None, Some(value)),
-                known => (known, None),
-            };
-            let mut slate =
-                if is_blind { Slate::blind(now_ms) } else { Slate::new(now_ms, current.as_ref().map(held)) };
-            let replies = ops.iter().map(|op| (op.run)(&mut slate)).collect();
-            let condition = match current.as_ref().or(over.as_ref()) {
+            let current = there(known.as_ref(), now_ms);
+            let slate = if is_blind { Slate::blind(now_ms) } else { Slate::new(now_ms, current.map(held)) };
+            let condition = match &known {
                 _ if is_blind => Condition::Always,
                 Some(value) => Condition::Version(value.version),
                 None => Condition::Absent,
             };
-            let written = match slate.into_change() {
+            let has_long = current.is_some_and(is_long);
+            let takes_long = has_long || commands.iter().any(|command| command.op.is_long);
+            let (done, outcome) = self.long.run(takes_long, || do_all(commands, slate, has_long)).await;
+            let written = match outcome {
                 // What was answered from memory is said by nobody else.
-                Change::None if !is_certain => continue,
-                Change::None => match over {
-                    // That it is over is written before it is said: nobody is told otherwise afterwards.
-                    Some(_) => self.values.unset(key, condition).await.map(|_| None),
-                    None => Ok(current),
-                },
-                Change::Set(Held { content, expires_ms }) => {
+                Outcome::None if !is_certain => continue,
+                // That it is over is written before it is said: nobody is told otherwise afterwards.
+                Outcome::None if known.is_some() && current.is_none() => {
+                    self.values.unset(key, condition).await.map(|_| None)
+                }
+                Outcome::None => Ok(known),
+                Outcome::Set { metadata, bytes, expires_ms } => {
                     let object = current.map(|value| value.object);
-                    let (metadata, bytes) = content.pack();
                     let set = SetValue { bytes, metadata, expires_ms, condition, object };
                     self.values.set(key, set).await.map(Some)
                 }
-                Change::Remove if condition == Condition::Absent => Ok(None),
-                Change::Remove => self.values.unset(key, condition).await.map(|_| None),
+                Outcome::Remove if condition == Condition::Absent => Ok(None),
+                Outcome::Remove => self.values.unset(key, condition).await.map(|_| None),
             };
             match written {
                 Ok(value) => {
-                    *last = value;
-                    return Ok(replies);
+                    *last = value.filter(|value| !is_long(value));
+                    return Ok(done);
                 }
                 // Nothing was done: somebody else was there first.
                 Err(ObjectError::Name(NameError::Condition { .. })) => {}
@@ -314,11 +348,6 @@ impl Inner {
         let reason = "others changed it each time that it was tried".to_owned();
         Err(NameError::Conflict { what: "the key".to_owned(), reason }.into())
     }
-}
-
-/// What a value is to commands.
-fn held(value: &Value) -> Held {
-    Held { content: Content::unpack(&value.metadata, value.bytes.clone()), expires_ms: value.expires_ms }
 }
 
 /// What a client is told of a failure, with the code word that tells it what to do.
@@ -338,3 +367,6 @@ pub(super) fn refusal(error: &ObjectError) -> Reply {
     }
     Reply::error(text)
 }
+
+#[cfg(test)]
+mod tests;

@@ -67,38 +67,143 @@ impl Reply {
         Self::Error(text.into())
     }
 
-    /// Appends the bytes of the reply. It calls itself for replies within replies, which are as deep as we nest them.
+    /// Bytes that it takes, about: its own, and those of what it shows, though others may show the same.
+    pub(super) fn weight(&self) -> usize {
+        let all = |replies: &[Self]| replies.iter().map(Self::weight).sum();
+        let pairs = |pairs: &[(Self, Self)]| pairs.iter().map(|(key, value)| key.weight() + value.weight()).sum();
+        size_of::<Self>()
+            + match self {
+                Self::Simple(text) | Self::Error(text) => text.len(),
+                Self::Bulk(bytes) | Self::Verbatim(bytes) => bytes.len(),
+                Self::Array(replies) | Self::Set(replies) => all(replies),
+                Self::Map(both) | Self::Pairs(both) => pairs(both),
+                Self::Int(_) | Self::Nil | Self::NilArray | Self::Double(_) => 0,
+            }
+    }
+
+    /// What is to be written of it: all.
+    pub(super) fn writing(&self, protocol: Protocol) -> Writing<'_> {
+        Writing { protocol, whole: Some(self), rest: Vec::new() }
+    }
+
+    /// Appends all of its bytes.
     pub(super) fn write(&self, protocol: Protocol, out: &mut BytesMut) {
-        match (self, protocol) {
-            (Self::Simple(text), _) => write_line(b'+', text, out),
-            (Self::Error(text), _) => write_line(b'-', text, out),
-            (Self::Int(number), _) => write_number(b':', number, out),
-            (Self::Bulk(bytes), _) | (Self::Verbatim(bytes), Protocol::Two) => write_bulk(bytes, out),
-            (Self::Nil, Protocol::Two) => out.extend_from_slice(b"$-1\r\n"),
-            (Self::NilArray, Protocol::Two) => out.extend_from_slice(b"*-1\r\n"),
-            (Self::Nil | Self::NilArray, Protocol::Three) => out.extend_from_slice(b"_\r\n"),
-            (Self::Array(replies), _) | (Self::Set(replies), Protocol::Two) => {
-                write_all(b'*', replies, protocol, out);
+        self.writing(protocol).go_on(out, usize::MAX);
+    }
+}
+
+/// A reply of which some is written, and the rest is to be: what is longer than a client takes at once is written in pieces.
+#[derive(Debug)]
+pub(super) struct Writing<'a> {
+    protocol: Protocol,
+    /// All of it, if nothing is written yet.
+    whole: Option<&'a Reply>,
+    /// What comes next is the last.
+    rest: Vec<Rest<'a>>,
+}
+
+#[derive(Debug)]
+enum Rest<'a> {
+    Replies(std::slice::Iter<'a, Reply>),
+    Keyed(std::slice::Iter<'a, (Reply, Reply)>),
+    /// Pairs that are arrays of two each.
+    Paired(std::slice::Iter<'a, (Reply, Reply)>),
+    Reply(&'a Reply),
+    /// What is left of a bulk.
+    Bytes(&'a [u8]),
+}
+
+impl<'a> Writing<'a> {
+    /// Appends more, until there are so many bytes or all is written; whether there is more.
+    pub(super) fn go_on(&mut self, out: &mut BytesMut, until: usize) -> bool {
+        if let Some(whole) = self.whole.take() {
+            self.begin(whole, out, until);
+        }
+        while let Some(mut rest) = self.rest.pop() {
+            if out.len() >= until {
+                self.rest.push(rest);
+                return true;
             }
-            (Self::Set(replies), Protocol::Three) => write_all(b'~', replies, protocol, out),
-            (Self::Map(pairs), _) | (Self::Pairs(pairs), Protocol::Two) => write_map(pairs, protocol, out),
-            (Self::Pairs(pairs), Protocol::Three) => {
-                write_number(b'*', &pairs.len(), out);
-                for (key, value) in pairs {
+            let next = match &mut rest {
+                Rest::Replies(replies) => replies.next(),
+                Rest::Keyed(pairs) => pairs.next().map(|(key, value)| {
+                    self.rest.extend([Rest::Keyed(pairs.clone()), Rest::Reply(value)]);
+                    key
+                }),
+                Rest::Paired(pairs) => pairs.next().map(|(key, value)| {
                     write_number(b'*', &2, out);
-                    key.write(protocol, out);
-                    value.write(protocol, out);
+                    self.rest.extend([Rest::Paired(pairs.clone()), Rest::Reply(value)]);
+                    key
+                }),
+                Rest::Reply(reply) => Some(*reply),
+                Rest::Bytes(bytes) => {
+                    self.bytes(bytes, out, until);
+                    None
                 }
+            };
+            let Some(next) = next else { continue };
+            if let Rest::Replies(_) = rest {
+                self.rest.push(rest);
             }
-            (Self::Double(number), Protocol::Two) => write_bulk(doubles::text(*number).as_bytes(), out),
-            (Self::Double(number), Protocol::Three) => write_number(b',', &doubles::text(*number), out),
-            (Self::Verbatim(bytes), Protocol::Three) => {
-                write_number(b'=', &(TEXT_MARK.len() + bytes.len()), out);
-                out.extend_from_slice(TEXT_MARK);
+            self.begin(next, out, until);
+        }
+        false
+    }
+
+    /// Writes what fits of a bulk.
+    fn bytes(&mut self, bytes: &'a [u8], out: &mut BytesMut, until: usize) {
+        match bytes.split_at_checked(until.saturating_sub(out.len())) {
+            Some((now, later)) if !later.is_empty() => {
+                out.extend_from_slice(now);
+                self.rest.push(Rest::Bytes(later));
+            }
+            _ => {
                 out.extend_from_slice(bytes);
                 out.extend_from_slice(LINE_END);
             }
         }
+    }
+
+    /// Writes a reply, or the head of one that has others within.
+    fn begin(&mut self, reply: &'a Reply, out: &mut BytesMut, until: usize) {
+        match (reply, self.protocol) {
+            (Reply::Simple(text), _) => write_line(b'+', text, out),
+            (Reply::Error(text), _) => write_line(b'-', text, out),
+            (Reply::Int(number), _) => write_number(b':', number, out),
+            (Reply::Bulk(bytes), _) | (Reply::Verbatim(bytes), Protocol::Two) => {
+                write_number(b'$', &bytes.len(), out);
+                self.bytes(bytes, out, until);
+            }
+            (Reply::Nil, Protocol::Two) => out.extend_from_slice(b"$-1\r\n"),
+            (Reply::NilArray, Protocol::Two) => out.extend_from_slice(b"*-1\r\n"),
+            (Reply::Nil | Reply::NilArray, Protocol::Three) => out.extend_from_slice(b"_\r\n"),
+            (Reply::Array(replies), _) | (Reply::Set(replies), Protocol::Two) => self.replies(b'*', replies, out),
+            (Reply::Set(replies), Protocol::Three) => self.replies(b'~', replies, out),
+            (Reply::Map(pairs) | Reply::Pairs(pairs), Protocol::Two) => {
+                write_number(b'*', &(pairs.len() * 2), out);
+                self.rest.push(Rest::Keyed(pairs.iter()));
+            }
+            (Reply::Map(pairs), Protocol::Three) => {
+                write_number(b'%', &pairs.len(), out);
+                self.rest.push(Rest::Keyed(pairs.iter()));
+            }
+            (Reply::Pairs(pairs), Protocol::Three) => {
+                write_number(b'*', &pairs.len(), out);
+                self.rest.push(Rest::Paired(pairs.iter()));
+            }
+            (Reply::Double(number), Protocol::Two) => write_bulk(doubles::text(*number).as_bytes(), out),
+            (Reply::Double(number), Protocol::Three) => write_number(b',', &doubles::text(*number), out),
+            (Reply::Verbatim(bytes), Protocol::Three) => {
+                write_number(b'=', &(TEXT_MARK.len() + bytes.len()), out);
+                out.extend_from_slice(TEXT_MARK);
+                self.bytes(bytes, out, until);
+            }
+        }
+    }
+
+    fn replies(&mut self, kind: u8, replies: &'a [Reply], out: &mut BytesMut) {
+        write_number(kind, &replies.len(), out);
+        self.rest.push(Rest::Replies(replies.iter()));
     }
 }
 
@@ -106,24 +211,6 @@ const LINE_END: &[u8] = b"\r\n";
 
 /// What a verbatim text begins with in RESP3 to say that it is plain.
 const TEXT_MARK: &[u8] = b"txt:";
-
-fn write_all(kind: u8, replies: &[Reply], protocol: Protocol, out: &mut BytesMut) {
-    write_number(kind, &replies.len(), out);
-    for reply in replies {
-        reply.write(protocol, out);
-    }
-}
-
-fn write_map(pairs: &[(Reply, Reply)], protocol: Protocol, out: &mut BytesMut) {
-    match protocol {
-        Protocol::Two => write_number(b'*', &(pairs.len() * 2), out),
-        Protocol::Three => write_number(b'%', &pairs.len(), out),
-    }
-    for (key, value) in pairs {
-        key.write(protocol, out);
-        value.write(protocol, out);
-    }
-}
 
 fn write_bulk(bytes: &[u8], out: &mut BytesMut) {
     write_number(b'$', &bytes.len(), out);
@@ -263,6 +350,23 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn pieces_of_any_length_are_the_whole(reply in replies(), piece in 1..40_usize) {
+            for protocol in [Protocol::Two, Protocol::Three] {
+                let (mut whole, mut out) = (Vec::new(), BytesMut::new());
+                let mut writing = reply.writing(protocol);
+                while writing.go_on(&mut out, piece) {
+                    // Heads of arrays and short texts are not cut.
+                    prop_assert!(out.len() < piece + 64);
+                    whole.extend_from_slice(&out.split());
+                }
+                whole.extend_from_slice(&out);
+                let mut at_once = BytesMut::new();
+                reply.write(protocol, &mut at_once);
+                prop_assert_eq!(&whole[..], &at_once[..]);
+            }
+        }
+
         #[test]
         fn what_is_written_is_read(reply in replies()) {
             for protocol in [Protocol::Two, Protocol::Three] {

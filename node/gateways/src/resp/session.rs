@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use storgo_protocol::limits::{
-    RESP_ARGS_MAX, RESP_FLUSH_BYTES, RESP_INLINE_BYTES_MAX, RESP_PIPELINED_MAX, RESP_READ_BYTES,
+    RESP_AHEAD_BYTES, RESP_ARGS_MAX, RESP_FLUSH_BYTES, RESP_INLINE_BYTES_MAX, RESP_PIPELINED_MAX, RESP_READ_BYTES,
     RESP_REFUSAL_SECONDS_MAX, RESP_WRITE_SECONDS_MAX, VALUE_BYTES_MAX,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -21,30 +21,49 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
 use super::commands::{self, Begun, Command};
-use super::keyspace::{Keyspace, refusal};
+use super::keyspace::refusal;
 use super::reply::{Protocol, Reply};
 use super::request::{Bounds, RequestParser};
 use super::shared::{Share, Shared, TooMuch};
 use super::slowlog::Slow;
 use super::state::{Answers, State};
+use super::step::Told;
 
 /// An answer that is on its way.
 enum Pending {
     Done(Reply),
-    Keys(Vec<oneshot::Receiver<Reply>>, fn(Vec<Reply>) -> Reply),
+    Keys(Vec<Part>, fn(Vec<Reply>) -> Reply),
     /// All before it is to be done first, and all behind it waits.
     Alone(BoxFuture<'static, Reply>),
     /// The connection's last.
     Close(Reply),
 }
 
+/// What is done to one key.
+enum Part {
+    Asked(oneshot::Receiver<Told>),
+    Told(Told),
+}
+
+impl Part {
+    /// What was told of it.
+    async fn told(self) -> Told {
+        match self {
+            Self::Asked(answer) => answer.await.unwrap_or_else(|_| Told::Reply(commands::lost())),
+            Self::Told(told) => told,
+        }
+    }
+}
+
 impl Pending {
     /// Has done what a command says.
-    fn of(begun: Begun, keyspace: &Keyspace) -> Self {
+    fn of(begun: Begun, state: &State) -> Self {
+        let keyspace = state.keyspace();
         match begun {
             Begun::Done(reply) => Self::Done(reply),
             Begun::Keys(ops, one) => {
-                Self::Keys(ops.into_iter().map(|(key, op)| keyspace.submit(key, op)).collect(), one)
+                let submit = |(key, op)| Part::Asked(keyspace.submit(key, op, state.unsent(), false));
+                Self::Keys(ops.into_iter().map(submit).collect(), one)
             }
             Begun::Together(joint) => {
                 let keyspace = keyspace.clone();
@@ -60,25 +79,57 @@ impl Pending {
         }
     }
 
-    /// The answer, and whether it is the connection's last.
-    async fn finish(self) -> (Reply, bool) {
+    /// Waits until nothing is being done to keys for it any more; whether some of that is to be done later.
+    async fn settle(&mut self) -> bool {
+        let Self::Keys(parts, _) = self else { return false };
+        let mut is_later = false;
+        for part in parts {
+            let told = std::mem::replace(part, Part::Told(Told::Reply(Reply::Nil))).told().await;
+            is_later |= matches!(told, Told::Later(..));
+            *part = Part::Told(told);
+        }
+        is_later
+    }
+
+    /// The answer, where all before it is answered, and nothing behind it is being done if some of it was to be done later.
+    async fn finish(self, state: &State) -> Answer {
         match self {
-            Self::Done(reply) => (reply, false),
-            Self::Keys(answers, one) => {
-                let mut replies = Vec::with_capacity(answers.len());
-                for answer in answers {
-                    replies.push(answer.await.unwrap_or_else(|_| commands::lost()));
+            Self::Done(reply) => Answer { reply, counted: 0, is_last: false },
+            Self::Keys(parts, one) => {
+                let (mut replies, mut counted) = (Vec::with_capacity(parts.len()), 0);
+                for part in parts {
+                    let mut told = part.told().await;
+                    if let Told::Later(key, op) = told {
+                        told = Part::Asked(state.keyspace().submit(key, op, state.unsent(), true)).told().await;
+                    }
+                    let reply = if let Told::Reply(reply) = told { reply } else { commands::lost() };
+                    counted += reply.weight();
+                    replies.push(reply);
                 }
-                (one(replies), false)
+                Answer { reply: one(replies), counted, is_last: false }
             }
-            Self::Alone(work) => (work.await, false),
-            Self::Close(reply) => (reply, true),
+            Self::Alone(work) => {
+                let reply = work.await;
+                let counted = reply.weight();
+                state.unsent().add(counted);
+                Answer { reply, counted, is_last: false }
+            }
+            Self::Close(reply) => Answer { reply, counted: 0, is_last: true },
         }
     }
 
     const fn is_alone(&self) -> bool {
         matches!(self, Self::Alone(_) | Self::Close(_))
     }
+}
+
+/// What a client is answered.
+struct Answer {
+    reply: Reply,
+    /// Bytes of it that count as not sent yet.
+    counted: usize,
+    /// Whether it is the connection's last.
+    is_last: bool,
 }
 
 /// A command that a client asked for, and that was begun.
@@ -131,25 +182,26 @@ impl Asked {
             state.answers = Answers::On;
         }
         state.show();
-        let pending = Pending::of(begun, state.keyspace());
+        let pending = Pending::of(begun, state);
         let took = matches!(pending, Pending::Done(_)).then(|| since.elapsed());
         let call = command.map(|command| Call { command, args, since, took });
         Self { pending, protocol: state.protocol(), is_silent, call }
     }
 
-    /// The answer, and whether it is the connection's last. It is counted, and kept if it was slow.
-    async fn finish(self, state: &State) -> (Reply, bool) {
+    /// The answer. It is counted, and kept if it was slow.
+    async fn finish(self, state: &State) -> Answer {
         // What is done by itself begins now.
         let begins = self.pending.is_alone().then(Instant::now);
-        let (reply, is_last) = self.pending.finish().await;
+        let answer = self.pending.finish(state).await;
+        let reply = &answer.reply;
         match self.call {
             Some(call) => {
                 let took = call.took.unwrap_or_else(|| begins.unwrap_or(call.since).elapsed());
-                call.note(took, &reply, state);
+                call.note(took, reply, state);
             }
-            None => state.shared().stats.said(&reply),
+            None => state.shared().stats.said(reply),
         }
-        (reply, is_last)
+        answer
     }
 }
 
@@ -167,8 +219,9 @@ impl Session {
     pub(super) async fn ask(&mut self, args: Vec<Bytes>) -> Option<(Protocol, Reply)> {
         let asked = Asked::begin(&mut self.state, args);
         let (protocol, is_silent) = (asked.protocol, asked.is_silent);
-        let (reply, _) = asked.finish(&self.state).await;
-        (!is_silent).then_some((protocol, reply))
+        let answer = asked.finish(&self.state).await;
+        self.state.unsent().sent(answer.counted);
+        (!is_silent).then_some((protocol, answer.reply))
     }
 }
 
@@ -200,6 +253,9 @@ async fn hang_up(stream: &mut TcpStream) -> std::io::Result<()> {
 pub(super) struct Session {
     state: State,
     share: Share,
+    /// How many requests are begun before the first of them is answered: twice as many each time, as long as answers as long
+    /// as the longest of the last ones would fit what is made ahead.
+    ahead: usize,
     parser: RequestParser,
     input: BytesMut,
     output: BytesMut,
@@ -209,7 +265,8 @@ impl Session {
     pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {
         let share = Share::of(Arc::clone(&shared.held_bytes), Arc::clone(&shared.settings));
         let state = State::new(shared, client);
-        Self { state, share, parser: RequestParser::default(), input: BytesMut::new(), output: BytesMut::new() }
+        let (input, output) = (BytesMut::new(), BytesMut::new());
+        Self { state, share, ahead: 1, parser: RequestParser::default(), input, output }
     }
 
     /// Serves the client until it goes, or is to go.
@@ -230,24 +287,36 @@ impl Session {
 
     async fn serve(&mut self, stream: &mut TcpStream) -> Result<(), End> {
         loop {
-            let (begun, is_starved) = self.begin();
-            for asked in begun {
+            let (mut begun, is_starved) = self.begin();
+            let mut longest = 1;
+            while let Some(mut asked) = begun.pop_front() {
                 // What is answered so far does not wait for what takes long.
-                if asked.pending.is_alone() {
+                let is_later = asked.pending.settle().await;
+                if is_later || asked.pending.is_alone() {
                     self.flush(stream).await?;
+                }
+                if is_later {
+                    for other in &mut begun {
+                        other.pending.settle().await;
+                    }
+                    self.state.unsent().go_on();
                 }
                 let (protocol, is_silent) = (asked.protocol, asked.is_silent);
-                let (reply, is_last) = asked.finish(&self.state).await;
+                let answer = asked.finish(&self.state).await;
+                longest = longest.max(answer.counted);
                 if !is_silent {
-                    reply.write(protocol, &mut self.output);
+                    let mut writing = answer.reply.writing(protocol);
+                    while writing.go_on(&mut self.output, RESP_FLUSH_BYTES) {
+                        self.flush(stream).await?;
+                    }
                 }
-                if self.output.len() >= RESP_FLUSH_BYTES || is_last {
+                self.state.unsent().sent(answer.counted);
+                if answer.is_last {
                     self.flush(stream).await?;
-                }
-                if is_last {
                     return Err(End::Asked);
                 }
             }
+            self.ahead = (2 * self.ahead).min(RESP_AHEAD_BYTES / longest).clamp(1, RESP_PIPELINED_MAX);
             if is_starved {
                 self.flush(stream).await?;
                 self.read(stream).await?;
@@ -264,7 +333,7 @@ impl Session {
             is_authenticated: true,
         };
         let mut all = VecDeque::new();
-        while all.len() < RESP_PIPELINED_MAX {
+        while all.len() < self.ahead {
             let asked = match self.parser.next(&mut self.input, &BOUNDS) {
                 Ok(Some(args)) => Asked::begin(&mut self.state, args),
                 Ok(None) => return (all, true),
@@ -309,7 +378,12 @@ impl Session {
             Err(TooMuch::OfOne) => "ERR Protocol error: the request is too long",
             Err(TooMuch::OfAll) => "OOM the requests of all clients take too much memory: try again later",
         };
-        Reply::error(refusal).write(self.state.protocol(), &mut self.output);
+        self.refuse(refusal, stream).await
+    }
+
+    /// Says why the connection ends.
+    async fn refuse(&mut self, why: &'static str, stream: &mut TcpStream) -> Result<(), End> {
+        Reply::error(why).write(self.state.protocol(), &mut self.output);
         self.flush(stream).await?;
         Err(End::Asked)
     }

@@ -3,7 +3,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use storgo_protocol::limits::{RESP_CLIENTS_MAX, RESP_REQUEST_BYTES_MAX, RESP_SLOW_KEPT_MAX, VALUE_BYTES_MAX};
+use storgo_protocol::limits::{
+    RESP_CLIENTS_MAX, RESP_REQUEST_BYTES_MAX, RESP_SLOW_KEPT_MAX, RESP_UNSENT_BYTES, VALUE_BYTES_MAX,
+};
 
 /// How a door is kept.
 #[derive(Debug, Clone)]
@@ -12,6 +14,8 @@ pub struct DoorConfig {
     pub clients_max: usize,
     /// Bytes of a client's requests that are not whole yet, or wait for the end of their transaction.
     pub query_bytes_max: usize,
+    /// Bytes of a client's answers that were made and not sent yet, beyond which what it asked for ahead waits.
+    pub answer_bytes_max: usize,
     /// After how long without a request a client is sent away; `None` for never.
     pub idle: Option<Duration>,
     /// The program's version, as clients are told.
@@ -23,6 +27,7 @@ impl Default for DoorConfig {
         Self {
             clients_max: RESP_CLIENTS_MAX,
             query_bytes_max: RESP_REQUEST_BYTES_MAX,
+            answer_bytes_max: RESP_UNSENT_BYTES,
             idle: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
@@ -56,6 +61,7 @@ pub(super) struct Setting {
 /// All that can be set.
 #[derive(Debug)]
 pub(super) struct Settings {
+    answer_bytes_max: usize,
     clients_max: Setting,
     query_bytes_max: Setting,
     idle_seconds: Setting,
@@ -161,6 +167,7 @@ impl Settings {
             int(config.query_bytes_max),
         );
         Self {
+            answer_bytes_max: config.answer_bytes_max,
             clients_max: Setting::new("maxclients", 1..=int(RESP_CLIENTS_MAX), int(config.clients_max)),
             query_bytes_max: Setting { is_bytes: true, ..bytes },
             idle_seconds: Setting::new("timeout", 0..=IDLE_SECONDS_MOST, idle),
@@ -181,6 +188,11 @@ impl Settings {
     /// Bytes of a client's requests that are not whole.
     pub(super) fn query_bytes_max(&self) -> usize {
         self.query_bytes_max.count()
+    }
+
+    /// Bytes of a client's answers that are not sent yet, beyond which what it asked for ahead waits.
+    pub(super) const fn answer_bytes_max(&self) -> usize {
+        self.answer_bytes_max
     }
 
     /// After how long a silence a client is sent away.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use storgo_object::ports::Random;
-use storgo_protocol::limits::RESP_HELD_BYTES_MAX;
+use storgo_protocol::limits::{RESP_HELD_BYTES_MAX, RESP_UNSENT_BYTES_ALL_MAX, RESP_UNSENT_BYTES_MAX};
 
 use super::client::{Client, Filter};
 use super::cursors::Cursors;
@@ -32,6 +32,8 @@ pub(super) struct Shared {
     last_id: AtomicU64,
     /// Bytes of requests that are not whole yet.
     pub(super) held_bytes: Arc<AtomicUsize>,
+    /// Bytes of answers that were made and not sent yet.
+    answer_bytes: Arc<AtomicUsize>,
 }
 
 impl Shared {
@@ -54,7 +56,14 @@ impl Shared {
             clients: Mutex::default(),
             last_id: AtomicU64::new(0),
             held_bytes: Arc::default(),
+            answer_bytes: Arc::default(),
         }
+    }
+
+    /// What a new client owes: nothing.
+    pub(super) fn unsent(&self) -> Arc<Unsent> {
+        let (all, own, waits) = (Arc::clone(&self.answer_bytes), AtomicUsize::new(0), AtomicBool::new(false));
+        Arc::new(Unsent { all, own, most: self.settings.answer_bytes_max(), waits })
     }
 
     /// The id of the next client.
@@ -72,9 +81,9 @@ impl Shared {
 /// What clients of a door with values in memory share, for tests. It is always the same time there.
 #[cfg(test)]
 impl Shared {
-    pub(super) fn of_test(values: Arc<super::values::fake::Memory>) -> Arc<Self> {
+    pub(super) fn of_test(values: Arc<super::values::fake::Memory>, config: DoorConfig) -> Arc<Self> {
         let keyspace = Keyspace::new(values, Arc::new(Fixed));
-        Arc::new(Self::new(keyspace, Arc::new(Fixed), DoorConfig::default(), super::commands::names()))
+        Arc::new(Self::new(keyspace, Arc::new(Fixed), config, super::commands::names()))
     }
 }
 
@@ -147,6 +156,68 @@ impl Drop for Share {
     }
 }
 
+/// Answers of one client that were made and not sent yet. Where they are many, what it asked for next is not done before they
+/// are sent: so nobody makes a door hold more than it can, and nobody is refused for asking much at once.
+#[derive(Debug)]
+pub(super) struct Unsent {
+    /// Bytes of those of all clients.
+    all: Arc<AtomicUsize>,
+    own: AtomicUsize,
+    /// Bytes of its own from which on what it asked for waits.
+    most: usize,
+    /// Whether something waits. From then on all does that was asked for behind it, so that what concerns one key is done in
+    /// order.
+    waits: AtomicBool,
+}
+
+/// Whether something is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    Now,
+    /// When what was asked for before it is answered.
+    Later,
+    /// There is no room for its answer.
+    Never,
+}
+
+impl Unsent {
+    /// Whether something is done whose answer may be long. It `is_next` if all that was asked for before it is answered.
+    pub(super) fn turn(&self, is_next: bool, is_long: bool) -> Turn {
+        let (own, all) = (self.own.load(Ordering::Relaxed), self.all.load(Ordering::Relaxed));
+        let is_full = is_long && all > RESP_UNSENT_BYTES_ALL_MAX;
+        if is_next {
+            return if is_full || own > RESP_UNSENT_BYTES_MAX { Turn::Never } else { Turn::Now };
+        }
+        if is_full || own > self.most {
+            self.waits.store(true, Ordering::Relaxed);
+        }
+        if self.waits.load(Ordering::Relaxed) { Turn::Later } else { Turn::Now }
+    }
+
+    /// Nothing that was asked for is being done any more: what waits may be, one after the other.
+    pub(super) fn go_on(&self) {
+        self.waits.store(false, Ordering::Relaxed);
+    }
+
+    /// An answer was made.
+    pub(super) fn add(&self, bytes: usize) {
+        self.own.fetch_add(bytes, Ordering::Relaxed);
+        self.all.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// An answer that was made is on its way.
+    pub(super) fn sent(&self, bytes: usize) {
+        self.own.fetch_sub(bytes, Ordering::Relaxed);
+        self.all.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.own.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use storgo_protocol::limits::RESP_REQUEST_BYTES_MAX;
@@ -168,5 +239,34 @@ mod tests {
         assert_eq!(all.load(Ordering::Relaxed), 10 + rest + 1);
         drop((one, other));
         assert_eq!(all.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn who_has_much_that_is_not_sent_waits_and_what_does_not_fit_the_door_is_refused() {
+        let shared = Shared::of_test(Arc::default(), DoorConfig { answer_bytes_max: 10, ..DoorConfig::default() });
+        let [one, other] = [(); 2].map(|()| shared.unsent());
+        one.add(10);
+        assert_eq!(one.turn(false, true), Turn::Now);
+        one.add(1);
+        assert_eq!((one.turn(false, false), one.turn(true, true)), (Turn::Later, Turn::Now));
+        // What is behind something that waits does, too, until all stands still.
+        one.sent(11);
+        assert_eq!(one.turn(false, false), Turn::Later);
+        one.go_on();
+        assert_eq!(one.turn(false, false), Turn::Now);
+        // One request of which much is made, as of many keys.
+        one.add(RESP_UNSENT_BYTES_MAX);
+        assert_eq!(one.turn(true, false), Turn::Now);
+        one.add(1);
+        assert_eq!((one.turn(true, false), other.turn(false, true)), (Turn::Never, Turn::Now));
+        one.add(RESP_UNSENT_BYTES_ALL_MAX - RESP_UNSENT_BYTES_MAX);
+        // Others have what is short.
+        assert_eq!(
+            (other.turn(false, false), other.turn(true, false), other.turn(true, true)),
+            (Turn::Now, Turn::Now, Turn::Never)
+        );
+        assert_eq!((other.turn(false, true), other.turn(false, false)), (Turn::Later, Turn::Later));
+        drop(one);
+        assert_eq!(shared.answer_bytes.load(Ordering::Relaxed), 0);
     }
 }

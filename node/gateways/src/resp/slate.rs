@@ -50,15 +50,20 @@ pub(super) enum Change {
 }
 
 /// Several keys of one slot, as a command sees them that changes them in one step.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Slates(BTreeMap<Bytes, Slate>);
 
 /// What a command does to several keys.
 pub(super) struct Joint {
     /// All that it looks at or changes.
     pub(super) keys: Vec<Bytes>,
-    pub(super) run: Box<dyn Fn(&mut Slates) -> Reply + Send + Sync>,
+    /// Whether it may take long, short as the values may be.
+    pub(super) is_long: bool,
+    pub(super) run: Box<JointRun>,
 }
+
+/// What is said in the end. Where it is an error, nothing is changed.
+type JointRun = dyn Fn(&mut Slates) -> Result<Reply, Reply> + Send + Sync;
 
 impl std::fmt::Debug for Joint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -96,6 +101,8 @@ pub(super) struct Op {
     pub(super) looks: bool,
     /// Whether it may change that.
     pub(super) writes: bool,
+    /// Whether it may take long, short as the value may be.
+    pub(super) is_long: bool,
     pub(super) run: Box<dyn Fn(&mut Slate) -> Reply + Send + Sync>,
 }
 
@@ -115,7 +122,12 @@ impl std::fmt::Debug for Op {
 impl Op {
     /// One that changes nothing, and may look into a collection.
     pub(super) fn look<R: Into<Reply>>(run: impl Fn(&mut Slate) -> R + Send + Sync + 'static) -> Self {
-        Self { looks: true, writes: false, run: Box::new(move |slate| run(slate).into()) }
+        Self { looks: true, writes: false, is_long: false, run: Box::new(move |slate| run(slate).into()) }
+    }
+
+    /// The same, which may take long.
+    pub(super) fn long(self) -> Self {
+        Self { is_long: true, ..self }
     }
 
     /// One that reads whether something is there, of which kind, and when it ends.
@@ -135,7 +147,7 @@ impl Op {
 
     /// One that makes a value of what there was.
     pub(super) fn change<R: Into<Reply>>(run: impl Fn(&mut Slate) -> R + Send + Sync + 'static) -> Self {
-        Self { looks: true, writes: true, run: Box::new(move |slate| run(slate).into()) }
+        Self { looks: true, writes: true, is_long: false, run: Box::new(move |slate| run(slate).into()) }
     }
 
     /// One that changes a collection, as [`Slate::edit`] does.
@@ -148,7 +160,7 @@ impl Op {
 
     /// One that does not care what there was.
     pub(super) fn overwrite<R: Into<Reply>>(run: impl Fn(&mut Slate) -> R + Send + Sync + 'static) -> Self {
-        Self { looks: false, writes: true, run: Box::new(move |slate| run(slate).into()) }
+        Self { looks: false, writes: true, is_long: false, run: Box::new(move |slate| run(slate).into()) }
     }
 }
 

@@ -12,7 +12,7 @@ use super::cursors::Cursors;
 
 use super::keyspace::Keyspace;
 use super::reply::Protocol;
-use super::shared::Shared;
+use super::shared::{Shared, Unsent};
 
 /// Whether a client is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,6 +31,8 @@ pub(super) enum Answers {
 pub(super) struct State {
     shared: Arc<Shared>,
     client: Arc<Client>,
+    /// What it was answered and has not taken yet.
+    unsent: Arc<Unsent>,
     protocol: Protocol,
     pub(super) answers: Answers,
     /// Commands that wait for EXEC.
@@ -45,7 +47,8 @@ pub(super) type Watched = Arc<Mutex<BTreeMap<Bytes, Option<VersionId>>>>;
 impl State {
     pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {
         let (protocol, answers, watched) = (Protocol::default(), Answers::default(), Watched::default());
-        Self { shared, client, protocol, answers, transaction: None, watched }
+        let unsent = shared.unsent();
+        Self { shared, client, unsent, protocol, answers, transaction: None, watched }
     }
 
     /// Tells the client's line how its connection stands now.
@@ -64,6 +67,10 @@ impl State {
 
     pub(super) fn watched(&self) -> Watched {
         Arc::clone(&self.watched)
+    }
+
+    pub(super) const fn unsent(&self) -> &Arc<Unsent> {
+        &self.unsent
     }
 
     pub(super) fn keyspace(&self) -> &Keyspace {

@@ -1,13 +1,13 @@
 //! What a keyspace asks of a bucket: values that are read and written whole. Behind it, tests keep them in memory.
 
 use futures::future::BoxFuture;
-use storgo_object::{Bucket, ListOptions, ObjectError, Page, SetValue, Value, ValueChange};
+use storgo_object::{Bucket, ListOptions, ObjectError, Page, Seen, SetValue, Value, ValueChange};
 use storgo_protocol::meta::{Condition, VersionId};
 
 /// Values by key, and what can be done to them; each as the bucket's function of that name does it.
 pub(super) trait Values: Send + Sync + std::fmt::Debug {
-    /// What a key holds.
-    fn value<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Value>, ObjectError>>;
+    /// What a key holds, if that is no longer than `bytes_max`.
+    fn value<'a>(&'a self, key: &'a [u8], bytes_max: usize) -> BoxFuture<'a, Result<Option<Seen>, ObjectError>>;
 
     /// Which version a key holds, and when that ends.
     fn version<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<(VersionId, u64)>, ObjectError>>;
@@ -26,8 +26,8 @@ pub(super) trait Values: Send + Sync + std::fmt::Debug {
 }
 
 impl Values for Bucket {
-    fn value<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Value>, ObjectError>> {
-        Box::pin(self.value(key))
+    fn value<'a>(&'a self, key: &'a [u8], bytes_max: usize) -> BoxFuture<'a, Result<Option<Seen>, ObjectError>> {
+        Box::pin(self.value_within(key, bytes_max))
     }
 
     fn version<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<(VersionId, u64)>, ObjectError>> {
@@ -133,8 +133,12 @@ pub(super) mod fake {
     }
 
     impl Values for Memory {
-        fn value<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<Value>, ObjectError>> {
-            self.in_turn(|kept| Ok(kept.values.get(key).map(|(_, value)| value.clone())))
+        fn value<'a>(&'a self, key: &'a [u8], bytes_max: usize) -> BoxFuture<'a, Result<Option<Seen>, ObjectError>> {
+            let seen = move |value: &Value| match value.bytes.len() {
+                bytes if bytes > bytes_max => Seen::Longer(bytes),
+                _ => Seen::Value(value.clone()),
+            };
+            self.in_turn(move |kept| Ok(kept.values.get(key).map(|(_, value)| seen(value))))
         }
 
         fn version<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<(VersionId, u64)>, ObjectError>> {

@@ -42,7 +42,7 @@ pub use list::{ListOptions, ListedEntry, Page};
 pub use member::Access;
 pub use open::NamedObject;
 pub use put::{PutNamedOptions, Written};
-pub use value::{Becomes, SetValue, Value, ValueChange};
+pub use value::{Becomes, Seen, SetValue, Value, ValueChange};
 
 use crate::engine::Engine;
 use crate::ports::Metadata;

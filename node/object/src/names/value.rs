@@ -40,6 +40,15 @@ pub struct Value {
     pub object: ObjectId,
 }
 
+/// What was seen of a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Seen {
+    /// All of it.
+    Value(Value),
+    /// That it has so many bytes, which are more than was asked for.
+    Longer(usize),
+}
+
 /// What a key is to hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SetValue {
@@ -157,16 +166,34 @@ impl Bucket {
     /// # Errors
     /// [`NameError::Invalid`] for a body of more than [`VALUE_BYTES_MAX`]; otherwise as [`Bucket::open`].
     pub async fn value(&self, key: &[u8]) -> Result<Option<Value>, ObjectError> {
+        match self.value_within(key, VALUE_BYTES_MAX).await? {
+            Some(Seen::Value(value)) => Ok(Some(value)),
+            Some(Seen::Longer(bytes)) => Err(self.too_long(key, bytes as u64)),
+            None => Ok(None),
+        }
+    }
+
+    fn too_long(&self, key: &[u8], bytes: u64) -> ObjectError {
+        let reason = format!("it has {bytes} bytes, and a value at most {VALUE_BYTES_MAX}");
+        NameError::Invalid { what: self.printed(key), reason }.into()
+    }
+
+    /// The same, if it is not longer than `bytes_max`: nothing of a longer body is read.
+    ///
+    /// # Errors
+    /// As [`Bucket::value`].
+    pub async fn value_within(&self, key: &[u8], bytes_max: usize) -> Result<Option<Seen>, ObjectError> {
         let found = self.names.metadata.get(&self.known().row.config, key, None, self.level()).await?;
         let Some(version) = found.version else { return Ok(None) };
         if let Some(value) = self.opened.get(key, &version) {
-            return Ok(Some(value));
+            return Ok(Some(Seen::Value(value)));
         }
         let Some(entry) = self.believe(key, version, found.stale).await? else { return Ok(None) };
         let version = entry.version.clone();
-        if version.size > VALUE_BYTES_MAX as u64 {
-            let reason = format!("it has {} bytes, and a value at most {VALUE_BYTES_MAX}", version.size);
-            return Err(NameError::Invalid { what: self.printed(key), reason }.into());
+        match usize::try_from(version.size).ok().filter(|bytes| *bytes <= VALUE_BYTES_MAX) {
+            Some(bytes) if bytes > bytes_max => return Ok(Some(Seen::Longer(bytes))),
+            Some(_) => {}
+            None => return Err(self.too_long(key, version.size)),
         }
         let object = self.open_entry(entry).await?;
         let mut sink = MemorySink::default();
@@ -179,7 +206,7 @@ impl Bucket {
             object: version.object,
         };
         self.opened.put(key, version.signature, &value);
-        Ok(Some(value))
+        Ok(Some(Seen::Value(value)))
     }
 
     /// Which version a key holds, and when it ends, as [`Bucket::value`] would read it; nothing of its body is.

@@ -180,19 +180,17 @@ fn lcs(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let run = move |slates: &mut Slates| {
         let mut texts = Vec::with_capacity(2);
         for key in &keys {
-            match slates.of(key).map(|slate| slate.text()) {
-                Ok(Ok(text)) => texts.push(text.cloned().unwrap_or_default()),
-                Ok(Err(_)) => return Reply::error("ERR The specified keys must contain string values"),
-                Err(error) => return error,
-            }
+            let text = slates.of(key)?.text();
+            let text = text.map_err(|_| Reply::error("ERR The specified keys must contain string values"))?;
+            texts.push(text.cloned().unwrap_or_default());
         }
         match (texts.as_slice(), &shown) {
-            (_, Err(refusal)) => refusal.clone(),
+            (_, Err(refusal)) => Err(refusal.clone()),
             ([left, right], Ok(shown)) => {
-                strings::lcs(left, right, COMPARED_BYTES_MAX).map_or_else(said, |found| shown.reply(&found))
+                strings::lcs(left, right, COMPARED_BYTES_MAX).map(|found| shown.reply(&found)).map_err(said)
             }
-            _ => lost(),
+            _ => Err(lost()),
         }
     };
-    Ok(Begun::Together(Joint { keys: named, run: Box::new(run) }))
+    Ok(Begun::Together(Joint { keys: named, is_long: true, run: Box::new(run) }))
 }

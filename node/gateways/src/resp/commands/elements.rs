@@ -59,6 +59,18 @@ pub(super) fn drawn(args: &[Bytes], n: usize) -> Result<i64, Reply> {
     Ok(count)
 }
 
+/// Reads the collection of the first key that is named, and draws so many elements of it.
+pub(super) fn look_drawn<C: Collection>(
+    args: &[Bytes],
+    wanted: i64,
+    run: impl Fn(&C) -> Reply + Send + Sync + 'static,
+) -> Result<Begun, Reply> {
+    /// Elements that are drawn in no time.
+    const FEW: u64 = 10_000;
+    let begun = look(args, run)?;
+    Ok(if wanted.unsigned_abs() > FEW { begun.long() } else { begun })
+}
+
 /// The keys behind an argument that says how many they are; what is said where there are fewer.
 pub(super) fn numbered_keys(args: &[Bytes], n: usize, too_many: fn() -> Reply) -> Result<&[Bytes], Reply> {
     let count = numbers::parse_int(arg(args, n)?).and_then(|count| usize::try_from(count).ok());

@@ -8,7 +8,7 @@ use super::super::numbers::{self, ValueError};
 use super::super::reply::Reply;
 use super::super::slate::Edit;
 use super::super::state::State;
-use super::elements::{Walk, bulks, counted, drawn, edit, look};
+use super::elements::{Walk, bulks, counted, drawn, edit, look, look_drawn};
 use super::{Begun, Command, arg, int, is, length, said, syntax, wrong_number};
 
 const READ: &[&str] = &["readonly", "fast"];
@@ -135,7 +135,7 @@ fn hrandfield(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         [_, option] if is(option, "withvalues") => (Some(drawn(args, 2)?), true),
         _ => return Err(syntax()),
     };
-    look(args, move |hash: &Hash| {
+    look_drawn(args, wanted.unwrap_or(1), move |hash: &Hash| {
         let fields: Vec<_> = hash.iter().collect();
         let mut draw = Draw::from_seed(seed);
         let Some(wanted) = wanted else {

@@ -27,8 +27,7 @@ pub(super) fn together(
     run: impl Fn(&mut Slates) -> Result<Reply, Reply> + Send + Sync + 'static,
 ) -> Result<Begun, Reply> {
     one_slot(keys.iter())?;
-    let run = move |slates: &mut Slates| run(slates).into();
-    Ok(Begun::Together(Joint { keys, run: Box::new(run) }))
+    Ok(Begun::Together(Joint { keys, is_long: false, run: Box::new(run) }))
 }
 
 fn msetnx(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {

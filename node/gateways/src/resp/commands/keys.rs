@@ -15,6 +15,7 @@ use super::super::position::Position;
 use super::super::reply::Reply;
 use super::super::slate::{Op, Slate};
 use super::super::state::State;
+use super::super::step::Told;
 use super::strings::{end_of, invalid_expire};
 use super::{Begun, Command, arg, int, is, key, lost, said, syntax};
 
@@ -252,15 +253,23 @@ fn flush(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         [how] if is(how, "sync") || is(how, "async") => {}
         _ => return Err(syntax()),
     }
-    let keyspace = state.keyspace().clone();
+    let (keyspace, unsent) = (state.keyspace().clone(), state.shared().unsent());
     Ok(alone(async move {
         let mut listing = Listing::new(&keyspace, b"*");
         while let Some(page) = listing.next().await? {
-            let remove =
-                |key| keyspace.submit(key, Op::change(|slate| slate.remove().map_or(Reply::Nil, |_| Reply::OK)));
+            let remove = |key| {
+                keyspace.submit(
+                    key,
+                    Op::change(|slate| slate.remove().map_or(Reply::Nil, |_| Reply::OK)),
+                    &unsent,
+                    true,
+                )
+            };
             let removed: Vec<_> = page.into_iter().map(remove).collect();
             for answer in removed {
-                if let error @ Reply::Error(_) = answer.await.unwrap_or_else(|_| lost()) {
+                let Ok(Told::Reply(reply)) = answer.await else { return Ok(lost()) };
+                unsent.sent(reply.weight());
+                if let error @ Reply::Error(_) = reply {
                     return Ok(error);
                 }
             }

@@ -69,6 +69,16 @@ impl Begun {
     }
 }
 
+impl Begun {
+    /// The same, which may take long.
+    fn long(self) -> Self {
+        match self {
+            Self::Keys(ops, one) => Self::Keys(ops.into_iter().map(|(key, op)| (key, op.long())).collect(), one),
+            other => other,
+        }
+    }
+}
+
 impl From<Reply> for Begun {
     fn from(reply: Reply) -> Self {
         Self::Done(reply)

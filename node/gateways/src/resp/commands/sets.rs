@@ -8,7 +8,7 @@ use super::super::draw::Draw;
 use super::super::reply::Reply;
 use super::super::slate::{Edit, Slates};
 use super::super::state::State;
-use super::elements::{Walk, bulks, counted, drawn, edit, look, most, numbered_keys, taken, weight};
+use super::elements::{Walk, bulks, counted, drawn, edit, look, look_drawn, most, numbered_keys, taken, weight};
 use super::joint::together;
 use super::{Begun, Command, arg, key, length, syntax};
 
@@ -102,7 +102,7 @@ fn srandmember(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         [_] => Some(drawn(args, 2)?),
         _ => return Err(syntax()),
     };
-    look(args, move |set: &Set| {
+    look_drawn(args, wanted.unwrap_or(1), move |set: &Set| {
         let mut drawn = at(set, Draw::from_seed(seed).places(wanted.unwrap_or(1), set.len()));
         match wanted {
             Some(_) => Reply::Array(bulks(drawn.iter())),

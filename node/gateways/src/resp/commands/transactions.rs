@@ -5,10 +5,8 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "all commands begin alike, those too that cannot be refused")]
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
-use storgo_protocol::limits::{BATCH_PARTS_MAX, RESP_QUEUED_MAX};
+use storgo_protocol::limits::{BATCH_PARTS_MAX, RESP_LONG_STEPS, RESP_QUEUED_MAX, RESP_UNSENT_BYTES_MAX};
 use storgo_protocol::meta::Slot;
 
 use super::super::keyspace::refusal;
@@ -130,6 +128,15 @@ impl Step {
         }
     }
 
+    /// Whether it may take long, short as the values may be.
+    fn is_long(&self) -> bool {
+        match self {
+            Self::Done(_) => false,
+            Self::Keys(ops, _) => ops.iter().any(|(_, op)| op.is_long),
+            Self::Together(joint) => joint.is_long,
+        }
+    }
+
     fn run(&self, slates: &mut Slates) -> Reply {
         match self {
             Self::Done(reply) => reply.clone(),
@@ -137,7 +144,7 @@ impl Step {
                 .iter()
                 .map(|(key, op)| slates.of(key).map_or_else(|error| error, |slate| (op.run)(slate)))
                 .collect()),
-            Self::Together(joint) => (joint.run)(slates),
+            Self::Together(joint) => (joint.run)(slates).into(),
         }
     }
 }
@@ -151,17 +158,33 @@ fn exec(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     let steps: Vec<Step> = queued.iter().map(|args| Step::begin(state, args)).collect();
     let keys: Vec<Bytes> = steps.iter().flat_map(Step::keys).collect();
     if keys.is_empty() && watched.is_empty() {
-        return Ok(Reply::Array(steps.iter().map(|step| step.run(&mut Slates::new(BTreeMap::new()))).collect()).into());
+        return run(&steps, &mut Slates::default()).map(Begun::Done);
     }
     one_slot(keys.iter().chain(watched.keys()))?;
-    let run = move |slates: &mut Slates| Reply::Array(steps.iter().map(|step| step.run(slates)).collect());
-    let (joint, keyspace) = (Joint { keys, run: Box::new(run) }, state.keyspace().clone());
+    let is_long = steps.len() >= RESP_LONG_STEPS || steps.iter().any(Step::is_long);
+    let joint = Joint { keys, is_long, run: Box::new(move |slates| run(&steps, slates)) };
+    let keyspace = state.keyspace().clone();
     Ok(Begun::Alone(Box::pin(async move {
         match keyspace.together(&joint, &watched).await {
             Ok(done) => done.unwrap_or(Reply::NilArray),
             Err(error) => refusal(&error),
         }
     })))
+}
+
+/// Does the steps one after the other; nothing of them is done if their answers are more than a client may have.
+fn run(steps: &[Step], slates: &mut Slates) -> Result<Reply, Reply> {
+    let (mut replies, mut bytes) = (Vec::with_capacity(steps.len()), 0);
+    for step in steps {
+        let reply = step.run(slates);
+        bytes += reply.weight();
+        if bytes > RESP_UNSENT_BYTES_MAX {
+            let most = RESP_UNSENT_BYTES_MAX;
+            return Err(Reply::error(format!("ERR nothing was done: the answers would have more than {most} bytes")));
+        }
+        replies.push(reply);
+    }
+    Ok(Reply::Array(replies))
 }
 
 /// Refuses keys of several slots.

@@ -11,7 +11,7 @@ use super::super::super::draw::Draw;
 use super::super::super::reply::Reply;
 use super::super::super::slate::Edit;
 use super::super::super::state::State;
-use super::super::elements::{Walk, drawn, edit, look, numbered_keys, popped, taken};
+use super::super::elements::{Walk, drawn, edit, look, look_drawn, numbered_keys, popped, taken};
 use super::super::joint::together;
 use super::super::{Begun, int, is, syntax};
 use super::{number, told};
@@ -107,7 +107,7 @@ pub(super) fn random(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> 
     if with_scores && wanted.unsigned_abs() > i64::MAX.unsigned_abs() / 2 {
         return Err(Reply::error("ERR value is out of range"));
     }
-    look(args, move |set: &Sorted| {
+    look_drawn(args, wanted, move |set: &Sorted| {
         let all: Vec<&Entry> = set.iter().collect();
         let places = Draw::from_seed(seed).places(wanted, all.len());
         told(places.into_iter().filter_map(|place| all.get(place).copied()), with_scores)

@@ -13,6 +13,7 @@ use bytes::{Bytes, BytesMut};
 use super::super::reply::{Protocol, Reply};
 use super::super::request::{Bounds, RequestParser};
 use super::super::session::Session;
+use super::super::settings::DoorConfig;
 use super::super::shared::Shared;
 use super::super::values::Values as _;
 use super::super::values::fake::Memory;
@@ -28,7 +29,7 @@ struct Client {
 impl Client {
     fn new() -> Self {
         let values: Arc<Memory> = Arc::default();
-        let shared = Shared::of_test(Arc::clone(&values));
+        let shared = Shared::of_test(Arc::clone(&values), DoorConfig::default());
         Self { values, session: Session::of_test(Arc::clone(&shared), 1), shared }
     }
 
