@@ -17,6 +17,8 @@ mod cursors;
 mod door;
 mod doubles;
 mod draw;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod glob;
 mod keyspace;
 mod long;

@@ -38,6 +38,12 @@ fn sum(bytes: &[u8]) -> [u8; SUM_BYTES] {
     sum
 }
 
+/// Bytes with their sum, as if somebody had written them.
+#[cfg(any(test, fuzzing))]
+pub(super) fn summed(said: &[u8]) -> Bytes {
+    [said, &sum(said)].concat().into()
+}
+
 /// The bytes of some content.
 pub(super) fn encode(content: Content) -> Bytes {
     let kind = content.kind();
@@ -77,11 +83,6 @@ pub(super) fn decode(bytes: &Bytes) -> Option<Content> {
 mod tests {
     use super::*;
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
-
-    /// Bytes with a right sum.
-    fn summed(said: &[u8]) -> Bytes {
-        [said, &sum(said)].concat().into()
-    }
 
     #[test]
     fn a_text_has_its_bytes() {
