@@ -666,6 +666,12 @@ pub const BUCKET_WRAPPED_BYTES_MAX: usize = 192 * KIB;
 /// Users of a bucket that could write once and cannot now: more than its key can be changed for. What they wrote stays good.
 pub const BUCKET_FORMER_MAX: usize = 512;
 
+/// Access keys of a bucket: one for each program that uses it through a door. They stand in its row.
+pub const BUCKET_ACCESS_KEYS_MAX: usize = 64;
+
+/// Bytes of what an owner notes of an access key.
+pub const ACCESS_NOTE_BYTES_MAX: usize = 64;
+
 /// Slots of a flat bucket, unless its owner asks for others: a listing asks the groups of so many at the most.
 pub const BUCKET_SPREAD_DEFAULT: u16 = 16;
 

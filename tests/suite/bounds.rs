@@ -41,6 +41,7 @@ const COURIER: &str = "node/consensus/src/courier/tests.rs";
 const FRAMES: &str = "what_comes_beyond_its_bounds_is_dropped";
 const ROUTER: &str = "node/consensus/src/router/tests.rs";
 const PASSED_OVER: &str = "who_fails_again_and_again_is_passed_over_for_a_while";
+const ACCESS_KEYS: &str = "access_keys_beyond_their_bounds_are_refused";
 const BUCKET: &str = "protocol/src/meta/bucket.rs";
 const CLUSTER: &str = "protocol/src/cluster/tests.rs";
 const CLUSTER_ANSWERS: &str = "answers_come_back_as_they_were_and_strangers_are_no_members";
@@ -569,6 +570,8 @@ const ROWS: &[Row] = &[
         "all_wrapped_keys_of_a_bucket_fit_its_row",
         "one generation more for 200",
     ),
+    Bound("BUCKET_ACCESS_KEYS_MAX", CLUSTER, ACCESS_KEYS, "one access key more"),
+    Bound("ACCESS_NOTE_BYTES_MAX", CLUSTER, ACCESS_KEYS, "a note of one byte more"),
     Bound("BUCKET_NAME_CHARS_MAX", CLUSTER, "names_of_buckets_are_those_of_s3", "one letter more"),
     Bound("BUCKETS_MAX", NETWORK, NETWORK_FULL, "one bucket more"),
     Bound("BUCKETS_LISTED_MAX", CLUSTER, CLUSTER_ANSWERS, "one bucket more in a page"),

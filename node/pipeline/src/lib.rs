@@ -45,6 +45,7 @@ mod layout;
 
 mod place;
 
+mod access;
 mod content_key;
 mod inline;
 mod member;
@@ -54,6 +55,7 @@ mod codec;
 #[cfg(test)]
 mod samples;
 
+pub use access::{AccessPlace, open_access_key};
 pub use chunker::{Chunker, Chunking, RawChunk};
 pub use codec::{EncodedChunk, Encoding, decode_chunk, encode_all, encode_chunk};
 pub use content_key::{open_content_key, seal_content_key};

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use prost::Message as _;
 
+use super::access::{self, AccessKey, AccessKeyId};
 use super::{peer, peer_bytes, wire};
 use crate::fields::decode;
 use crate::limits::{BUCKET_NAME_CHARS_MAX, BUCKET_WRAPPED_BYTES_MAX};
@@ -11,7 +12,7 @@ use crate::meta::{BucketConfig, fixed};
 use crate::{Code, DecodeError, MemberKey, PeerId, WrappedKey};
 
 /// The highest field number of `Bucket` in `cluster.proto`.
-const KNOWN: u32 = 11;
+const KNOWN: u32 = 12;
 
 /// How a write is to be acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,6 +83,9 @@ pub struct Bucket {
     pub read_preference: ReadPreference,
     /// Who could write once and cannot now, in ascending order, at most [`BUCKET_FORMER_MAX`](crate::limits::BUCKET_FORMER_MAX).
     pub former: Vec<FormerWriter>,
+    /// What programs show at doors, in ascending order of their ids, at most
+    /// [`BUCKET_ACCESS_KEYS_MAX`](crate::limits::BUCKET_ACCESS_KEYS_MAX).
+    pub access_keys: Vec<AccessKey>,
     /// Fields of a newer program.
     pub unknown: Bytes,
 }
@@ -106,6 +110,13 @@ impl Bucket {
     pub fn keys_of(&self, user: PeerId) -> Option<&MemberKeys> {
         let at = self.keys.binary_search_by_key(&user, |keys| keys.user).ok()?;
         self.keys.get(at)
+    }
+
+    /// The access key of this id.
+    #[must_use]
+    pub fn access_key(&self, id: AccessKeyId) -> Option<&AccessKey> {
+        let at = self.access_keys.binary_search_by_key(&id, |key| key.terms.id).ok()?;
+        self.access_keys.get(at)
     }
 
     /// Whether a version that a user signed, with a body under this key of the bucket, is one that it could write.
@@ -143,6 +154,7 @@ impl Bucket {
             read_preference,
             read_bound_ms,
             former: self.former.iter().copied().map(FormerWriter::to_wire).collect(),
+            access_keys: self.access_keys.iter().map(AccessKey::to_wire).collect(),
         };
         [bucket.encode_to_vec().as_slice(), &self.unknown].concat().into()
     }
@@ -194,6 +206,7 @@ impl Bucket {
                 _ => return Err(DecodeError::field("read preference")),
             },
             former: former(bucket.former)?,
+            access_keys: access::all(&bucket.access_keys, bucket.key_generation)?,
             unknown,
         })
     }

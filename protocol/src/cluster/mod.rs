@@ -6,6 +6,7 @@
 //!
 //! Values only: who may ask what, and what is done, stands in `storgo-consensus`. Decoders are bounded and total.
 
+mod access;
 mod ask;
 mod bucket;
 mod happened;
@@ -19,6 +20,7 @@ mod wire {
     include!(concat!(env!("OUT_DIR"), "/storgo.cluster.v1.rs"));
 }
 
+pub use access::{ACCESS_SEALED_BYTES, AccessKey, AccessKeyId, AccessSecret, AccessTerms};
 pub use ask::{Ask, Introduction, Level, Listing, MoveSide, Steer};
 pub use bucket::{Bucket, FormerWriter, MemberKeys, ReadPreference, Replication, is_bucket_name};
 pub use happened::{EventPlace, Happened, Since};

@@ -3,8 +3,9 @@
 use super::wire;
 use crate::fields::{Field, Shape, Shaped};
 use crate::limits::{
-    BUCKET_FORMER_MAX, BUCKET_KEYS_MAX, BUCKET_MEMBERS_MAX, BUCKETS_LISTED_MAX, EVENTS_LISTED_MAX, GROUP_SEATS_MAX,
-    GROUPS_MAX, LISTED_MAX, MEMBER_ADDRESSES_MAX, MEMBERS_MAX, SHIPPED_PAIRS_MAX, SLOTS,
+    BUCKET_ACCESS_KEYS_MAX, BUCKET_FORMER_MAX, BUCKET_KEYS_MAX, BUCKET_MEMBERS_MAX, BUCKETS_LISTED_MAX,
+    EVENTS_LISTED_MAX, GROUP_SEATS_MAX, GROUPS_MAX, LISTED_MAX, MEMBER_ADDRESSES_MAX, MEMBERS_MAX, SHIPPED_PAIRS_MAX,
+    SLOTS,
 };
 
 const MEMBER: Shape = &[Field::many(4, MEMBER_ADDRESSES_MAX), Field::many(7, GROUPS_MAX + 1)];
@@ -34,8 +35,11 @@ impl Shaped for wire::Slots {
 impl Shaped for wire::SlotMove {}
 
 impl Shaped for wire::Bucket {
-    const SHAPE: Shape =
-        &[Field::each(6, BUCKET_MEMBERS_MAX, &[Field::many(3, BUCKET_KEYS_MAX)]), Field::many(11, BUCKET_FORMER_MAX)];
+    const SHAPE: Shape = &[
+        Field::each(6, BUCKET_MEMBERS_MAX, &[Field::many(3, BUCKET_KEYS_MAX)]),
+        Field::many(11, BUCKET_FORMER_MAX),
+        Field::many(12, BUCKET_ACCESS_KEYS_MAX),
+    ];
 }
 
 impl Shaped for wire::Ask {

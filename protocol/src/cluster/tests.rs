@@ -6,7 +6,10 @@ use std::time::Duration;
 use prost::Message as _;
 
 use super::*;
-use crate::limits::{BUCKETS_LISTED_MAX, EVENTS_LISTED_MAX, GROUP_SEATS_MAX, MEMBER_ADDRESSES_MAX, SLOTS};
+use crate::limits::{
+    ACCESS_NOTE_BYTES_MAX, BUCKET_ACCESS_KEYS_MAX, BUCKETS_LISTED_MAX, EVENTS_LISTED_MAX, GROUP_SEATS_MAX,
+    MEMBER_ADDRESSES_MAX, SLOTS,
+};
 use crate::meta::{BucketConfig, BucketId, BucketMember, EventKind, KeyRule, Slot, Stamp, StorageEvent, VersionId};
 use crate::{GroupId, Identity, Invite, InviteRole, InviteTerms, LogIncarnation, MemberKey, NetworkId, WrappedKey};
 
@@ -71,8 +74,15 @@ fn bucket(name: &str) -> Bucket {
         replication: Replication::Durable,
         read_preference: ReadPreference::Bounded(500),
         former: vec![FormerWriter { user: identity(7).id(), key_generation: 1 }],
+        access_keys: vec![access_key(1)],
         unknown: Bytes::new(),
     }
+}
+
+fn access_key(byte: u8) -> AccessKey {
+    let (id, note) = (AccessKeyId::draw([byte; 20]), "a program".into());
+    let terms = AccessTerms { id, writes: byte % 2 == 0, created_ms: 8, expires_ms: 9, note };
+    AccessKey { terms, key_generation: 2, sealed: [byte; ACCESS_SEALED_BYTES] }
 }
 
 #[test]
@@ -162,7 +172,44 @@ fn all_wrapped_keys_of_a_bucket_fit_its_row() {
         let user = crate::PeerId::from_bytes([n.to_be_bytes(); 16].concat().try_into().unwrap());
         FormerWriter { user, key_generation: u32::MAX }
     });
-    assert!(Bucket { former: writers.collect(), ..of(fits) }.encode().len() <= crate::limits::ROW_BYTES_MAX);
+    let note = "n".repeat(ACCESS_NOTE_BYTES_MAX);
+    let terms = AccessTerms { created_ms: u64::MAX, expires_ms: u64::MAX, note, ..access_key(1).terms };
+    let key = AccessKey { terms, key_generation: u32::MAX, ..access_key(1) };
+    let access_keys = vec![key; BUCKET_ACCESS_KEYS_MAX];
+    let largest = Bucket { former: writers.collect(), access_keys, ..of(fits) };
+    assert!(largest.encode().len() <= crate::limits::ROW_BYTES_MAX);
+}
+
+#[test]
+fn access_keys_beyond_their_bounds_are_refused() {
+    let of = |access_keys| Bucket { access_keys, ..bucket("photos") };
+    let many = |count: usize| {
+        let mut ids = (0..count).map(|n| AccessKeyId::draw(std::array::from_fn(|at| (n >> (5 * at).min(60)) as u8)));
+        let mut ids: Vec<_> = ids.by_ref().collect();
+        ids.sort();
+        let key = |id| AccessKey { terms: AccessTerms { id, ..access_key(2).terms }, ..access_key(2) };
+        of(ids.into_iter().map(key).collect())
+    };
+    assert_eq!(Bucket::decode(&many(BUCKET_ACCESS_KEYS_MAX).encode()), Ok(many(BUCKET_ACCESS_KEYS_MAX)));
+    assert!(Bucket::decode(&many(BUCKET_ACCESS_KEYS_MAX + 1).encode()).is_err());
+    let found = access_key(2);
+    assert_eq!(of(vec![access_key(1), access_key(2)]).access_key(found.terms.id), Some(&found));
+    assert_eq!(of(vec![access_key(1)]).access_key(found.terms.id), None);
+
+    let noted = |note: &str| {
+        of(vec![AccessKey { terms: AccessTerms { note: note.into(), ..access_key(1).terms }, ..access_key(1) }])
+    };
+    assert!(Bucket::decode(&noted(&"n".repeat(ACCESS_NOTE_BYTES_MAX)).encode()).is_ok());
+    assert!(Bucket::decode(&noted(&"n".repeat(ACCESS_NOTE_BYTES_MAX + 1)).encode()).is_err());
+    assert!(Bucket::decode(&noted("two\nlines").encode()).is_err());
+    for bad in [
+        of(vec![access_key(2), access_key(1)]),
+        of(vec![access_key(1), access_key(1)]),
+        of(vec![AccessKey { key_generation: 0, ..access_key(1) }]),
+        of(vec![AccessKey { key_generation: 3, ..access_key(1) }]),
+    ] {
+        assert!(Bucket::decode(&bad.encode()).is_err(), "{:?}", bad.access_keys);
+    }
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use storgo_protocol::cluster::{
-    Ask, Bucket, BucketRow, ClusterMap, EventPlace, Failed, FailedKind, FormerWriter, Found, GroupRow, GroupStatus,
-    Happened, Introduction, Level, Listed, Listing, MemberKeys, MemberRow, MemberState, MoveSide, NetworkRow,
-    ReadPreference, Replication, RowKey, Since, SlotMove, SlotTable, Steer, Told,
+    AccessKey, AccessKeyId, AccessTerms, Ask, Bucket, BucketRow, ClusterMap, EventPlace, Failed, FailedKind,
+    FormerWriter, Found, GroupRow, GroupStatus, Happened, Introduction, Level, Listed, Listing, MemberKeys, MemberRow,
+    MemberState, MoveSide, NetworkRow, ReadPreference, Replication, RowKey, Since, SlotMove, SlotTable, Steer, Told,
 };
 use storgo_protocol::meta::{EventKind, KeyRule, Reply, SlotState};
 use storgo_protocol::{GroupId, LogIncarnation, MemberKey, PeerId, WrappedKey};
@@ -72,9 +72,22 @@ fn bucket() -> Bucket {
         replication: Replication::Durable,
         read_preference: ReadPreference::Bounded(500),
         former: vec![FormerWriter { user: samples::holder().id(), key_generation: 257 }],
+        access_keys: Vec::new(),
         config,
         unknown: Bytes::new(),
     }
+}
+
+/// A bucket that programs use through doors. One of before there were access keys stays as it was.
+fn with_access_keys() -> Bucket {
+    let key = |byte, writes, expires_ms, note: &str| {
+        let (created_ms, note) = (1_795_000_000_456, note.to_owned());
+        let terms = AccessTerms { id: AccessKeyId::draw([byte; 20]), writes, created_ms, expires_ms, note };
+        let sealed = std::array::from_fn(|at| byte.wrapping_add(at as u8));
+        AccessKey { terms, key_generation: 258, sealed }
+    };
+    let access_keys = vec![key(0, false, 1_796_000_000_000, "a reader"), key(20, true, 0, "")];
+    Bucket { access_keys, ..bucket() }
 }
 
 /// What a newer program may have written: a field that this one does not know.
@@ -231,7 +244,12 @@ pub fn all() -> Vec<Golden> {
         let bytes = [&[key.len() as u8], &key[..], &row[..]].concat();
         list.push(golden(&format!("cluster_row_{name}"), "cluster_row", bytes));
     }
-    for (name, bucket) in [("cluster_bucket", bucket()), ("cluster_bucket_newer", newer())] {
+    let buckets = [
+        ("cluster_bucket", bucket()),
+        ("cluster_bucket_access_keys", with_access_keys()),
+        ("cluster_bucket_newer", newer()),
+    ];
+    for (name, bucket) in buckets {
         assert_eq!(Bucket::decode(&bucket.encode()).as_ref(), Ok(&bucket));
         list.push(golden(name, "cluster_bucket", bucket.encode().into()));
     }

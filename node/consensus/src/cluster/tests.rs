@@ -109,6 +109,7 @@ fn bucket(owner: &Identity, name: &str) -> Bucket {
         replication: Replication::Replicated,
         read_preference: ReadPreference::Linearizable,
         former: Vec::new(),
+        access_keys: Vec::new(),
         unknown: Bytes::new(),
     }
 }

@@ -7,6 +7,7 @@
 //!
 //!   keys      bodies of every length, conditions, versions, listings, what a key may be
 //!   buckets   made, listed, removed; what is refused
+//!   access    access keys: made, opened, tampered with
 //!   members   let in, shut out, and what each of them opens
 //!   forged    records that nobody wrote who could
 //!   copies    copies and renames, within buckets and between them, interrupted and raced
@@ -23,6 +24,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod access;
 mod buckets;
 mod copies;
 mod forged;

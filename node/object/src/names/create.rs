@@ -103,6 +103,7 @@ impl Names {
             replication: options.replication,
             read_preference: options.read_preference,
             former: Vec::new(),
+            access_keys: Vec::new(),
             unknown: Bytes::new(),
         })
     }

@@ -75,7 +75,7 @@ impl Names {
                 remember_writer(&mut row, user)?;
             }
             take_out(&mut row, user);
-            self.rotate(&mut row)?;
+            self.rotate(known, &mut row)?;
             within_bounds(name, &row)?;
             Ok(Some(row))
         });
@@ -90,8 +90,8 @@ impl Names {
         Ok(known.keys().map(wrap).collect::<Result<_, _>>()?)
     }
 
-    /// A fresh key, wrapped for each member.
-    fn rotate(&self, row: &mut Row) -> Result<(), ObjectError> {
+    /// A fresh key, wrapped for each member; access keys are sealed under it.
+    fn rotate(&self, known: &Known, row: &mut Row) -> Result<(), ObjectError> {
         let generation = row.key_generation.checked_add(1).ok_or_else(|| invalid(&row.name, TOO_OFTEN))?;
         let key = BucketKey::from_bytes(self.engine.random.array());
         for member in &mut row.keys {
@@ -99,7 +99,7 @@ impl Names {
             member.wrapped.push(wrap(&key, row.config.bucket, generation, &member.key, random)?);
         }
         row.key_generation = generation;
-        Ok(())
+        self.reseal_access_keys(known, row, &key)
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   Names ── bucket(name) ──► Bucket ── put, find, open, list, remove ──► Metadata (records, by command)
-//!     │ create, members, remove                                     └──► Engine   (bodies that are no record's)
+//!     │ create, members, access keys, remove                                     └──► Engine   (bodies that are no record's)
 //!     └── copy, rename: between keys, and between buckets
 //! ```
 //!
@@ -10,6 +10,7 @@
 //! what comes back is checked before anything of it is believed. Groups see sealed bodies, keys and sizes. It knows
 //! neither Raft nor where a group is: see [`Metadata`].
 
+mod access;
 mod body;
 mod bucket;
 mod change;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 
 use storgo_protocol::meta::RequestId;
 
+pub use access::{AccessKeyOptions, OpenAccessKey};
 pub use bucket::Bucket;
 pub use copy::{CopyOptions, Place};
 pub use create::BucketOptions;
