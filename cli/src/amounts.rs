@@ -70,6 +70,24 @@ pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Reads a time such as `30d`, `12h`, `15m`, `90s` or `2w`; not none.
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
+    let expected = || "expected a time such as 30d, 12h, 15m or 90s".to_owned();
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 60 * 60,
+        "d" => 24 * 60 * 60,
+        "w" => 7 * 24 * 60 * 60,
+        _ => return Err(expected()),
+    };
+    let number = number.parse::<u64>().ok().filter(|number| *number > 0).ok_or_else(expected)?;
+    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(|| "the time is too long".into())
+}
+
 #[expect(clippy::cast_precision_loss, reason = "for three digits on a screen")]
 pub(crate) const fn as_f64(count: u64) -> f64 {
     count as f64
@@ -91,6 +109,16 @@ mod tests {
         assert_eq!(time(Duration::from_millis(3_456)), "3.4 s");
         assert_eq!(time(Duration::from_secs(7_261)), "2 h 1 min");
         assert_eq!((count(1, "chunk"), count(0, "chunk")), ("1 chunk".into(), "0 chunks".into()));
+    }
+
+    #[test]
+    fn times_are_read_with_their_units() {
+        for (text, seconds) in [("1s", 1), ("15m", 900), ("12h", 43_200), ("30d", 2_592_000), ("2w", 1_209_600)] {
+            assert_eq!(parse_time(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "7", "d", "0s", "-1d", "1.5h", "1y", "99999999999999999999s", "99999999999999999w"] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -143,6 +143,7 @@ fn name_hint(error: &NameError) -> Option<&'static str> {
     match error {
         NameError::NoBucket { .. } => Some("storgo bucket ls says which there are; storgo bucket create makes one"),
         NameError::NoKey { .. } => Some("storgo ls storgo://BUCKET says what is there, with --versions what was"),
+        NameError::NoAccessKey { .. } => Some("storgo key ls BUCKET says which there are"),
         NameError::Condition { .. } => Some("storgo stat storgo://BUCKET/KEY says what is there now"),
         NameError::Metadata(MetadataError::NoNetwork(_)) => Some("begin one that does with storgo network init"),
         NameError::Metadata(MetadataError::Unavailable(_)) => {

@@ -8,6 +8,7 @@ mod demo;
 mod dht;
 mod get;
 mod id;
+mod key;
 mod ls;
 mod named;
 mod network;
@@ -38,6 +39,8 @@ pub(crate) enum Command {
     Demo(demo::DemoArgs),
     #[command(subcommand)]
     Bucket(bucket::BucketCommand),
+    #[command(subcommand)]
+    Key(key::KeyCommand),
     Id(id::IdArgs),
     #[command(subcommand)]
     Node(node::NodeCommand),
@@ -69,6 +72,7 @@ impl Command {
             Self::Repair(args) => repair::run(context, args).await,
             Self::Demo(args) => demo::run(context, args).await,
             Self::Bucket(command) => bucket::run(context, command).await,
+            Self::Key(command) => key::run(context, command).await,
             Self::Id(args) => id::run(context, &args),
             Self::Node(command) => node::run(context, command).await,
             Self::Network(command) => network::run(context, command).await,

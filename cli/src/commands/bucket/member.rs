@@ -91,6 +91,11 @@ pub(crate) async fn run(context: &Context, command: MemberCommand) -> Result<(),
             let row = row.await?;
             if !context.output.json {
                 note(&format!("what is written from now on is sealed under key number {}", row.key_generation));
+                if !row.access_keys.is_empty() {
+                    note(
+                        "they knew the access keys of the bucket, too: storgo key rm removes one, storgo key create makes another",
+                    );
+                }
             }
             tell(context, &row)
         }

@@ -67,10 +67,7 @@ impl Names {
                 return Ok(None);
             }
             if row.access_keys.len() >= BUCKET_ACCESS_KEYS_MAX {
-                return Err(invalid(
-                    bucket,
-                    "it has as many access keys as a bucket can have; storgo key rm removes one",
-                ));
+                return Err(invalid(bucket, "it has as many access keys as a bucket can have: remove one"));
             }
             let newest = known.key(row.key_generation)?;
             let sealed = self.seal_access_key(&row, newest, made.clone())?;
@@ -85,12 +82,12 @@ impl Names {
     /// Removes an access key of a bucket.
     ///
     /// # Errors
-    /// [`NameError::Denied`] if the bucket is another user's, [`NameError::NoKey`] if there is none of this id.
+    /// [`NameError::Denied`] if the bucket is another user's, [`NameError::NoAccessKey`] if there is none of this id.
     pub async fn remove_access_key(&self, bucket: &str, id: AccessKeyId) -> Result<Row, ObjectError> {
         let changed = self.change(bucket, |known| {
             let mut row = known.row.clone();
             if row.access_key(id).is_none() {
-                return Err(NameError::NoKey { what: format!("the access key {id} of {bucket}") }.into());
+                return Err(NameError::NoAccessKey { bucket: bucket.to_owned(), id }.into());
             }
             row.access_keys.retain(|key| key.terms.id != id);
             Ok(Some(row))

@@ -1,5 +1,6 @@
 //! What can go wrong with names, by what the caller can do about it.
 
+use storgo_protocol::cluster::AccessKeyId;
 use storgo_protocol::meta::VersionId;
 use storgo_protocol::tree::Printable;
 
@@ -21,6 +22,14 @@ pub enum NameError {
     NoKey {
         /// Bucket and key, and the version if one was asked for.
         what: String,
+    },
+    /// The bucket has no such access key.
+    #[error("{bucket} has no access key {id}")]
+    NoAccessKey {
+        /// The bucket.
+        bucket: String,
+        /// What was asked for.
+        id: AccessKeyId,
     },
     /// A condition does not hold; nothing was changed.
     #[error("{what}: {}", told(*current))]
@@ -71,7 +80,7 @@ impl NameError {
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoBucket { .. } | Self::NoKey { .. } => ErrorKind::NotFound,
+            Self::NoBucket { .. } | Self::NoKey { .. } | Self::NoAccessKey { .. } => ErrorKind::NotFound,
             Self::Condition { .. } | Self::Conflict { .. } | Self::Metadata(MetadataError::Conflict(_)) => {
                 ErrorKind::Conflict
             }
