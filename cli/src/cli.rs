@@ -39,6 +39,7 @@ mod tests {
         for line in [
             "storgo node run --data d --listen /ip4/127.0.0.1/tcp/0 --bootstrap /ip4/127.0.0.1/tcp/1 --network n \
              --zone z --disk a --disk b --capacity 10GB --no-mdns",
+            "storgo node run --redis 0.0.0.0:6379 --redis-bucket b --redis-auth --redis-tls c.pem,k.pem",
             "storgo node status --node d --json",
             "storgo peer ls",
             "storgo dht find 12D3KooWAGDWxmFvxC4m9Wn6nCaUMgFRVkF6qLqUPfjBXJJiYC1a",
@@ -55,6 +56,9 @@ mod tests {
             "storgo bucket rm photos",
             "storgo bucket member ls photos",
             "storgo bucket member rm photos 12D3KooWAGDWxmFvxC4m9Wn6nCaUMgFRVkF6qLqUPfjBXJJiYC1a",
+            "storgo key create photos --read-only --expires 30d --note backup",
+            "storgo key ls photos --json",
+            "storgo key rm photos QCOZBS5KGRVPNUOGOD6J",
             "storgo put f storgo://photos/a/ --if-absent --strict",
             "storgo put - storgo://photos/k --if-version 000102030405060708090a0b0c0d0e0f",
             "storgo get storgo://photos/k --version 000102030405060708090a0b0c0d0e0f -o f --range 1..2",
@@ -81,8 +85,11 @@ mod tests {
             "storgo bucket create photos --spread 0",
             "storgo bucket create photos --read sometimes",
             "storgo bucket member add photos storgo-member:abc",
+            "storgo key create photos --expires soon",
+            "storgo key rm photos qcozbs",
             "storgo cp storgo://photos/k",
             "storgo node run --capacity lots",
+            "storgo node run --redis-tls c.pem",
             "storgo put f --via nonsense",
             "storgo node run --listen 127.0.0.1:4101",
         ] {

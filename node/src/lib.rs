@@ -38,6 +38,7 @@ mod data_dir;
 mod descriptors;
 mod listen;
 mod redis;
+mod tls;
 
 mod client;
 mod home;
@@ -62,6 +63,7 @@ pub use peer_book::PeerBook;
 pub use redis::RedisConfig;
 pub use storgo_consensus::{Founding, MetadataClient};
 pub use storgo_mesh::PathKind;
+pub use tls::TlsConfig;
 pub use tree::{PackReport, Remarks, TreeGetReport, TreePutReport, get_tree, put_tree, restore_attributes};
 
 /// The engine and what it reports, for those who use a [`Client`].

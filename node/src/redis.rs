@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ServerConfig;
 use serde::{Deserialize, Serialize};
 use storgo_consensus::Cluster;
 use storgo_gateways::resp::{Door, DoorConfig};
@@ -18,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::client::{Client, ClientOptions};
 use crate::error::NodeError;
 use crate::home::Home;
+use crate::tls::TlsConfig;
 
 /// How long it waits before it asks again for groups that do not answer.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -26,7 +28,8 @@ const PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedisConfig {
-    /// Where it listens; there is no door without it. Only addresses of this machine itself: there are no passwords.
+    /// Where it listens; there is no door without it. Addresses of others than this machine itself want `auth`, and `tls` or
+    /// `plain`.
     pub listen: Option<SocketAddr>,
     /// The bucket that its keys are in, which is made at first use. Default: `redis`.
     pub bucket: String,
@@ -38,13 +41,47 @@ pub struct RedisConfig {
     pub answer_bytes_max: usize,
     /// Seconds after which a client that says nothing is sent away; 0 for never. Default: 0.
     pub idle_seconds: u64,
+    /// Whether clients have to show an access key of the bucket (`storgo key create`). Default: false.
+    pub auth: bool,
+    /// Whether other machines may connect in clear, so that whoever sees the line reads keys, values and secrets. Default:
+    /// false.
+    pub plain: bool,
+    /// How clients are spoken to in secret. Default: in clear.
+    pub tls: Option<TlsConfig>,
 }
 
 impl Default for RedisConfig {
     fn default() -> Self {
         let DoorConfig { clients_max, query_bytes_max, answer_bytes_max, .. } = DoorConfig::default();
-        let (bucket, idle_seconds) = ("redis".to_owned(), 0);
-        Self { listen: None, bucket, clients_max, query_bytes_max, answer_bytes_max, idle_seconds }
+        Self {
+            listen: None,
+            bucket: "redis".to_owned(),
+            clients_max,
+            query_bytes_max,
+            answer_bytes_max,
+            idle_seconds: 0,
+            auth: false,
+            plain: false,
+            tls: None,
+        }
+    }
+}
+
+impl RedisConfig {
+    /// Why this address must not be listened at with these settings.
+    fn danger(&self, address: SocketAddr) -> Option<&'static str> {
+        match () {
+            () if address.ip().is_loopback() => None,
+            () if !self.auth => Some(
+                "other machines reach this address, and whoever connects may do what you may: add --redis-auth, so that clients \
+                 have to show an access key, or use 127.0.0.1 or ::1",
+            ),
+            () if self.tls.is_none() && !self.plain => Some(
+                "other machines reach this address, and secrets would pass in clear: add --redis-tls CERT.pem,KEY.pem, or \
+                 --redis-plain where nobody else sees the line",
+            ),
+            () => None,
+        }
     }
 }
 
@@ -54,6 +91,7 @@ pub(crate) struct RedisDoor {
     listener: TcpListener,
     home: Home,
     config: RedisConfig,
+    tls: Option<Arc<ServerConfig>>,
 }
 
 /// The node that a door leads to.
@@ -69,17 +107,18 @@ impl RedisDoor {
     /// Listens where the configuration says, if it does.
     ///
     /// # Errors
-    /// [`NodeError::Config`] without a home, for an address of others than this machine itself, and for one that is in use.
+    /// [`NodeError::Config`] without a home, for an address that only what the configuration does not say makes safe, for one
+    /// that is in use, and for certificates that cannot be used.
     pub(crate) async fn bind(home: Option<&Home>, config: &RedisConfig) -> Result<Option<Self>, NodeError> {
         let Some(address) = config.listen else { return Ok(None) };
         let refuse = |reason: String| NodeError::Config { what: format!("redis, {address}"), reason };
         let home = home.ok_or_else(|| refuse("it opens for a user, and there is none".to_owned()))?;
-        if !address.ip().is_loopback() {
-            let reason = "whoever connects may do what you may, and there are no passwords yet: use 127.0.0.1 or ::1";
+        if let Some(reason) = config.danger(address) {
             return Err(refuse(reason.to_owned()));
         }
+        let tls = config.tls.as_ref().map(TlsConfig::read).transpose()?;
         let listener = TcpListener::bind(address).await.map_err(|error| refuse(error.to_string()))?;
-        Ok(Some(Self { listener, home: home.clone(), config: config.clone() }))
+        Ok(Some(Self { listener, home: home.clone(), config: config.clone(), tls }))
     }
 
     /// Where it listens.
@@ -92,16 +131,18 @@ impl RedisDoor {
         let Some((client, bucket)) = stop.run_until_cancelled(Box::pin(self.open(&here))).await.transpose()? else {
             return Ok(());
         };
-        let idle = Duration::from_secs(self.config.idle_seconds);
+        let (idle, is_secret) = (Duration::from_secs(self.config.idle_seconds), self.tls.is_some());
         let config = DoorConfig {
             clients_max: self.config.clients_max,
             query_bytes_max: self.config.query_bytes_max,
             answer_bytes_max: self.config.answer_bytes_max,
             idle: (!idle.is_zero()).then_some(idle),
+            auth: self.config.auth,
+            tls: self.tls,
             ..DoorConfig::default()
         };
         let door = Door::new(bucket, Arc::new(SystemClock), Arc::new(OsRandom), config);
-        tracing::info!(bucket = self.config.bucket, "the redis door is open");
+        tracing::info!(bucket = self.config.bucket, auth = self.config.auth, tls = is_secret, "the redis door is open");
         let served = door.serve(self.listener, stop).await;
         client.close().await;
         served.map_err(|error| NodeError::Died { part: "the redis door", reason: error.to_string() })
@@ -161,5 +202,26 @@ impl RedisDoor {
         }
         let what = format!("redis, the bucket {}", self.config.bucket);
         Some(NodeError::Config { what, reason: error.to_string() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn other_machines_are_let_in_with_keys_and_in_secret_unless_that_is_not_wanted() {
+        let tls = Some(TlsConfig { cert: "c".into(), key: "k".into() });
+        let safe = |address: &str, auth, plain, tls: &Option<TlsConfig>| {
+            let config = RedisConfig { auth, plain, tls: tls.clone(), ..RedisConfig::default() };
+            config.danger(address.parse().unwrap()).is_none()
+        };
+        for here in ["127.0.0.1:6379", "[::1]:6379", "127.1.2.3:1"] {
+            assert!(safe(here, false, false, &None), "{here}");
+        }
+        for open in ["0.0.0.0:6379", "[::]:6379", "192.0.2.1:1"] {
+            assert!(!safe(open, false, true, &tls) && !safe(open, true, false, &None), "{open}");
+            assert!(safe(open, true, true, &None) && safe(open, true, false, &tls), "{open}");
+        }
     }
 }

@@ -588,6 +588,22 @@ pub const RESP_WRITE_SECONDS_MAX: u64 = 60;
 /// Seconds within which who is one client too many takes that it is.
 pub const RESP_REFUSAL_SECONDS_MAX: u64 = 1;
 
+/// Clients that have not said who they are, where they have to: each may hold a request of ten arguments of 16 KiB. Where
+/// there is TLS, those that still shake hands.
+pub const RESP_STRANGERS_MAX: usize = 1024;
+
+/// Seconds within which a client shakes hands, and then says who it is.
+pub const RESP_STRANGER_SECONDS_MAX: u64 = 10;
+
+/// Milliseconds that a client waits for the answer that it is not who it says, and for the answers to what it sent behind.
+pub const RESP_WRONG_AUTH_MS: u64 = 1000;
+
+/// Seconds after which a door reads the access keys again: so long a removed one still opens it.
+pub const RESP_KEYS_SECONDS: u64 = 3;
+
+/// Milliseconds between two looks at the access keys, whoever shows one that is not known.
+pub const RESP_KEYS_PAUSE_MS: u64 = 1000;
+
 /// Commands on one key that are done in one step.
 pub const RESP_FOLDED_MAX: usize = 4096;
 

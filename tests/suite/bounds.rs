@@ -50,6 +50,7 @@ const NETWORK_FULL: &str = "a_network_has_no_more_members_and_buckets_than_it_ha
 const COMMAND: &str = "protocol/src/meta/command/tests.rs";
 const VERSION: &str = "protocol/src/meta/version/tests.rs";
 
+const GUARD: &str = "node/gateways/src/resp/guard/tests.rs";
 const REDIS: &str = "tests/suite/redis.rs";
 const REDIS_NONSENSE: &str = "nonsense_gets_its_error_and_others_are_served";
 const REDIS_SHARED: &str = "node/gateways/src/resp/shared.rs";
@@ -496,6 +497,16 @@ const ROWS: &[Row] = &[
         "how long this side waits for a client that does not read, which holds one answer meanwhile",
     ),
     Own("RESP_REFUSAL_SECONDS_MAX", "how long this side waits for who is not let in"),
+    Bound("RESP_STRANGERS_MAX", GUARD, "strangers_send_little", "one stranger more"),
+    Bound("RESP_STRANGER_SECONDS_MAX", GUARD, "who_stays_a_stranger_goes", "a stranger that stays, and guesses"),
+    Bound("RESP_WRONG_AUTH_MS", GUARD, "a_wrong_secret_waits_alone_and_is_counted", "three guesses at once"),
+    Bound(
+        "RESP_KEYS_SECONDS",
+        GUARD,
+        "a_key_that_is_gone_or_over_ends_its_connections",
+        "a key that is gone for longer",
+    ),
+    Bound("RESP_KEYS_PAUSE_MS", GUARD, "a_new_key_is_known_at_once_and_nonsense_is_looked_for_seldom", "20 guesses"),
     Bound("RESP_QUEUED_MAX", REDIS, "transactions_are_done_whole_or_not_at_all_whoever_watches", "one command more"),
     Own("RESP_FOLDED_MAX", "how many commands this side does in one step: the rest wait for the next"),
     Own("RESP_KEYS_AT_ONCE_MAX", "at how many keys this side does something at once: the rest wait"),

@@ -24,6 +24,7 @@
 //!   lan         peers and clients without any address find one another by mDNS, in network namespaces
 //!   naming      objects by name: buckets, keys, versions, members, and what each command says of them
 //!   redis       what Redis's clients say to the doors of members, and what they get of a node that dies
+//!   access      access keys: a door that wants them, over TLS, and what becomes of one that is removed
 //!   answers     whatever the Redis doors answer while members die can be explained
 //!   clients     a day's work of Redis's clients in Python, JavaScript, C and shell
 //!   networks    loss, delay, one-way cuts and flipped bits, between processes in network namespaces
@@ -53,6 +54,7 @@
 mod evil;
 mod harness;
 
+mod access;
 mod answers;
 mod asking;
 mod bounds;

@@ -404,10 +404,16 @@ fn nonsense_gets_its_error_and_others_are_served() {
 }
 
 #[test]
-fn a_door_has_no_password_and_opens_to_its_own_machine_alone() {
+fn a_door_opens_to_other_machines_only_with_keys_and_in_secret() {
     let names = Names::new(1);
     let other = names.lab.path().join("other").display().to_string();
-    let open =
-        ["node", "run", "--data", &other, "--listen", "/ip4/127.0.0.1/tcp/0", "--no-mdns", "--redis", "0.0.0.0:0"];
-    names.alice.run(&open).ended(2).says("there are no passwords yet");
+    let open = |more: &[&str]| {
+        let open =
+            ["node", "run", "--data", &other, "--listen", "/ip4/127.0.0.1/tcp/0", "--no-mdns", "--redis", "0.0.0.0:0"];
+        names.alice.run(&[&open[..], more].concat()).ended(2)
+    };
+    open(&[]).says("--redis-auth");
+    open(&["--redis-plain"]).says("--redis-auth");
+    open(&["--redis-auth"]).says("--redis-tls CERT.pem,KEY.pem");
+    open(&["--redis-auth", "--redis-tls", "gone.pem,key.pem"]).says("gone.pem: there is no such file");
 }

@@ -81,7 +81,7 @@ fn bucket(name: &str) -> Bucket {
 
 fn access_key(byte: u8) -> AccessKey {
     let (id, note) = (AccessKeyId::draw([byte; 20]), "a program".into());
-    let terms = AccessTerms { id, writes: byte % 2 == 0, created_ms: 8, expires_ms: 9, note };
+    let terms = AccessTerms { id, writes: byte.is_multiple_of(2), created_ms: 8, expires_ms: 9, note };
     AccessKey { terms, key_generation: 2, sealed: [byte; ACCESS_SEALED_BYTES] }
 }
 
@@ -184,8 +184,9 @@ fn all_wrapped_keys_of_a_bucket_fit_its_row() {
 fn access_keys_beyond_their_bounds_are_refused() {
     let of = |access_keys| Bucket { access_keys, ..bucket("photos") };
     let many = |count: usize| {
-        let mut ids = (0..count).map(|n| AccessKeyId::draw(std::array::from_fn(|at| (n >> (5 * at).min(60)) as u8)));
-        let mut ids: Vec<_> = ids.by_ref().collect();
+        let letter = |n: usize, at: usize| u8::try_from((n >> (5 * at).min(60)) & 31).unwrap();
+        let ids = (0..count).map(|n| AccessKeyId::draw(std::array::from_fn(|at| letter(n, at))));
+        let mut ids: Vec<_> = ids.collect();
         ids.sort();
         let key = |id| AccessKey { terms: AccessTerms { id, ..access_key(2).terms }, ..access_key(2) };
         of(ids.into_iter().map(key).collect())

@@ -1,12 +1,16 @@
 //! A client as others see it, and as they choose whom to send away.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use storgo_protocol::limits::RESP_STRANGER_SECONDS_MAX;
+use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::guard::User;
 use super::reply::Protocol;
 
 /// A client.
@@ -19,6 +23,8 @@ pub(super) struct Client {
     since: Instant,
     /// What its connection tells of it. Held for a moment by who writes or reads that.
     seen: Mutex<Seen>,
+    /// Who it is, where that was asked and told.
+    user: watch::Sender<Option<User>>,
     /// Cancelled when it is to go.
     stop: CancellationToken,
 }
@@ -40,7 +46,7 @@ impl Client {
         let now = Instant::now();
         let seen =
             Seen { name: Bytes::new(), command: "NULL", asked: now, queued: None, protocol: Protocol::default() };
-        Self { id, from, to, since: now, seen: Mutex::new(seen), stop }
+        Self { id, from, to, since: now, seen: Mutex::new(seen), user: watch::Sender::default(), stop }
     }
 
     /// Where it came from.
@@ -59,6 +65,32 @@ impl Client {
 
     pub(super) fn set_name(&self, name: Bytes) {
         self.seen.lock().name = name;
+    }
+
+    /// Who it is, as far as it said.
+    pub(super) fn user(&self) -> Option<User> {
+        *self.user.borrow()
+    }
+
+    pub(super) fn set_user(&self, user: Option<User>) {
+        self.user.send_replace(user);
+    }
+
+    /// What its user is called: that of a client which did not say is everybody's.
+    pub(super) fn user_name(&self) -> Bytes {
+        self.user().map_or_else(|| Bytes::from_static(b"default"), |user| user.id.to_string().into())
+    }
+
+    /// Done when it has been a stranger for too long. Its place among strangers is given back when it is none any more.
+    pub(super) async fn overstays(&self, place: OwnedSemaphorePermit) {
+        let (mut user, mut place) = (self.user.subscribe(), Some(place));
+        let patience = Duration::from_secs(RESP_STRANGER_SECONDS_MAX);
+        while matches!(tokio::time::timeout(patience, user.wait_for(Option::is_some)).await, Ok(Ok(_))) {
+            place.take();
+            if user.wait_for(Option::is_none).await.is_err() {
+                break;
+            }
+        }
     }
 
     /// It asks for a command.
@@ -96,10 +128,11 @@ impl Client {
             Some(queued) => ("x", queued.to_string()),
             None => ("N", "-1".to_owned()),
         };
+        let user = String::from_utf8_lossy(&self.user_name()).into_owned();
         let resp = if protocol == Protocol::Three { 3 } else { 2 };
         format!(
             "id={} addr={} laddr={} name={name} age={} idle={} flags={flags} db=0 multi={multi} cmd={command} \
-             user=default redir=-1 resp={resp}\n",
+             user={user} redir=-1 resp={resp}\n",
             self.id,
             self.from,
             self.to,
@@ -134,6 +167,7 @@ pub(super) struct Filter {
     pub(super) from: Option<Bytes>,
     pub(super) to: Option<Bytes>,
     pub(super) kind: Option<ClientKind>,
+    pub(super) user: Option<Bytes>,
     /// One that is not meant, whatever else is said.
     pub(super) spared: Option<u64>,
 }
@@ -146,6 +180,7 @@ impl Filter {
         self.id.is_none_or(|id| id == client.id)
             && self.spared != Some(client.id)
             && self.kind.is_none_or(|kind| kind == ClientKind::Normal)
+            && self.user.as_ref().is_none_or(|user| *user == client.user_name())
             && is_at(&self.from, client.from)
             && is_at(&self.to, client.to)
     }

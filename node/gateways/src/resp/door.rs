@@ -7,28 +7,34 @@ use std::time::Duration;
 
 use storgo_object::Bucket;
 use storgo_object::ports::{Clock, Random};
-use storgo_protocol::limits::RESP_REFUSAL_SECONDS_MAX;
+use storgo_protocol::limits::{RESP_KEYS_SECONDS, RESP_REFUSAL_SECONDS_MAX, RESP_STRANGER_SECONDS_MAX};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::client::Client;
+use super::client::{Client, Filter};
 use super::commands;
+use super::guard::Guard;
 use super::keyspace::Keyspace;
-use super::session::Session;
+use super::session::{Session, Stream};
 use super::settings::DoorConfig;
 use super::shared::Shared;
 
-/// A door to a bucket, for whoever speaks Redis's protocol. Whoever comes in may do what the bucket's user may.
+/// A door to a bucket, for whoever speaks Redis's protocol. Whoever comes in may do what the bucket's user may, or where access
+/// keys have to be shown what the one allows that it shows.
 #[derive(Debug, Clone)]
-pub struct Door(Arc<Shared>);
+pub struct Door(pub(super) Arc<Shared>);
 
 impl Door {
     /// A door to a bucket's values.
     #[must_use]
     pub fn new(bucket: Bucket, clock: Arc<dyn Clock>, random: Arc<dyn Random>, config: DoorConfig) -> Self {
-        Self(Arc::new(Shared::new(Keyspace::new(Arc::new(bucket), clock), random, config, commands::names())))
+        let guard = config.auth.then(|| Guard::new(Arc::new(bucket.clone()), Arc::clone(&clock)));
+        let keyspace = Keyspace::new(Arc::new(bucket), clock);
+        Self(Arc::new(Shared::new(keyspace, guard, random, config, commands::names())))
     }
 
     /// Serves whoever connects, until it is to stop; who was answered in part gets the rest.
@@ -37,6 +43,7 @@ impl Door {
     /// [`std::io::Error`] if nobody can be listened for any more.
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
         let sessions = TaskTracker::new();
+        sessions.spawn(stop.clone().run_until_cancelled_owned(watch(Arc::clone(&self.0))));
         let served = loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break Ok(()),
@@ -58,17 +65,8 @@ impl Door {
         served
     }
 
+    /// Takes somebody who connected as far as a session, beside all others.
     fn admit(&self, mut stream: TcpStream, from: SocketAddr, sessions: &TaskTracker, stop: &CancellationToken) {
-        let shared = &self.0;
-        if shared.clients.lock().len() >= shared.settings.clients_max() {
-            shared.stats.refused.fetch_add(1, Ordering::Relaxed);
-            sessions.spawn(async move {
-                let said = stream.write_all(b"-ERR max number of clients reached\r\n");
-                // Whether it hears that is its own affair.
-                drop(tokio::time::timeout(Duration::from_secs(RESP_REFUSAL_SECONDS_MAX), said).await);
-            });
-            return;
-        }
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "a client's connection cannot be made prompt");
         }
@@ -76,12 +74,77 @@ impl Door {
             Ok(to) => to,
             Err(error) => return tracing::debug!(%error, "a client was lost"),
         };
+        let (door, stop) = (self.clone(), stop.child_token());
+        let Ok(place) = self.0.place() else {
+            self.0.stats.refused.fetch_add(1, Ordering::Relaxed);
+            // Who was promised secrecy would not understand what is said in clear.
+            if self.0.tls.is_none() {
+                sessions.spawn(async move { refuse(&mut stream).await });
+            }
+            return;
+        };
+        let Some(tls) = &self.0.tls else {
+            sessions.spawn(async move { door.enter(stream, (from, to), place, stop).await });
+            return;
+        };
+        let handshake = TlsAcceptor::from(Arc::clone(tls)).accept(stream);
+        let handshake = tokio::time::timeout(Duration::from_secs(RESP_STRANGER_SECONDS_MAX), handshake);
+        sessions.spawn(async move {
+            match stop.run_until_cancelled(handshake).await {
+                Some(Ok(Ok(stream))) => door.enter(stream, (from, to), place, stop).await,
+                Some(Ok(Err(error))) => tracing::debug!(%from, %error, "a client did not shake hands"),
+                Some(Err(_)) => tracing::debug!(%from, "a client did not shake hands in time"),
+                None => {}
+            }
+        });
+    }
+
+    /// Serves a client, if there is room for one more.
+    async fn enter(
+        self,
+        mut stream: impl Stream,
+        (from, to): (SocketAddr, SocketAddr),
+        place: Option<OwnedSemaphorePermit>,
+        stop: CancellationToken,
+    ) {
+        let shared = self.0;
+        let client = {
+            let mut clients = shared.clients.lock();
+            (clients.len() < shared.settings.clients_max()).then(|| {
+                let client = Arc::new(Client::new(shared.next_id(), from, to, stop));
+                clients.insert(client.id, Arc::clone(&client));
+                client
+            })
+        };
+        let Some(client) = client else {
+            shared.stats.refused.fetch_add(1, Ordering::Relaxed);
+            return refuse(&mut stream).await;
+        };
         shared.stats.came.fetch_add(1, Ordering::Relaxed);
-        let id = shared.next_id();
-        let client = Arc::new(Client::new(id, from, to, stop.child_token()));
-        shared.clients.lock().insert(id, Arc::clone(&client));
-        let session = Session::new(Arc::clone(shared), client);
-        sessions.spawn(session.run(stream));
+        Session::new(shared, client).run(stream, place).await;
+    }
+}
+
+/// Says that there is no room; whether it hears that is its own affair.
+async fn refuse(stream: &mut impl Stream) {
+    let said = async {
+        stream.write_all(b"-ERR max number of clients reached\r\n").await?;
+        stream.shutdown().await
+    };
+    drop(tokio::time::timeout(Duration::from_secs(RESP_REFUSAL_SECONDS_MAX), said).await);
+}
+
+/// Reads the access keys again and again, and sends away who showed one that is gone or over.
+async fn watch(shared: Arc<Shared>) {
+    let Some(guard) = &shared.guard else { return };
+    loop {
+        guard.read().await;
+        for client in shared.clients(&Filter::default()) {
+            if client.user().is_some_and(|user| !guard.welcomes(user)) {
+                client.leave();
+            }
+        }
+        tokio::time::sleep(Duration::from_secs(RESP_KEYS_SECONDS)).await;
     }
 }
 

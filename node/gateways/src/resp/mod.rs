@@ -20,6 +20,7 @@ mod draw;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod glob;
+mod guard;
 mod keyspace;
 mod long;
 mod numbers;

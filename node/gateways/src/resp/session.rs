@@ -12,15 +12,14 @@ use storgo_protocol::limits::{
     RESP_AHEAD_BYTES, RESP_ARGS_MAX, RESP_FLUSH_BYTES, RESP_INLINE_BYTES_MAX, RESP_PIPELINED_MAX, RESP_READ_BYTES,
     RESP_REFUSAL_SECONDS_MAX, RESP_WRITE_SECONDS_MAX, VALUE_BYTES_MAX,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::Instant;
 #[cfg(test)]
 use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
-use super::commands::{self, Begun, Command};
+use super::commands::{self, Begun, Command, Outcome};
 use super::keyspace::refusal;
 use super::reply::{Protocol, Reply};
 use super::request::{Bounds, RequestParser};
@@ -35,6 +34,8 @@ enum Pending {
     Keys(Vec<Part>, fn(Vec<Reply>) -> Reply),
     /// All before it is to be done first, and all behind it waits.
     Alone(BoxFuture<'static, Reply>),
+    /// The same, and the connection is told what came of it.
+    Changing(BoxFuture<'static, Outcome>),
     /// The connection's last.
     Close(Reply),
 }
@@ -75,6 +76,7 @@ impl Pending {
                 }))
             }
             Begun::Alone(work) => Self::Alone(work),
+            Begun::Changing(work) => Self::Changing(work),
             Begun::Close(reply) => Self::Close(reply),
         }
     }
@@ -92,7 +94,7 @@ impl Pending {
     }
 
     /// The answer, where all before it is answered, and nothing behind it is being done if some of it was to be done later.
-    async fn finish(self, state: &State) -> Answer {
+    async fn finish(self, state: &mut State) -> Answer {
         match self {
             Self::Done(reply) => Answer { reply, counted: 0, is_last: false },
             Self::Keys(parts, one) => {
@@ -114,12 +116,13 @@ impl Pending {
                 state.unsent().add(counted);
                 Answer { reply, counted, is_last: false }
             }
+            Self::Changing(work) => Answer { reply: work.await(state), counted: 0, is_last: false },
             Self::Close(reply) => Answer { reply, counted: 0, is_last: true },
         }
     }
 
     const fn is_alone(&self) -> bool {
-        matches!(self, Self::Alone(_) | Self::Close(_))
+        matches!(self, Self::Alone(_) | Self::Changing(_) | Self::Close(_))
     }
 }
 
@@ -188,8 +191,14 @@ impl Asked {
         Self { pending, protocol: state.protocol(), is_silent, call }
     }
 
+    /// In which protocol it is answered, unless that is decided by what comes of it, and whether not at all.
+    const fn told(&self) -> (Option<Protocol>, bool) {
+        let protocol = if matches!(self.pending, Pending::Changing(_)) { None } else { Some(self.protocol) };
+        (protocol, self.is_silent)
+    }
+
     /// The answer. It is counted, and kept if it was slow.
-    async fn finish(self, state: &State) -> Answer {
+    async fn finish(self, state: &mut State) -> Answer {
         // What is done by itself begins now.
         let begins = self.pending.is_alone().then(Instant::now);
         let answer = self.pending.finish(state).await;
@@ -218,12 +227,17 @@ impl Session {
     /// What the client is answered, unless it does not want that.
     pub(super) async fn ask(&mut self, args: Vec<Bytes>) -> Option<(Protocol, Reply)> {
         let asked = Asked::begin(&mut self.state, args);
-        let (protocol, is_silent) = (asked.protocol, asked.is_silent);
-        let answer = asked.finish(&self.state).await;
+        let (protocol, is_silent) = asked.told();
+        let answer = asked.finish(&mut self.state).await;
         self.state.unsent().sent(answer.counted);
-        (!is_silent).then_some((protocol, answer.reply))
+        (!is_silent).then_some((protocol.unwrap_or(self.state.protocol()), answer.reply))
     }
 }
+
+/// What a client is spoken to through.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
 /// Why a session ends.
 enum End {
@@ -239,7 +253,7 @@ impl From<std::io::Error> for End {
 
 /// Says that nothing more comes, and reads what the client still sends until it hangs up too: a connection that is closed
 /// over unread bytes is reset, and takes the last answer with it.
-async fn hang_up(stream: &mut TcpStream) -> std::io::Result<()> {
+async fn hang_up(stream: &mut impl Stream) -> std::io::Result<()> {
     stream.shutdown().await?;
     let mut unread = BytesMut::with_capacity(RESP_READ_BYTES);
     while stream.read_buf(&mut unread).await? > 0 {
@@ -269,9 +283,14 @@ impl Session {
         Self { state, share, ahead: 1, parser: RequestParser::default(), input, output }
     }
 
-    /// Serves the client until it goes, or is to go.
-    pub(super) async fn run(mut self, mut stream: TcpStream) {
-        match self.serve(&mut stream).await {
+    /// Serves the client until it goes, or is to go. It has a place among strangers until it says who it is.
+    pub(super) async fn run(mut self, mut stream: impl Stream, place: Option<OwnedSemaphorePermit>) {
+        let overstays = Self::overstays(&self.state, place);
+        let served = tokio::select! {
+            served = self.serve(&mut stream) => served,
+            () = overstays => Err(End::Asked),
+        };
+        match served {
             Err(End::Io(error)) => tracing::debug!(client = self.state.client().id, %error, "a client was lost"),
             Ok(()) | Err(End::Asked) => {
                 let hung_up = tokio::time::timeout(Duration::from_secs(RESP_REFUSAL_SECONDS_MAX), hang_up(&mut stream));
@@ -285,7 +304,18 @@ impl Session {
         self.state.shared().clients.lock().remove(&self.state.client().id);
     }
 
-    async fn serve(&mut self, stream: &mut TcpStream) -> Result<(), End> {
+    /// Done when the client is to go because it does not say who it is.
+    fn overstays(state: &State, place: Option<OwnedSemaphorePermit>) -> impl Future<Output = ()> + Send + use<> {
+        let (client, place) = (Arc::clone(state.client()), place.filter(|_| state.is_stranger()));
+        async move {
+            match place {
+                Some(place) => client.overstays(place).await,
+                None => std::future::pending().await,
+            }
+        }
+    }
+
+    async fn serve(&mut self, stream: &mut impl Stream) -> Result<(), End> {
         loop {
             let (mut begun, is_starved) = self.begin();
             let mut longest = 1;
@@ -301,11 +331,11 @@ impl Session {
                     }
                     self.state.unsent().go_on();
                 }
-                let (protocol, is_silent) = (asked.protocol, asked.is_silent);
-                let answer = asked.finish(&self.state).await;
+                let (protocol, is_silent) = asked.told();
+                let answer = asked.finish(&mut self.state).await;
                 longest = longest.max(answer.counted);
                 if !is_silent {
-                    let mut writing = answer.reply.writing(protocol);
+                    let mut writing = answer.reply.writing(protocol.unwrap_or(self.state.protocol()));
                     while writing.go_on(&mut self.output, RESP_FLUSH_BYTES) {
                         self.flush(stream).await?;
                     }
@@ -326,15 +356,15 @@ impl Session {
 
     /// Begins what has come, up to something that is done by itself; and whether there is nothing more.
     fn begin(&mut self) -> (VecDeque<Asked>, bool) {
-        const BOUNDS: Bounds = Bounds {
-            args_max: RESP_ARGS_MAX,
-            bulk_bytes_max: VALUE_BYTES_MAX,
-            inline_bytes_max: RESP_INLINE_BYTES_MAX,
-            is_authenticated: true,
-        };
         let mut all = VecDeque::new();
         while all.len() < self.ahead {
-            let asked = match self.parser.next(&mut self.input, &BOUNDS) {
+            let bounds = Bounds {
+                args_max: RESP_ARGS_MAX,
+                bulk_bytes_max: VALUE_BYTES_MAX,
+                inline_bytes_max: RESP_INLINE_BYTES_MAX,
+                is_authenticated: !self.state.is_stranger(),
+            };
+            let asked = match self.parser.next(&mut self.input, &bounds) {
                 Ok(Some(args)) => Asked::begin(&mut self.state, args),
                 Ok(None) => return (all, true),
                 Err(error) => Asked::nonsense(Reply::error(format!("ERR Protocol error: {error}")), &self.state),
@@ -349,7 +379,7 @@ impl Session {
     }
 
     /// Waits for more, until the client is to go.
-    async fn read(&mut self, stream: &mut TcpStream) -> Result<(), End> {
+    async fn read(&mut self, stream: &mut impl Stream) -> Result<(), End> {
         // Who is idle keeps neither the memory of what it sent last, nor its share of what all may hold.
         if self.input.is_empty() {
             self.input = BytesMut::new();
@@ -382,7 +412,7 @@ impl Session {
     }
 
     /// Says why the connection ends.
-    async fn refuse(&mut self, why: &'static str, stream: &mut TcpStream) -> Result<(), End> {
+    async fn refuse(&mut self, why: &'static str, stream: &mut impl Stream) -> Result<(), End> {
         Reply::error(why).write(self.state.protocol(), &mut self.output);
         self.flush(stream).await?;
         Err(End::Asked)
@@ -394,11 +424,15 @@ impl Session {
     }
 
     /// Writes what was answered; a client that does not take it is left.
-    async fn flush(&mut self, stream: &mut TcpStream) -> Result<(), End> {
+    async fn flush(&mut self, stream: &mut impl Stream) -> Result<(), End> {
         if self.output.is_empty() {
             return Ok(());
         }
-        let written = stream.write_all(&self.output);
+        let written = async {
+            stream.write_all(&self.output).await?;
+            // What is sealed is not sent before.
+            stream.flush().await
+        };
         let written = tokio::time::timeout(Duration::from_secs(RESP_WRITE_SECONDS_MAX), written).await;
         written.map_err(|_| std::io::Error::new(std::io::ErrorKind::TimedOut, "its answers were not taken"))??;
         if self.output.capacity() > 2 * RESP_FLUSH_BYTES {

@@ -1,11 +1,13 @@
 //! What can be set while the door is open, by the names that Redis has for it. It holds for this door until it closes.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use storgo_protocol::limits::{
     RESP_CLIENTS_MAX, RESP_REQUEST_BYTES_MAX, RESP_SLOW_KEPT_MAX, RESP_UNSENT_BYTES, VALUE_BYTES_MAX,
 };
+use tokio_rustls::rustls::ServerConfig;
 
 /// How a door is kept.
 #[derive(Debug, Clone)]
@@ -18,6 +20,10 @@ pub struct DoorConfig {
     pub answer_bytes_max: usize,
     /// After how long without a request a client is sent away; `None` for never.
     pub idle: Option<Duration>,
+    /// Whether clients have to show an access key of the bucket.
+    pub auth: bool,
+    /// How clients are spoken to in secret; `None` for in clear.
+    pub tls: Option<Arc<ServerConfig>>,
     /// The program's version, as clients are told.
     pub version: String,
 }
@@ -29,6 +35,8 @@ impl Default for DoorConfig {
             query_bytes_max: RESP_REQUEST_BYTES_MAX,
             answer_bytes_max: RESP_UNSENT_BYTES,
             idle: None,
+            auth: false,
+            tls: None,
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }

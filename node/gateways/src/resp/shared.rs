@@ -6,10 +6,15 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use storgo_object::ports::Random;
-use storgo_protocol::limits::{RESP_HELD_BYTES_MAX, RESP_UNSENT_BYTES_ALL_MAX, RESP_UNSENT_BYTES_MAX};
+use storgo_protocol::limits::{
+    RESP_HELD_BYTES_MAX, RESP_STRANGERS_MAX, RESP_UNSENT_BYTES_ALL_MAX, RESP_UNSENT_BYTES_MAX,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
+use tokio_rustls::rustls::ServerConfig;
 
 use super::client::{Client, Filter};
 use super::cursors::Cursors;
+use super::guard::Guard;
 use super::keyspace::Keyspace;
 use super::settings::{DoorConfig, Settings};
 use super::slowlog::SlowLog;
@@ -19,6 +24,11 @@ use super::stats::Stats;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) keyspace: Keyspace,
+    /// Who decides whom to let in, unless everybody may.
+    pub(super) guard: Option<Guard>,
+    pub(super) tls: Option<Arc<ServerConfig>>,
+    /// Places for who has not said yet who it is.
+    strangers: Arc<Semaphore>,
     pub(super) cursors: Cursors,
     pub(super) random: Arc<dyn Random>,
     /// The program's version.
@@ -40,16 +50,20 @@ impl Shared {
     /// `commands` are the names of all that are counted.
     pub(super) fn new(
         keyspace: Keyspace,
+        guard: Option<Guard>,
         random: Arc<dyn Random>,
         config: DoorConfig,
         commands: impl Iterator<Item = &'static str>,
     ) -> Self {
         Self {
             keyspace,
+            guard,
+            strangers: Arc::new(Semaphore::new(RESP_STRANGERS_MAX)),
             cursors: Cursors::default(),
             random,
             settings: Arc::new(Settings::new(&config)),
             version: config.version,
+            tls: config.tls,
             stats: Stats::new(commands),
             slow: SlowLog::default(),
             started: tokio::time::Instant::now(),
@@ -64,6 +78,15 @@ impl Shared {
     pub(super) fn unsent(&self) -> Arc<Unsent> {
         let (all, own, waits) = (Arc::clone(&self.answer_bytes), AtomicUsize::new(0), AtomicBool::new(false));
         Arc::new(Unsent { all, own, most: self.settings.answer_bytes_max(), waits })
+    }
+
+    /// A place among strangers, where who comes is one at first.
+    ///
+    /// # Errors
+    /// [`TryAcquireError`] if there is none.
+    pub(super) fn place(&self) -> Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
+        let is_one = self.guard.is_some() || self.tls.is_some();
+        is_one.then(|| Arc::clone(&self.strangers).try_acquire_owned()).transpose()
     }
 
     /// The id of the next client.
@@ -82,8 +105,13 @@ impl Shared {
 #[cfg(test)]
 impl Shared {
     pub(super) fn of_test(values: Arc<super::values::fake::Memory>, config: DoorConfig) -> Arc<Self> {
+        Arc::new(Self::guarded(values, None, config))
+    }
+
+    /// The same, with somebody who decides whom to let in.
+    pub(super) fn guarded(values: Arc<super::values::fake::Memory>, guard: Option<Guard>, config: DoorConfig) -> Self {
         let keyspace = Keyspace::new(values, Arc::new(Fixed));
-        Arc::new(Self::new(keyspace, Arc::new(Fixed), config, super::commands::names()))
+        Self::new(keyspace, guard, Arc::new(Fixed), config, super::commands::names())
     }
 }
 

@@ -88,13 +88,18 @@ impl State {
     }
 
     /// What all sessions share.
-    pub(super) fn shared(&self) -> &Shared {
+    pub(super) const fn shared(&self) -> &Arc<Shared> {
         &self.shared
     }
 
     /// The client, as others see it.
     pub(super) const fn client(&self) -> &Arc<Client> {
         &self.client
+    }
+
+    /// Whether the client may not do anything yet, because it did not say who it is.
+    pub(super) fn is_stranger(&self) -> bool {
+        self.shared.guard.is_some() && self.client.user().is_none()
     }
 
     pub(super) fn id(&self) -> i64 {

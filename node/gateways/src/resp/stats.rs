@@ -19,6 +19,10 @@ pub(super) struct Stats {
     pub(super) came: AtomicU64,
     /// Clients that were one too many.
     pub(super) refused: AtomicU64,
+    /// How often somebody was not who it said.
+    pub(super) wrong_auth: AtomicU64,
+    /// How often somebody asked for what its access key does not allow.
+    pub(super) forbidden: AtomicU64,
     commands: HashMap<&'static str, Counters>,
     /// By their code words, which are ours. Held for a moment.
     errors: Mutex<BTreeMap<String, u64>>,
@@ -52,6 +56,8 @@ impl Stats {
         Self {
             came: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            wrong_auth: AtomicU64::new(0),
+            forbidden: AtomicU64::new(0),
             commands: names.map(|name| (name, Counters::default())).collect(),
             errors: Mutex::default(),
         }
@@ -123,7 +129,7 @@ impl Stats {
         for Counters { calls, us, rejected, failed, spans } in self.commands.values() {
             [calls, us, rejected, failed].into_iter().chain(spans).for_each(zero);
         }
-        [&self.came, &self.refused].into_iter().for_each(zero);
+        [&self.came, &self.refused, &self.wrong_auth, &self.forbidden].into_iter().for_each(zero);
         self.errors.lock().clear();
     }
 }

@@ -10,7 +10,7 @@ use super::super::reply::Reply;
 use super::super::shared::Shared;
 use super::super::state::{Answers, State};
 use super::parts::{HELPS, NONE, help};
-use super::{Begun, Command, arg, is, length, shown, syntax};
+use super::{Begun, Command, arg, auth, is, length, shown, syntax};
 
 const OWN: &[&str] = &["noscript", "loading", "stale"];
 const ADMIN: &[&str] = &["admin", "noscript", "loading", "stale"];
@@ -46,7 +46,7 @@ const HELP: &[&str] = &[
     "    Sends away the client that came from there.",
     "KILL <option> <value> [<option> <value> ...]",
     "    Sends away the clients for whom all of these hold, and says how many: ID <number>, ADDR <ip:port> where it came",
-    "    from, LADDR <ip:port> where it came to, TYPE (NORMAL|MASTER|REPLICA|PUBSUB), USER default, and SKIPME (YES|NO),",
+    "    from, LADDR <ip:port> where it came to, TYPE (NORMAL|MASTER|REPLICA|PUBSUB), USER <name> by its access key, and SKIPME (YES|NO),",
     "    whether this one stays: it does if that is not said.",
     "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB) | ID <number> ...]",
     "    What is known of the clients of this door.",
@@ -150,10 +150,12 @@ fn kill(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
             () if is(option, "addr") => filter.from = Some(value.clone()),
             () if is(option, "laddr") => filter.to = Some(value.clone()),
             () if is(option, "type") => filter.kind = Some(kind(value)?),
-            // All are the same user.
-            () if is(option, "user") && value == "default" => {}
             () if is(option, "user") => {
-                return Err(Reply::error(format!("ERR No such user '{}'", shown(value))));
+                let is_key = shared.guard.as_ref().is_some_and(|guard| guard.has(value));
+                if !is_key && value != auth::EVERYBODY {
+                    return Err(Reply::error(format!("ERR No such user '{}'", shown(value))));
+                }
+                filter.user = Some(value.clone());
             }
             () if is(option, "skipme") && is(value, "yes") => filter.spared = Some(own),
             () if is(option, "skipme") && is(value, "no") => filter.spared = None,

@@ -110,6 +110,8 @@ fn stats(state: &State) -> Lines {
         ("total_connections_received", count(&done.came)),
         ("total_commands_processed", done.calls().to_string()),
         ("rejected_connections", count(&done.refused)),
+        ("acl_access_denied_auth", count(&done.wrong_auth)),
+        ("acl_access_denied_cmd", count(&done.forbidden)),
         ("evicted_keys", "0".to_owned()),
         ("total_error_replies", done.errors().values().sum::<u64>().to_string()),
     ])

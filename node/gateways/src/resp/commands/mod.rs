@@ -3,6 +3,7 @@
 //! A command says what is to be done to which keys, and knows nothing of how that is done: by itself, or in a transaction.
 //! What concerns all keys waits until all before it is done, and all behind it waits for that.
 
+mod auth;
 mod bits;
 mod client;
 mod config;
@@ -58,9 +59,14 @@ pub(super) enum Begun {
     Together(Joint),
     /// It is done by itself.
     Alone(BoxFuture<'static, Reply>),
+    /// It is done by itself, and what comes of it changes the connection.
+    Changing(BoxFuture<'static, Outcome>),
     /// The last answer of the connection.
     Close(Reply),
 }
+
+/// What came of something: it is told to the connection, and makes the answer.
+pub(super) type Outcome = Box<dyn FnOnce(&mut State) -> Reply + Send>;
 
 impl Begun {
     /// Something that is done to one key.
@@ -89,6 +95,7 @@ impl From<Reply> for Begun {
 pub(super) fn all() -> impl Iterator<Item = &'static Command> {
     server::COMMANDS
         .iter()
+        .chain(auth::COMMANDS)
         .chain(parts::COMMANDS)
         .chain(info::COMMANDS)
         .chain(strings::COMMANDS)
@@ -136,7 +143,8 @@ pub(super) fn named(args: &[Bytes]) -> Result<&'static Command, Reply> {
 pub(super) fn begin(state: &mut State, args: &[Bytes]) -> (Option<&'static Command>, Begun) {
     let named = named(args).and_then(|command| {
         state.client().asks(command.name);
-        let Err(refusal) = check(command, args) else { return Ok(command) };
+        let checked = check(command, args).and_then(|()| auth::permit(state, command));
+        let Err(refusal) = checked else { return Ok(command) };
         state.shared().stats.rejected(command.name);
         // Whoever misspells the end of a transaction has no transaction any more.
         Err(if command.name == "exec" { transactions::abort(state, &refusal) } else { refusal })

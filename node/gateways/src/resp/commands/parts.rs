@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::super::reply::Reply;
 use super::super::state::State;
-use super::{Begun, Command, client, config, introspection, is, latency, object, server, slowlog, syntax};
+use super::{Begun, Command, auth, client, config, introspection, is, latency, object, server, slowlog, syntax};
 
 pub(super) const NONE: (i32, i32, i32) = (0, 0, 0);
 
@@ -13,6 +13,7 @@ pub(super) const HELPS: &[&str] = &["loading", "stale"];
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Command] = &[
+    Command { name: "acl", arity: -2, flags: &[], keys: NONE, begin: whole },
     Command { name: "client", arity: -2, flags: &[], keys: NONE, begin: whole },
     Command { name: "command", arity: -1, flags: HELPS, keys: NONE, begin: introspection::all_described },
     Command { name: "config", arity: -2, flags: &[], keys: NONE, begin: whole },
@@ -26,6 +27,7 @@ pub(super) const COMMANDS: &[Command] = &[
 /// The parts of a command; of most there are none.
 pub(super) fn of(command: &Command) -> &'static [Command] {
     match command.name {
+        "acl" => auth::PARTS,
         "client" => client::PARTS,
         "command" => introspection::PARTS,
         "config" => config::PARTS,

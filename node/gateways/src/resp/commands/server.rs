@@ -4,19 +4,20 @@
 
 use bytes::Bytes;
 
+use super::super::guard::Credentials;
 use super::super::numbers::{self, ValueError};
 use super::super::reply::{Protocol, Reply};
 use super::super::state::{Answers, State};
+use super::auth;
 use super::client::checked_name;
 use super::parts::{HELPS, NONE, help, wrong_form};
-use super::{Begun, Command, arg, int, is, key, said, shown, syntax, wrong_number};
+use super::{Begun, Command, arg, int, is, key, said, shown, wrong_number};
 
 const FAST: &[&str] = &["loading", "stale", "fast"];
-const OPEN: &[&str] = &["noscript", "loading", "stale", "fast", "no_auth", "allow_busy"];
+pub(super) const OPEN: &[&str] = &["noscript", "loading", "stale", "fast", "no_auth", "allow_busy"];
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Command] = &[
-    Command { name: "auth", arity: -2, flags: OPEN, keys: NONE, begin: auth },
     Command { name: "echo", arity: 2, flags: FAST, keys: NONE, begin: |_, args| Ok(Reply::Bulk(key(args)?).into()) },
     Command { name: "hello", arity: -1, flags: OPEN, keys: NONE, begin: hello },
     Command { name: "ping", arity: -1, flags: &["fast"], keys: NONE, begin: ping },
@@ -69,66 +70,78 @@ fn time(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
 fn reset(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     state.set_protocol(Protocol::Two);
     state.client().set_name(Bytes::new());
+    state.client().set_user(None);
     state.answers = Answers::On;
     *state.transaction() = None;
     state.watched().lock().clear();
     Ok(Reply::Simple("RESET".into()).into())
 }
 
-/// Whoever can connect may do what the node's user may: there are no passwords.
-fn no_password() -> Reply {
-    Reply::error(
-        "ERR AUTH <password> called without any password configured for the default user. \
-         Are you sure your configuration is correct?",
-    )
-}
-
-fn auth(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    if args.len() > 3 { Err(syntax()) } else { Err(no_password()) }
+/// What a client says when it begins.
+#[derive(Default)]
+struct Hello {
+    protocol: Option<Protocol>,
+    name: Option<Bytes>,
+    credentials: Option<Credentials>,
 }
 
 fn hello(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
-    let unsupported = || Reply::error("NOPROTO unsupported protocol version");
-    let mut protocol = None;
-    let mut name = None;
-    if let Some(version) = args.get(1) {
-        let version = numbers::parse_int(version)
-            .ok_or_else(|| Reply::error("ERR Protocol version is not an integer or out of range"))?;
-        protocol = Some(match version {
-            2 => Protocol::Two,
-            3 => Protocol::Three,
-            _ => return Err(unsupported()),
-        });
+    let mut hello = Hello::parse(args)?;
+    match hello.credentials.take() {
+        Some(said) => auth::check(state, said, move |state| hello.answer(state)),
+        None if state.is_stranger() => Err(auth::no_hello()),
+        None => Ok(hello.answer(state).into()),
     }
-    let mut options = args.iter().skip(2);
-    while let Some(option) = options.next() {
-        if is(option, "auth") && options.len() >= 2 {
-            return Err(no_password());
+}
+
+impl Hello {
+    fn parse(args: &[Bytes]) -> Result<Self, Reply> {
+        let unsupported = || Reply::error("NOPROTO unsupported protocol version");
+        let mut hello = Self::default();
+        if let Some(version) = args.get(1) {
+            let version = numbers::parse_int(version)
+                .ok_or_else(|| Reply::error("ERR Protocol version is not an integer or out of range"))?;
+            hello.protocol = Some(match version {
+                2 => Protocol::Two,
+                3 => Protocol::Three,
+                _ => return Err(unsupported()),
+            });
         }
-        let value = options.next().filter(|_| is(option, "setname"));
-        let value = value.ok_or_else(|| {
-            Reply::error(format!("ERR Syntax error in HELLO option '{}'", String::from_utf8_lossy(option)))
-        })?;
-        name = Some(checked_name(value)?);
+        let mut options = args.iter().skip(2);
+        while let Some(option) = options.next() {
+            let wrong =
+                || Reply::error(format!("ERR Syntax error in HELLO option '{}'", String::from_utf8_lossy(option)));
+            match (options.next(), options.len()) {
+                (Some(user), 1..) if is(option, "auth") => {
+                    let secret = options.next().cloned().unwrap_or_default();
+                    hello.credentials = Some(auth::credentials(Some(user), secret));
+                }
+                (Some(name), _) if is(option, "setname") => hello.name = Some(checked_name(name)?),
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(hello)
     }
-    if let Some(protocol) = protocol {
-        state.set_protocol(protocol);
+
+    fn answer(self, state: &mut State) -> Reply {
+        if let Some(protocol) = self.protocol {
+            state.set_protocol(protocol);
+        }
+        if let Some(name) = self.name {
+            state.client().set_name(name);
+        }
+        let pair = |name: &'static str, value: Reply| (Reply::bulk(name), value);
+        let version = if state.protocol() == Protocol::Three { 3 } else { 2 };
+        Reply::Map(vec![
+            pair("server", Reply::bulk("redis")),
+            pair("version", Reply::bulk(AS_REDIS)),
+            pair("proto", Reply::Int(version)),
+            pair("id", Reply::Int(state.id())),
+            pair("mode", Reply::bulk("standalone")),
+            pair("role", Reply::bulk("master")),
+            pair("modules", Reply::Array(Vec::new())),
+        ])
     }
-    if let Some(name) = name {
-        state.client().set_name(name);
-    }
-    let pair = |name: &'static str, value: Reply| (Reply::bulk(name), value);
-    let version = if state.protocol() == Protocol::Three { 3 } else { 2 };
-    let said = vec![
-        pair("server", Reply::bulk("redis")),
-        pair("version", Reply::bulk(AS_REDIS)),
-        pair("proto", Reply::Int(version)),
-        pair("id", Reply::Int(state.id())),
-        pair("mode", Reply::bulk("standalone")),
-        pair("role", Reply::bulk("master")),
-        pair("modules", Reply::Array(Vec::new())),
-    ];
-    Ok(Reply::Map(said).into())
 }
 
 /// No member but the leader is known to have what was written: it is on most of them, be that one alone. More do not come by

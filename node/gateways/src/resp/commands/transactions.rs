@@ -113,7 +113,7 @@ impl Step {
             Begun::Done(reply) => Self::Done(reply),
             Begun::Keys(ops, one) => Self::Keys(ops, one),
             Begun::Together(joint) => Self::Together(joint),
-            Begun::Alone(_) | Begun::Close(_) => {
+            Begun::Alone(_) | Begun::Changing(_) | Begun::Close(_) => {
                 let name = command.name;
                 Self::Done(Reply::error(format!("ERR '{name}' concerns all keys and is not possible in a transaction")))
             }
