@@ -29,14 +29,15 @@ impl TlsConfig {
     /// [`NodeError::Config`] for a file that is not there or not understood, and for a key that is not the certificate's.
     pub(crate) fn read(&self) -> Result<Arc<ServerConfig>, NodeError> {
         let certs = CertificateDer::pem_slice_iter(&read(&self.cert)?).collect::<Result<Vec<_>, _>>();
-        let certs = certs.map_err(|error| refuse(&self.cert, error))?;
+        let certs = certs.map_err(|error| refuse(&self.cert, error.to_string()))?;
         if certs.is_empty() {
             return Err(refuse(&self.cert, "there is no certificate in it: expected -----BEGIN CERTIFICATE-----"));
         }
-        let key = PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|error| refuse(&self.key, error))?;
+        let key =
+            PrivateKeyDer::from_pem_slice(&read(&self.key)?).map_err(|error| refuse(&self.key, error.to_string()))?;
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|error| refuse(&self.cert, error))?
+            .map_err(|error| refuse(&self.cert, error.to_string()))?
             .with_no_client_auth()
             .with_single_cert(certs, key)
             .map_err(|error| refuse(&self.key, format!("not the key of {}: {error}", self.cert.display())))?;
@@ -48,8 +49,8 @@ fn read(path: &Path) -> Result<Vec<u8>, NodeError> {
     private_file::read(path)?.ok_or_else(|| refuse(path, "there is no such file"))
 }
 
-fn refuse(path: &Path, reason: impl ToString) -> NodeError {
-    NodeError::Config { what: path.display().to_string(), reason: reason.to_string() }
+fn refuse(path: &Path, reason: impl Into<String>) -> NodeError {
+    NodeError::Config { what: path.display().to_string(), reason: reason.into() }
 }
 
 #[cfg(test)]

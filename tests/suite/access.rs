@@ -73,10 +73,10 @@ fn create(names: &Names, more: &[&str]) -> (String, String) {
 #[test]
 fn a_door_lets_in_who_shows_a_key_until_it_is_removed() {
     let names = Names::with_flags(1, flags);
-    let (writes, secret) = create(&names, &["--note", "webshop"]);
-    let (reads, other) = create(&names, &["--read-only", "--expires", "30d"]);
+    let (wide, secret) = create(&names, &["--note", "webshop"]);
+    let (narrow, other) = create(&names, &["--read-only", "--expires", "30d"]);
     let listed = names.alice(&["key", "ls", "redis"]).ok().text();
-    let [first, second] = [&writes, &reads].map(|id| listed.lines().find(|line| line.contains(id.as_str())).unwrap());
+    let [first, second] = [&wide, &narrow].map(|id| listed.lines().find(|line| line.contains(id.as_str())).unwrap());
     assert!(first.contains("writes") && first.contains("for good") && first.ends_with("webshop"), "{listed}");
     assert!(second.contains("reads ") && second.contains("until "), "{listed}");
     assert!(!listed.contains(&secret) && !listed.contains(&other), "{listed}");
@@ -84,21 +84,21 @@ fn a_door_lets_in_who_shows_a_key_until_it_is_removed() {
     let (mut writer, mut reader) = (connect(&names), connect(&names));
     assert_eq!(told(&mut writer, "GET k"), "-NOAUTH Authentication required.");
     let wrong = "-WRONGPASS invalid username-password pair or user is disabled.";
-    assert_eq!(told(&mut writer, &format!("AUTH {writes} {other}")), wrong);
-    assert_eq!(told(&mut writer, &format!("AUTH {writes} {secret}")), "+OK");
+    assert_eq!(told(&mut writer, &format!("AUTH {wide} {other}")), wrong);
+    assert_eq!(told(&mut writer, &format!("AUTH {wide} {secret}")), "+OK");
     assert_eq!(told(&mut writer, "SET k v"), "+OK");
-    assert_eq!(told(&mut reader, &format!("HELLO 3 AUTH {reads} {other}")), "%7");
+    assert_eq!(told(&mut reader, &format!("HELLO 3 AUTH {narrow} {other}")), "%7");
     let mut reader = connect(&names);
     assert_eq!(told(&mut reader, &format!("AUTH {other}")), "+OK");
     assert_eq!(told(&mut reader, "STRLEN k"), ":1");
     assert_eq!(told(&mut reader, "SET k w"), "-NOPERM this user has no permissions to run the 'set' command");
-    redis_cli_is_let_in(&names, &writes, &secret);
+    redis_cli_is_let_in(&names, &wide, &secret);
 
     // What is removed is over within seconds, and nothing else.
-    names.alice(&["key", "rm", "redis", &writes]).ok();
-    names.alice(&["key", "rm", "redis", &writes]).ended(3).says("storgo key ls");
+    names.alice(&["key", "rm", "redis", &wide]).ok();
+    names.alice(&["key", "rm", "redis", &wide]).ended(3).says("storgo key ls");
     assert_eq!(writer.read(&mut [0]).unwrap_or(0), 0, "the connection is closed");
-    assert_eq!(told(&mut connect(&names), &format!("AUTH {writes} {secret}")), wrong);
+    assert_eq!(told(&mut connect(&names), &format!("AUTH {wide} {secret}")), wrong);
     assert_eq!(told(&mut reader, "STRLEN k"), ":1");
 
     // The secret is the program's that was given it, and of its door while that runs.

@@ -1,6 +1,7 @@
 //! `storgo node`: a storage peer, and questions to one that runs.
 
 mod metrics;
+mod redis;
 mod run;
 mod status;
 

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use storgo_node::{Node, NodeConfig, TlsConfig};
+use storgo_node::{Node, NodeConfig};
 use storgo_protocol::PeerAddress;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::redis::RedisArgs;
 use crate::context::{Context, default_data, parse_address};
 use crate::error::{CliError, Exit};
 use crate::{amounts, parent};
@@ -67,26 +68,8 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "SIZE", value_parser = amounts::parse_bytes)]
     quota_per_user: Option<u64>,
 
-    /// Takes the Redis protocol here, for keys in a bucket of yours. Who connects may do what you may, unless --redis-auth
-    /// is given; addresses that other machines reach want that and --redis-tls
-    #[arg(long, value_name = "ADDRESS")]
-    redis: Option<SocketAddr>,
-
-    /// The bucket that keys of the Redis protocol are in, made at first use [default: redis]
-    #[arg(long, value_name = "BUCKET")]
-    redis_bucket: Option<String>,
-
-    /// Lets Redis's clients in by access keys of the bucket alone (storgo key create)
-    #[arg(long)]
-    redis_auth: bool,
-
-    /// Speaks TLS with Redis's clients: a certificate and its private key, both in PEM
-    #[arg(long, value_name = "CERT.pem,KEY.pem", value_parser = parse_tls)]
-    redis_tls: Option<TlsConfig>,
-
-    /// Lets Redis's clients of other machines connect in clear: whoever sees the line reads keys, values and secrets
-    #[arg(long)]
-    redis_plain: bool,
+    #[command(flatten)]
+    redis: RedisArgs,
 
     /// Does not look for peers on the local network
     #[arg(long)]
@@ -140,20 +123,8 @@ impl RunArgs {
         }
         config.disk.capacity_bytes = self.capacity.or(config.disk.capacity_bytes);
         config.disk.quota_per_user_bytes = self.quota_per_user.or(config.disk.quota_per_user_bytes);
-        config.redis.listen = self.redis.or(config.redis.listen);
-        config.redis.bucket = self.redis_bucket.unwrap_or(config.redis.bucket);
-        config.redis.auth |= self.redis_auth;
-        config.redis.plain |= self.redis_plain;
-        config.redis.tls = self.redis_tls.or(config.redis.tls);
+        self.redis.over(&mut config.redis);
         Ok(config)
-    }
-}
-
-/// Two files, with a comma between.
-fn parse_tls(text: &str) -> Result<TlsConfig, String> {
-    match text.split(',').collect::<Vec<_>>().as_slice() {
-        [cert, key] if !cert.is_empty() && !key.is_empty() => Ok(TlsConfig { cert: cert.into(), key: key.into() }),
-        _ => Err("expected two files, CERT.pem,KEY.pem".into()),
     }
 }
 

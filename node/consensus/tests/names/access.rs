@@ -47,8 +47,7 @@ async fn keys_are_made_and_removed_by_the_owner_and_open_for_members() {
     both.sort();
     assert_eq!(known(&alice).await, both);
     assert_eq!((writes.terms.created_ms, writes.terms.expires_ms), (NOW * 1000, 0));
-    let hour =
-        alice.create_access_key("photos", &options(Access::Read, Some(Duration::from_secs(3600)))).await.unwrap();
+    let hour = alice.create_access_key("photos", &options(Access::Read, Some(Duration::from_hours(1)))).await.unwrap();
     assert_eq!(hour.terms.expires_ms, (NOW + 3600) * 1000);
     alice.remove_access_key("photos", hour.terms.id).await.unwrap();
     assert_eq!(kind(alice.remove_access_key("photos", hour.terms.id).await), ErrorKind::NotFound);
