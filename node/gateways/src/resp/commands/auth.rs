@@ -39,11 +39,11 @@ const CHANGES: &[&str] = &["write", "admin"];
 /// # Errors
 /// What it is told if not.
 pub(super) fn permit(state: &State, command: &Command) -> Result<(), Reply> {
-    if state.is_stranger() && !command.flags.contains(&"no_auth") {
-        return Err(Reply::error("NOAUTH Authentication required."));
+    if state.shared().guard.is_none() || command.flags.contains(&"no_auth") {
+        return Ok(());
     }
-    let reads_alone = state.client().user().is_some_and(|user| !user.writes);
-    if !reads_alone || !command.flags.iter().any(|flag| CHANGES.contains(flag)) {
+    let user = state.client().user().ok_or_else(|| Reply::error("NOAUTH Authentication required."))?;
+    if user.writes || !command.flags.iter().any(|flag| CHANGES.contains(flag)) {
         return Ok(());
     }
     state.shared().stats.forbidden.fetch_add(1, Ordering::Relaxed);
