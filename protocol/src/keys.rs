@@ -162,6 +162,13 @@ impl BucketKey {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         Zeroizing::new(*hasher.update(b"storgo v1 access key ").update(salt).finalize().as_bytes())
     }
+
+    /// The key of the one talk that has this salt.
+    #[must_use]
+    pub fn talk_key(&self, salt: &[u8; 32]) -> Zeroizing<[u8; 32]> {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        Zeroizing::new(*hasher.update(b"storgo v1 talk ").update(salt).finalize().as_bytes())
+    }
 }
 
 impl ContentKey {

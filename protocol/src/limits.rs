@@ -728,6 +728,33 @@ pub const INTRODUCED_MAX: usize = 4096;
 /// Bytes of one answer of a group to a client.
 pub const TOLD_BYTES_MAX: usize = 4 * MIB;
 
+/// Bytes of a message to those who hear in a bucket, as at a Redis door: a channel and what is published there.
+pub const MESSAGE_BYTES_MAX: usize = 512 * KIB;
+
+/// Bytes of what is said to one hearer at once, before it is sealed.
+pub const TALK_BYTES_MAX: usize = 768 * KIB;
+
+/// Messages that are said to one hearer at once.
+pub const TALK_MESSAGES_MAX: usize = 4096;
+
+/// Bytes of messages that wait until they can be said to one hearer; what comes beyond them is dropped.
+pub const TALK_WAITING_BYTES_MAX: usize = 16 * MIB;
+
+/// Messages that wait until they can be said to one hearer.
+pub const TALK_WAITING_MAX: usize = 64 * 1024;
+
+/// Talks that one hearer was told and did not take yet; who tells it more waits.
+pub const TALKS_HEARD_MAX: usize = 16;
+
+/// Speakers of whom a hearer remembers what they said last, so that it hears nothing twice.
+pub const SPEAKERS_MAX: usize = 1024;
+
+/// Milliseconds until a member that did not answer is told something again, the first time.
+pub const TALK_PAUSE_MS_MIN: u64 = 100;
+
+/// Milliseconds until a member that did not answer, or where nobody heard, is told something again.
+pub const TALK_PAUSE_MS_MAX: u64 = 3000;
+
 /// Bytes of a row's key: a table's letter and the longest name.
 pub const ROW_KEY_BYTES_MAX: usize = 256;
 
@@ -948,6 +975,7 @@ const _: () = {
     assert!(SHIPPED_BYTES_MAX + SHIPPED_PAIRS_MAX * 16 + KIB <= COMMAND_BYTES_MAX);
     assert!(ROW_BYTES_MAX + ROWS_CHANGED_MAX * (ROW_KEY_BYTES_MAX + 32) + KIB <= COMMAND_BYTES_MAX);
     assert!(RAFT_APPEND_BYTES_MAX + COMMAND_BYTES_MAX + KIB <= RAFT_FRAME_BYTES_MAX);
+    assert!(MESSAGE_BYTES_MAX + KIB <= TALK_BYTES_MAX && TALK_BYTES_MAX + KIB <= RAFT_APPEND_BYTES_MAX);
     assert!(RECORDS_PACKED_BYTES_MAX + KIB <= RAFT_FRAME_BYTES_MAX);
     assert!(COMMAND_BYTES_MAX <= RECORDS_VALUE_BYTES_MAX);
     assert!(

@@ -51,6 +51,11 @@ const COMMAND: &str = "protocol/src/meta/command/tests.rs";
 const VERSION: &str = "protocol/src/meta/version/tests.rs";
 
 const GUARD: &str = "node/gateways/src/resp/guard/tests.rs";
+const TALK: &str = "protocol/src/cluster/talk.rs";
+const TALKS: &str = "a_talk_beyond_its_bounds_is_refused";
+const NEIGHBOUR: &str = "node/object/src/names/forum/neighbour.rs";
+const NEIGHBOURS: &str = "what_waits_for_a_neighbour_is_bounded_and_what_comes_beyond_is_lost";
+
 const REDIS: &str = "tests/suite/redis.rs";
 const REDIS_NONSENSE: &str = "nonsense_gets_its_error_and_others_are_served";
 const REDIS_SHARED: &str = "node/gateways/src/resp/shared.rs";
@@ -595,6 +600,25 @@ const ROWS: &[Row] = &[
         "whoever_spoke_least_lately_has_to_introduce_itself_again",
         "one user more",
     ),
+    Bound("MESSAGE_BYTES_MAX", TALK, TALKS, "a message of one byte more"),
+    Bound("TALK_BYTES_MAX", TALK, TALKS, "two messages that are too long together"),
+    Bound("TALK_MESSAGES_MAX", TALK, TALKS, "one message more"),
+    Bound("TALK_WAITING_BYTES_MAX", NEIGHBOUR, NEIGHBOURS, "a message of one byte more"),
+    Bound("TALK_WAITING_MAX", NEIGHBOUR, NEIGHBOURS, "one message more"),
+    Bound(
+        "TALKS_HEARD_MAX",
+        "node/consensus/src/cluster/hearers.rs",
+        "who_tells_more_than_is_taken_waits",
+        "one talk more",
+    ),
+    Bound(
+        "SPEAKERS_MAX",
+        "node/object/src/names/forum/ears.rs",
+        "who_spoke_least_lately_is_forgotten",
+        "one speaker more",
+    ),
+    Own("TALK_PAUSE_MS_MIN", "when this side asks again"),
+    Own("TALK_PAUSE_MS_MAX", "when this side asks again"),
     Bound("TOLD_BYTES_MAX", CLUSTER, CLUSTER_ANSWERS, "an answer of one byte more"),
     Bound("ASKS_INBOUND_MAX", COURIER, FRAMES, "more questions at once"),
     Own("BUCKET_CHANGE_TRIES", "how often this side tries again; `names` of the consensus tests race for a bucket"),

@@ -49,6 +49,7 @@ mod access;
 mod content_key;
 mod inline;
 mod member;
+mod talk;
 
 mod codec;
 
@@ -70,4 +71,5 @@ pub use place::{Candidate, Share, assign, choose, rank};
 pub use root::{open_root, seal_root};
 pub use seal::{SealedChunk, padded_bytes};
 pub use stripe::{JoinedChunk, Stripe, join, rebuild};
+pub use talk::TalkPlace;
 pub use walk::{IndexPosition, IndexStep, index_seek, index_steps, open_index_node};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 
-use super::{Bucket, MemberRow, ReadPreference, Since, peer, peer_bytes, wire};
+use super::{Bucket, MemberRow, ReadPreference, SealedTalk, Since, peer, peer_bytes, wire};
 use crate::fields::{at_most, decode};
 use crate::identity::{Identity, SIGNATURE_BYTES};
 use crate::limits::{
@@ -95,6 +95,13 @@ pub enum Ask {
         bucket: BucketId,
         /// From where on.
         since: Since,
+    },
+    /// Something for whoever hears at this member for a bucket; without it, who that is.
+    Tell {
+        /// Which bucket.
+        bucket: BucketId,
+        /// What is said.
+        talk: Option<SealedTalk>,
     },
 }
 
@@ -354,6 +361,10 @@ impl Ask {
                 bucket: bucket.as_bytes().to_vec().into(),
                 since: Some(since.to_wire()),
             }),
+            Self::Tell { bucket, talk } => Wire::Tell(wire::Tell {
+                bucket: bucket.as_bytes().to_vec().into(),
+                talk: talk.as_ref().map(SealedTalk::to_wire),
+            }),
         };
         wire::Ask { ask: Some(ask) }.encode_to_vec().into()
     }
@@ -412,6 +423,10 @@ impl Ask {
             Wire::GetEvents(get) => {
                 Self::Events { bucket: ids::bucket(&get.bucket)?, since: Since::from_wire(get.since) }
             }
+            Wire::Tell(tell) => Self::Tell {
+                bucket: ids::bucket(&tell.bucket)?,
+                talk: tell.talk.map(SealedTalk::from_wire).transpose()?,
+            },
         })
     }
 }

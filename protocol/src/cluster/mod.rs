@@ -13,6 +13,7 @@ mod happened;
 mod map;
 mod rows;
 mod shapes;
+mod talk;
 mod told;
 
 #[allow(missing_docs, clippy::pedantic, clippy::large_enum_variant, unreachable_pub, reason = "generated")]
@@ -26,6 +27,7 @@ pub use bucket::{Bucket, FormerWriter, MemberKeys, ReadPreference, Replication, 
 pub use happened::{EventPlace, Happened, Since};
 pub use map::ClusterMap;
 pub use rows::{GroupRow, MemberRow, MemberState, NetworkRow, RowKey, SlotMove, SlotRange, SlotTable};
+pub use talk::{SealedTalk, Talk};
 pub use told::{BucketRow, Failed, FailedKind, Found, GroupStatus, Listed, Told};
 
 use bytes::Bytes;

@@ -5,7 +5,7 @@ use crate::fields::{Field, Shape, Shaped};
 use crate::limits::{
     BUCKET_ACCESS_KEYS_MAX, BUCKET_FORMER_MAX, BUCKET_KEYS_MAX, BUCKET_MEMBERS_MAX, BUCKETS_LISTED_MAX,
     EVENTS_LISTED_MAX, GROUP_SEATS_MAX, GROUPS_MAX, LISTED_MAX, MEMBER_ADDRESSES_MAX, MEMBERS_MAX, SHIPPED_PAIRS_MAX,
-    SLOTS,
+    SLOTS, TALK_MESSAGES_MAX,
 };
 
 const MEMBER: Shape = &[Field::many(4, MEMBER_ADDRESSES_MAX), Field::many(7, GROUPS_MAX + 1)];
@@ -58,10 +58,14 @@ impl Shaped for wire::Told {
     ];
 }
 
+impl Shaped for wire::Talk {
+    const SHAPE: Shape = &[Field::many(3, TALK_MESSAGES_MAX)];
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cluster::{Ask, Bucket, GroupRow, MemberRow, NetworkRow, SlotMove, SlotTable, Told};
+    use crate::cluster::{Ask, Bucket, GroupRow, MemberRow, NetworkRow, SlotMove, SlotTable, Talk, Told};
     use crate::fields::tests::{Door, hold};
 
     #[test]
@@ -77,6 +81,7 @@ mod tests {
                 Door::new::<wire::Bucket>("Bucket", |bytes| Bucket::decode(&bytes).map(drop)),
                 Door::new::<wire::Ask>("Ask", |bytes| Ask::decode(bytes).map(drop)),
                 Door::new::<wire::Told>("Told", |bytes| Told::decode(bytes).map(drop)),
+                Door::new::<wire::Talk>("Talk", |bytes| Talk::decode(bytes).map(drop)),
             ],
         );
     }

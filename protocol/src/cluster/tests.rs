@@ -8,9 +8,11 @@ use prost::Message as _;
 use super::*;
 use crate::limits::{
     ACCESS_NOTE_BYTES_MAX, BUCKET_ACCESS_KEYS_MAX, BUCKETS_LISTED_MAX, EVENTS_LISTED_MAX, GROUP_SEATS_MAX,
-    MEMBER_ADDRESSES_MAX, SLOTS,
+    MEMBER_ADDRESSES_MAX, SLOTS, TAG_BYTES, TALK_BYTES_MAX,
 };
-use crate::meta::{BucketConfig, BucketId, BucketMember, EventKind, KeyRule, Slot, Stamp, StorageEvent, VersionId};
+use crate::meta::{
+    BucketConfig, BucketId, BucketMember, EventKind, HearerId, KeyRule, Slot, Stamp, StorageEvent, VersionId,
+};
 use crate::{GroupId, Identity, Invite, InviteRole, InviteTerms, LogIncarnation, MemberKey, NetworkId, WrappedKey};
 
 fn identity(seed: u8) -> Identity {
@@ -312,6 +314,8 @@ fn questions_come_back_as_they_were() {
         Ask::SlotLook { slot, side: MoveSide::Source(Some(Bytes::from_static(b"k"))) },
         Ask::Status,
         Ask::Everywhere { bucket: BucketId::from_bytes([1; 16]), key: Bytes::from_static(b"k") },
+        Ask::Tell { bucket: BucketId::from_bytes([1; 16]), talk: None },
+        tell(TALK_BYTES_MAX + TAG_BYTES),
     ] {
         assert_eq!(Ask::decode(ask.encode()), Ok(ask));
     }
@@ -319,6 +323,13 @@ fn questions_come_back_as_they_were() {
     assert!(Ask::decode(other.encode()).is_err());
     assert!(Ask::decode(Bytes::new()).is_err());
     assert!(Ask::decode(Ask::Bucket { name: "x".repeat(64) }.encode()).is_err());
+    assert!(Ask::decode(tell(TALK_BYTES_MAX + TAG_BYTES + 1).encode()).is_err());
+}
+
+fn tell(bytes: usize) -> Ask {
+    let (hearer, sealed) = (HearerId::from_bytes([2; 16]), vec![7; bytes].into());
+    let talk = SealedTalk { hearer, generation: 3, salt: [4; 32], sealed };
+    Ask::Tell { bucket: BucketId::from_bytes([1; 16]), talk: Some(talk) }
 }
 
 fn network_id() -> NetworkId {
@@ -383,6 +394,8 @@ fn answers_come_back_as_they_were_and_strangers_are_no_members() {
         Told::Seating([(GroupId::new(3), vec![identity(3).id()]), (GroupId::new(4), Vec::new())].into()),
         Told::Happened(happened(&[(4, 0), (4, 1), (9, 0)], EventPlace::at(10))),
         Told::Happened(Happened { missed: true, next: EventPlace::at(3), ..Happened::default() }),
+        Told::Hearer(None),
+        Told::Hearer(Some(HearerId::from_bytes([2; 16]))),
         failed(FailedKind::NotLeader(None)),
         failed(FailedKind::NotLeader(Some(identity(3).id()))),
         failed(FailedKind::Busy),

@@ -7,10 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use prost::Message as _;
 
+use super::talk::{hearer, hearer_bytes};
 use super::{Bucket, ClusterMap, Happened, peer, peer_bytes, wire};
 use crate::fields::{at_most, decode};
 use crate::limits::{REASON_CHARS_MAX, SLOTS, TOLD_BYTES_MAX};
-use crate::meta::{Reply, SlotState, Stamp, Version};
+use crate::meta::{HearerId, Reply, SlotState, Stamp, Version};
 use crate::{DecodeError, GroupId, PeerId};
 
 /// An answer.
@@ -51,6 +52,8 @@ pub enum Told {
     Seating(BTreeMap<GroupId, Vec<PeerId>>),
     /// What happened to the keys of a bucket.
     Happened(Happened),
+    /// Who hears there for the bucket, if anybody does. What was told was given to it if it was sealed for it.
+    Hearer(Option<HearerId>),
     /// It was not done, or not known to be.
     Failed(Failed),
 }
@@ -278,6 +281,7 @@ impl Told {
                 Wire::Seating(wire::Seating { groups: groups.iter().map(row).collect() })
             }
             Self::Happened(happened) => Wire::Happened(happened.to_wire()),
+            Self::Hearer(known) => Wire::Hearer(wire::Hearer { hearer: known.map(hearer_bytes).unwrap_or_default() }),
             Self::Failed(failed) => Wire::Failed(failed.to_wire()),
         };
         wire::Told { told: Some(told) }.encode_to_vec().into()
@@ -319,6 +323,8 @@ impl Told {
                 Self::Seating(seating.groups.into_iter().map(row).collect::<Result<_, DecodeError>>()?)
             }
             Wire::Happened(happened) => Self::Happened(Happened::from_wire(happened)?),
+            Wire::Hearer(known) if known.hearer.is_empty() => Self::Hearer(None),
+            Wire::Hearer(known) => Self::Hearer(Some(hearer(&known.hearer)?)),
             Wire::Failed(failed) => Self::Failed(Failed::from_wire(failed)?),
         })
     }

@@ -76,6 +76,11 @@ id16!(
     RequestId, "request id"
 );
 
+id16!(
+    /// Who hears what is said in a bucket at one place, from when it begins to until it ends. Random.
+    HearerId, "hearer id"
+);
+
 impl VersionId {
     /// The version stamped so by this group.
     #[must_use]

@@ -30,7 +30,7 @@ pub use body::{Body, InlineBody, ObjectBody};
 pub use bucket::{BucketConfig, BucketMember, KeyRule};
 pub use command::{Action, Batch, Command, Condition, Delete, Part, PartChange, Proposal, Put, Ship, SlotTo};
 pub use event::{EventKind, StorageEvent};
-pub use ids::{BucketId, ObjectId, RequestId, Stamp, VersionId};
+pub use ids::{BucketId, HearerId, ObjectId, RequestId, Stamp, VersionId};
 pub use reply::{Refused, RefusedKind, Reply};
 pub use request::Remembered;
 pub use row::{Row, RowChange};

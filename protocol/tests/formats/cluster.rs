@@ -7,9 +7,10 @@ use bytes::Bytes;
 use storgo_protocol::cluster::{
     AccessKey, AccessKeyId, AccessTerms, Ask, Bucket, BucketRow, ClusterMap, EventPlace, Failed, FailedKind,
     FormerWriter, Found, GroupRow, GroupStatus, Happened, Introduction, Level, Listed, Listing, MemberKeys, MemberRow,
-    MemberState, MoveSide, NetworkRow, ReadPreference, Replication, RowKey, Since, SlotMove, SlotTable, Steer, Told,
+    MemberState, MoveSide, NetworkRow, ReadPreference, Replication, RowKey, SealedTalk, Since, SlotMove, SlotTable,
+    Steer, Talk, Told,
 };
-use storgo_protocol::meta::{EventKind, KeyRule, Reply, SlotState};
+use storgo_protocol::meta::{EventKind, HearerId, KeyRule, Reply, SlotState};
 use storgo_protocol::{GroupId, LogIncarnation, MemberKey, PeerId, WrappedKey};
 
 use super::golden::{Golden, golden};
@@ -149,8 +150,22 @@ fn asks() -> Vec<(&'static str, Ask)> {
         ("events", Ask::Events { bucket: meta::bucket(), since: Since::Oldest }),
         ("events_behind", Ask::Events { bucket: meta::bucket(), since: Since::Place(place(300, 1)) }),
         ("events_from_now", Ask::Events { bucket: meta::bucket(), since: Since::Now }),
+        ("tell", Ask::Tell { bucket: meta::bucket(), talk: Some(sealed_talk()) }),
+        ("who_hears", Ask::Tell { bucket: meta::bucket(), talk: None }),
     ]);
     list
+}
+
+fn hearer() -> HearerId {
+    HearerId::from_bytes(std::array::from_fn(|at| 0x41 + at as u8))
+}
+
+fn sealed_talk() -> SealedTalk {
+    SealedTalk { hearer: hearer(), generation: 258, salt: samples::run(0x50), sealed: meta::bytes(0x90, 8) }
+}
+
+fn talk() -> Talk {
+    Talk { speaker: hearer(), number: 300, messages: vec![meta::bytes(0x76, 9), Bytes::new()] }
 }
 
 fn command() -> Bytes {
@@ -212,6 +227,8 @@ fn tolds() -> Vec<(&'static str, Told)> {
     let happened = Happened { events, next: place(300, 2), more_behind: Some(meta::stamp()), missed: true };
     list.push(("happened", Told::Happened(happened)));
     list.push(("happened_nothing", Told::Happened(Happened { next: place(301, 0), ..Happened::default() })));
+    list.push(("hearer", Told::Hearer(Some(hearer()))));
+    list.push(("no_hearer", Told::Hearer(None)));
     list.extend(failures());
     list
 }
@@ -253,6 +270,8 @@ pub fn all() -> Vec<Golden> {
         assert_eq!(Bucket::decode(&bucket.encode()).as_ref(), Ok(&bucket));
         list.push(golden(name, "cluster_bucket", bucket.encode().into()));
     }
+    assert_eq!(Talk::decode(talk().encode().into()), Ok(talk()));
+    list.push(golden("cluster_talk", "cluster_talk", talk().encode()));
     for (name, ask) in asks() {
         assert_eq!(Ask::decode(ask.encode()).as_ref(), Ok(&ask));
         list.push(golden(&format!("cluster_ask_{name}"), "cluster_ask", ask.encode().into()));

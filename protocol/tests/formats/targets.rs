@@ -19,8 +19,9 @@ use storgo_protocol::{
 mod groups;
 
 pub use groups::{
-    cluster_ask, cluster_bucket, cluster_row, cluster_told, meta_bucket, meta_command, meta_event, meta_proposal,
-    meta_remembered, meta_reply, meta_row, meta_slot_state, meta_version, raft_frame, raft_mark, raft_payload,
+    cluster_ask, cluster_bucket, cluster_row, cluster_talk, cluster_told, meta_bucket, meta_command, meta_event,
+    meta_proposal, meta_remembered, meta_reply, meta_row, meta_slot_state, meta_version, raft_frame, raft_mark,
+    raft_payload,
 };
 
 /// A decoder under test: whether it accepted the bytes.
@@ -77,6 +78,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("cluster_told", cluster_told),
     ("cluster_row", cluster_row),
     ("cluster_bucket", cluster_bucket),
+    ("cluster_talk", cluster_talk),
 ];
 
 pub fn stripe_header(bytes: &[u8]) -> bool {

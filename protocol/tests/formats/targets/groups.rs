@@ -8,7 +8,7 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use prost::Message as _;
 use storgo_protocol::DecodeError;
-use storgo_protocol::cluster::{Ask, Bucket, GroupRow, MemberRow, NetworkRow, RowKey, SlotMove, SlotTable, Told};
+use storgo_protocol::cluster::{Ask, Bucket, GroupRow, MemberRow, NetworkRow, RowKey, SlotMove, SlotTable, Talk, Told};
 use storgo_protocol::meta::{
     BucketConfig, BucketId, Command, Proposal, Remembered, Reply, Row, SlotState, StorageEvent, Version,
 };
@@ -46,6 +46,11 @@ pub fn meta_bucket(bytes: &[u8]) -> bool {
     // Any key has a slot, whatever the rule says of it.
     config.iter().for_each(|config| assert!(config.slot(&bytes).number() < storgo_protocol::limits::SLOTS));
     says_the_same(config, |config| BucketConfig::decode(&config.encode()))
+}
+
+/// What is sealed in a talk.
+pub fn cluster_talk(bytes: &[u8]) -> bool {
+    says_the_same(Talk::decode(Bytes::copy_from_slice(bytes)), |talk| Talk::decode(talk.encode().into()))
 }
 
 pub fn meta_reply(bytes: &[u8]) -> bool {
