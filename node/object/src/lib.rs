@@ -51,9 +51,9 @@ pub mod fake;
 pub use engine::{Engine, User};
 pub use error::{ErrorKind, ObjectError};
 pub use names::{
-    Access, AccessKeyOptions, Becomes, Bucket, BucketOptions, CopyOptions, Deleted, Entry, ListOptions, ListedEntry,
-    NameError, NamedObject, Names, OpenAccessKey, Page, Place, PutNamedOptions, RemoveOptions, Seen, SetValue, Value,
-    ValueChange, Written,
+    Access, AccessKeyOptions, Becomes, Bucket, BucketOptions, CopyOptions, Deleted, Entry, Forum, ListOptions,
+    ListedEntry, NameError, NamedObject, Names, OpenAccessKey, Page, Place, PutNamedOptions, RemoveOptions, Seen,
+    SetValue, Value, ValueChange, Written,
 };
 pub use progress::Progress;
 pub use put::PutOptions;

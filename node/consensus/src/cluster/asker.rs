@@ -41,6 +41,11 @@ impl Asker {
         self.here.get_or_init(|| (node, door));
     }
 
+    /// The node of this process, if one was named.
+    pub(super) fn here(&self) -> Option<PeerId> {
+        self.here.get().map(|(node, _)| *node)
+    }
+
     pub(super) const fn network(&self) -> NetworkId {
         self.network
     }

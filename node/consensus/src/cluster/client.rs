@@ -5,24 +5,27 @@
 //! with a new one, under one deadline.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::RwLock;
-use storgo_object::ports::{Clock, Events, EventsSince, Metadata, MetadataError, Random};
+use storgo_object::ports::{Clock, Events, EventsSince, Hearing, Metadata, MetadataError, Neighbours, Random};
 use storgo_protocol::cluster::{
-    Ask, Bucket, BucketRow, ClusterMap, Failed, FailedKind, Found, Happened, Level, Listed, Listing, Since, Told,
+    Ask, Bucket, BucketRow, ClusterMap, Failed, FailedKind, Found, Happened, Level, Listed, Listing, MemberState,
+    SealedTalk, Since, Told,
 };
-use storgo_protocol::limits::{ASK_SECONDS_MAX, LISTED_MAX, ROUTER_PAUSE_MS_MAX, ROUTER_PAUSE_MS_MIN};
-use storgo_protocol::meta::{BucketConfig, Command, RefusedKind, Reply, Stamp, VersionId};
+use storgo_protocol::limits::{ASK_SECONDS_MAX, LISTED_MAX, ROUTER_PAUSE_MS_MAX, ROUTER_PAUSE_MS_MIN, TALKS_HEARD_MAX};
+use storgo_protocol::meta::{BucketConfig, BucketId, Command, HearerId, RefusedKind, Reply, Stamp, VersionId};
 use storgo_protocol::raft::{Unable, envelope::Body};
 use storgo_protocol::{GroupId, Identity, LogIncarnation, NetworkId, PeerId};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::asker::Asker;
+use super::hearers::Hearers;
 use super::listing::merge;
 use super::{GROUP_0, following};
 use crate::courier::{Courier, Serve};
@@ -54,6 +57,8 @@ struct Inner {
     start: RwLock<Vec<PeerId>>,
     /// How often a newer map was asked for.
     refreshed: AtomicUsize,
+    /// Those of the node in this process, if there is one.
+    hearers: OnceLock<Hearers>,
 }
 
 /// Answers that there is nothing to ask: for who only asks, or keeps shards only.
@@ -107,13 +112,14 @@ impl MetadataClient {
         let asker = Arc::new(Asker::new(Arc::clone(&courier), user, network));
         let router = Router::new(Arc::clone(&asker), Arc::clone(&random), courier.metrics.clone());
         let (map, start) = (RwLock::default(), RwLock::default());
-        let refreshed = AtomicUsize::new(0);
-        Self(Arc::new(Inner { asker, router, courier, transport, random, map, start, refreshed }))
+        let (refreshed, hearers) = (AtomicUsize::new(0), OnceLock::new());
+        Self(Arc::new(Inner { asker, router, courier, transport, random, map, start, refreshed, hearers }))
     }
 
-    /// What is asked of `node`, which is in this process, is put to its `door`.
-    pub(super) fn set_door(&self, node: PeerId, door: &Arc<dyn Door>) {
+    /// What is asked of `node`, which is in this process, is put to its `door`, and what it is told is heard by `hearers`.
+    pub(super) fn set_door(&self, node: PeerId, door: &Arc<dyn Door>, hearers: &Hearers) {
         self.0.asker.set_here(node, Arc::downgrade(door));
+        self.0.hearers.get_or_init(|| hearers.clone());
     }
 
     /// Takes a frame from a peer: for a client that has no groups of its own.
@@ -348,6 +354,39 @@ impl MetadataClient {
         });
         let pages = futures::future::try_join_all(pages).await?;
         Ok(merge(pages, slots.len(), listing.limit.min(LISTED_MAX)))
+    }
+}
+
+#[async_trait]
+impl Neighbours for MetadataClient {
+    async fn members(&self) -> Result<Vec<PeerId>, MetadataError> {
+        let (map, here) = (self.refresh().await?, self.0.asker.here());
+        let there = map.members.values().filter(|row| row.state != MemberState::Removed && Some(row.peer()) != here);
+        Ok(there.map(|row| row.peer()).collect())
+    }
+
+    async fn tell(
+        &self,
+        member: PeerId,
+        bucket: BucketId,
+        talk: Option<SealedTalk>,
+    ) -> Result<Option<HearerId>, MetadataError> {
+        let told = self.ask_one(member, GROUP_0, &Ask::Tell { bucket, talk }, TURN).await;
+        match told.map_err(|error| MetadataError::Unavailable(error.into()))? {
+            Told::Hearer(hearer) => Ok(hearer),
+            // It keeps no names, and nobody hears beside it.
+            Told::Failed(Failed { kind: FailedKind::NoNetwork, .. }) => Ok(None),
+            Told::Failed(failed) => Err(refused(failed)),
+            _ => Err(strange()),
+        }
+    }
+
+    fn hear(&self, bucket: BucketId, hearing: Hearing) -> mpsc::Receiver<SealedTalk> {
+        match self.0.hearers.get() {
+            Some(hearers) => hearers.hear(bucket, hearing),
+            // Beside no node, there is nothing to hear.
+            None => mpsc::channel(TALKS_HEARD_MAX).1,
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use super::client::MetadataClient;
 use super::door::Door;
+use super::hearers::Hearers;
 use super::present::Present;
 use super::{GROUP_0, change, conductor, state};
 use crate::groups::{Door as GroupsDoor, GroupError, Groups};
@@ -91,6 +92,7 @@ pub(super) struct Inner {
     /// Group 0's last stamp when its rows were read here.
     own_read: Mutex<Stamp>,
     pub(super) present: Present,
+    hearers: Hearers,
     pub(super) tasks: TaskTracker,
     pub(super) stop: CancellationToken,
 }
@@ -104,10 +106,10 @@ impl Cluster {
         let network = config.admission.terms.network();
         let client =
             MetadataClient::of_node(&config.groups, network, Arc::clone(&config.transport), Arc::clone(&config.random));
-        let present = Present::default();
-        let door = Door::new(config.groups.clone(), client.clone(), network, present.clone());
+        let (present, hearers) = (Present::default(), Hearers::default());
+        let door = Door::new(config.groups.clone(), client.clone(), network, present.clone(), hearers.clone());
         let door: Arc<dyn GroupsDoor> = Arc::new(door);
-        client.set_door(config.groups.me().peer, &door);
+        client.set_door(config.groups.me().peer, &door, &hearers);
         config.groups.set_door(door);
         // Nobody's Raft messages are acted on but this node's own, until it is known whose are.
         config.groups.admit_only(BTreeSet::from([config.groups.me().peer]));
@@ -119,7 +121,7 @@ impl Cluster {
         }
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (changing, own_read) = (Mutex::default(), Mutex::default());
-        let inner = Arc::new(Inner { config, client, changing, own_read, present, tasks, stop });
+        let inner = Arc::new(Inner { config, client, changing, own_read, present, hearers, tasks, stop });
         inner.learn_own();
         inner.admit().await;
         inner.spawn(Arc::clone(&inner).keep());
@@ -127,11 +129,12 @@ impl Cluster {
         Ok(Self(inner))
     }
 
-    /// What `client`, which is in this process, asks of this node goes to it without a network.
+    /// What `client`, which is in this process, asks of this node goes to it without a network, and it hears what this node
+    /// is told.
     pub fn serve_beside(&self, client: &MetadataClient) {
         let groups = &self.0.config.groups;
         if let Some(door) = groups.door() {
-            client.set_door(groups.me().peer, &door);
+            client.set_door(groups.me().peer, &door, &self.0.hearers);
         }
     }
 

@@ -16,6 +16,7 @@ mod client;
 mod conductor;
 mod door;
 mod following;
+mod hearers;
 mod keeper;
 mod listing;
 mod plan;

@@ -3,7 +3,7 @@
 //! ```text
 //!   Names ── bucket(name) ──► Bucket ── put, find, open, list, remove ──► Metadata (records, by command)
 //!     │ create, members, access keys, remove                                     └──► Engine   (bodies that are no record's)
-//!     └── copy, rename: between keys, and between buckets
+//!     └── copy, rename: between keys, and between buckets       Forum: what those say to each other who have a bucket open
 //! ```
 //!
 //! It runs where the user trusts the machine: here plaintext is sealed under the bucket's keys, versions are signed, and
@@ -20,6 +20,7 @@ mod delete;
 mod error;
 mod events;
 mod find;
+mod forum;
 mod known;
 mod list;
 mod member;
@@ -40,6 +41,7 @@ pub use create::BucketOptions;
 pub use delete::{Deleted, RemoveOptions};
 pub use error::NameError;
 pub use find::Entry;
+pub use forum::Forum;
 pub use list::{ListOptions, ListedEntry, Page};
 pub use member::Access;
 pub use open::NamedObject;

@@ -19,6 +19,7 @@ use storgo_protocol::meta::{Action, BucketId, Command, RefusedKind, Reply, Slot,
 use storgo_protocol::{GroupId, InviteRole, NetworkId, PeerId};
 
 use super::client::MetadataClient;
+use super::hearers::Hearers;
 use super::present::Present;
 use super::sessions::Sessions;
 use super::{GROUP_0, change};
@@ -40,6 +41,7 @@ pub(super) struct Door {
     network: NetworkId,
     sessions: Sessions,
     present: Present,
+    hearers: Hearers,
 }
 
 type Answer = Result<Told, Failed>;
@@ -79,8 +81,14 @@ fn refused(reason: impl Into<String>) -> Failed {
 }
 
 impl Door {
-    pub(super) fn new(groups: Groups, client: MetadataClient, network: NetworkId, present: Present) -> Self {
-        Self { groups, client, network, sessions: Sessions::default(), present }
+    pub(super) fn new(
+        groups: Groups,
+        client: MetadataClient,
+        network: NetworkId,
+        present: Present,
+        hearers: Hearers,
+    ) -> Self {
+        Self { groups, client, network, sessions: Sessions::default(), present, hearers }
     }
 
     async fn work_on(&self, from: PeerId, group: GroupId, ask: Ask) -> Answer {
@@ -106,6 +114,7 @@ impl Door {
             Ask::Status => self.status(from, group),
             Ask::Everywhere { bucket, key } => self.everywhere(from, group, bucket, &key).await,
             Ask::Events { bucket, since } => self.events(from, group, bucket, since).await,
+            Ask::Tell { bucket, talk } => Ok(Told::Hearer(self.hearers.tell(self.user(from)?, bucket, talk).await)),
         }
     }
 

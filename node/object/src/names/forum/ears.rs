@@ -1,0 +1,108 @@
+//! Opening what others say: what was not sealed for this hearer, or was heard before, is not heard.
+
+use std::num::NonZeroUsize;
+
+use bytes::Bytes;
+use lru::LruCache;
+use storgo_pipeline::TalkPlace;
+use storgo_protocol::cluster::{SealedTalk, Talk};
+use storgo_protocol::limits::SPEAKERS_MAX;
+use storgo_protocol::meta::HearerId;
+
+use super::super::bucket::Bucket;
+use crate::error::ObjectError;
+
+/// What one hearer knows of those whom it heard.
+#[derive(Debug)]
+pub(super) struct Ears {
+    me: HearerId,
+    /// The number of the last talk of each speaker.
+    last: LruCache<HearerId, u64>,
+}
+
+/// Something that is heard.
+#[derive(Debug)]
+pub(super) struct Heard {
+    /// Whether its speaker was not heard before.
+    pub(super) is_new: bool,
+    /// What it says, in its order.
+    pub(super) messages: Vec<Bytes>,
+}
+
+/// Why something is not heard.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unheard {
+    #[error("it was said to another hearer")]
+    Another,
+    #[error("it was sealed under a key of generation {0}, which is not the newest")]
+    Generation(u32),
+    #[error("it was heard before, or something that was said after it")]
+    Again,
+    #[error("it does not open: {0}")]
+    Closed(#[from] ObjectError),
+    #[error("it makes no sense: {0}")]
+    Nonsense(#[from] storgo_protocol::DecodeError),
+}
+
+impl Ears {
+    pub(super) fn new(me: HearerId) -> Self {
+        Self { me, last: LruCache::new(NonZeroUsize::new(SPEAKERS_MAX).unwrap_or(NonZeroUsize::MIN)) }
+    }
+
+    /// What is said.
+    ///
+    /// # Errors
+    /// [`Unheard`].
+    pub(super) async fn open(&mut self, bucket: &Bucket, talk: SealedTalk) -> Result<Heard, Unheard> {
+        let SealedTalk { hearer, generation, salt, sealed } = talk;
+        if hearer != self.me {
+            return Err(Unheard::Another);
+        }
+        let mut known = bucket.known();
+        if generation > known.row.key_generation {
+            known = bucket.refresh().await?;
+        }
+        // Who was shut out has the older ones still.
+        if generation != known.row.key_generation {
+            return Err(Unheard::Generation(generation));
+        }
+        let place = TalkPlace { bucket: known.id(), hearer, generation };
+        let opened = place.open(known.key(generation)?, &salt, sealed.into()).map_err(ObjectError::from)?;
+        self.take(Talk::decode(opened.into())?)
+    }
+
+    fn take(&mut self, talk: Talk) -> Result<Heard, Unheard> {
+        let last = self.last.get(&talk.speaker).copied();
+        if last.is_some_and(|last| talk.number <= last) {
+            return Err(Unheard::Again);
+        }
+        self.last.put(talk.speaker, talk.number);
+        Ok(Heard { is_new: last.is_none(), messages: talk.messages })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn talk(speaker: usize, number: u64) -> Talk {
+        let speaker = [speaker.to_le_bytes(); 2].concat();
+        Talk { speaker: HearerId::from_bytes(speaker.try_into().unwrap()), number, messages: vec![Bytes::new()] }
+    }
+
+    #[test]
+    fn nothing_is_heard_twice_or_after_what_was_said_later() {
+        let mut ears = Ears::new(HearerId::from_bytes([1; 16]));
+        let heard: Vec<_> = [0, 0, 1, 5, 3, 5, 6].map(|number| ears.take(talk(2, number)).is_ok()).into();
+        assert_eq!(heard, [true, false, true, true, false, false, true]);
+        assert!(ears.take(talk(3, 0)).is_ok(), "another speaker");
+    }
+
+    #[test]
+    fn who_spoke_least_lately_is_forgotten() {
+        let mut ears = Ears::new(HearerId::from_bytes([1; 16]));
+        (0..=SPEAKERS_MAX).for_each(|speaker| drop(ears.take(talk(speaker, 7))));
+        assert!(ears.take(talk(1, 7)).is_err());
+        assert!(ears.take(talk(0, 7)).is_ok());
+    }
+}
