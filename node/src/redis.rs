@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use storgo_consensus::Cluster;
 use storgo_gateways::resp::{Door, DoorConfig};
 use storgo_object::ports::{OsRandom, SystemClock};
-use storgo_object::{Bucket, BucketOptions, ErrorKind, ObjectError};
+use storgo_object::{Bucket, BucketOptions, ErrorKind, Forum, ObjectError};
 use storgo_protocol::cluster::Level;
 use storgo_protocol::meta::KeyRule;
 use storgo_protocol::{NetworkId, PeerAddress};
@@ -128,7 +128,8 @@ impl RedisDoor {
 
     /// Opens the door once the groups answer, and serves until it is to stop.
     pub(crate) async fn serve(self, here: Here, stop: CancellationToken) -> Result<(), NodeError> {
-        let Some((client, bucket)) = stop.run_until_cancelled(Box::pin(self.open(&here))).await.transpose()? else {
+        let Some((client, bucket, forum)) = stop.run_until_cancelled(Box::pin(self.open(&here))).await.transpose()?
+        else {
             return Ok(());
         };
         let (idle, is_secret) = (Duration::from_secs(self.config.idle_seconds), self.tls.is_some());
@@ -141,20 +142,20 @@ impl RedisDoor {
             tls: self.tls,
             ..DoorConfig::default()
         };
-        let door = Door::new(bucket, Arc::new(SystemClock), Arc::new(OsRandom), config);
+        let door = Door::new(bucket, forum, Arc::new(SystemClock), Arc::new(OsRandom), config);
         tracing::info!(bucket = self.config.bucket, auth = self.config.auth, tls = is_secret, "the redis door is open");
         let served = door.serve(self.listener, stop).await;
         client.close().await;
         served.map_err(|error| NodeError::Died { part: "the redis door", reason: error.to_string() })
     }
 
-    async fn open(&self, here: &Here) -> Result<(Client, Bucket), NodeError> {
+    async fn open(&self, here: &Here) -> Result<(Client, Bucket, Forum), NodeError> {
         loop {
             let options =
                 ClientOptions { via: here.addresses.clone(), network: Some(here.network), ..ClientOptions::default() };
             match Client::connect(&self.home, options).await {
                 Ok(client) => match self.bucket(&client, here).await {
-                    Ok(bucket) => return Ok((client, bucket)),
+                    Ok((bucket, forum)) => return Ok((client, bucket, forum)),
                     Err(Some(error)) => {
                         client.close().await;
                         return Err(error);
@@ -169,13 +170,14 @@ impl RedisDoor {
     }
 
     /// The bucket, made if it is not there; `None` for an error if it is to be tried again.
-    async fn bucket(&self, client: &Client, here: &Here) -> Result<Bucket, Option<NodeError>> {
+    async fn bucket(&self, client: &Client, here: &Here) -> Result<(Bucket, Forum), Option<NodeError>> {
         let waits = |error: NodeError| {
             tracing::debug!(%error, "the redis door waits for this node");
             None
         };
+        let metadata = client.metadata().await.map_err(waits)?;
         if let Some(cluster) = &here.cluster {
-            cluster.serve_beside(&client.metadata().await.map_err(waits)?);
+            cluster.serve_beside(&metadata);
         }
         let names = client.names().await.map_err(waits)?;
         let name = &self.config.bucket;
@@ -191,8 +193,9 @@ impl RedisDoor {
             opened => opened,
         };
         // Whatever the bucket prefers: what this door answers is never stale.
-        let opened = opened.map(|bucket| bucket.reading_at(Some(Level::Linearizable)));
-        opened.map_err(|error| self.judge(&error))
+        let bucket = opened.map_err(|error| self.judge(&error))?.reading_at(Some(Level::Linearizable));
+        let forum = bucket.forum(Arc::new(metadata));
+        Ok((bucket, forum))
     }
 
     fn judge(&self, error: &ObjectError) -> Option<NodeError> {

@@ -576,6 +576,18 @@ pub const RESP_LONG_BYTES: usize = 64 * KIB;
 /// Commands of a transaction from which on it is done beside the runtime's threads.
 pub const RESP_LONG_STEPS: usize = 64;
 
+/// Bytes of messages that wait for one client that listens; who takes less is sent away.
+pub const RESP_OUTBOX_BYTES_MAX: usize = 32 * MIB;
+
+/// Bytes of messages that wait for all clients; who then has more than its part is sent away.
+pub const RESP_OUTBOXES_BYTES_MAX: usize = 512 * MIB;
+
+/// Bytes of the names of what one client listens to, with what each takes beside.
+pub const RESP_SUBSCRIBED_BYTES_MAX: usize = 32 * MIB;
+
+/// Bytes of the names of what all clients listen to.
+pub const RESP_SUBSCRIBED_ALL_BYTES_MAX: usize = 256 * MIB;
+
 /// Bytes that are read at once of a client, at least.
 pub const RESP_READ_BYTES: usize = 16 * KIB;
 

@@ -62,6 +62,10 @@ const REDIS_SHARED: &str = "node/gateways/src/resp/shared.rs";
 const REDIS_UNSENT: &str = "who_has_much_that_is_not_sent_waits_and_what_does_not_fit_the_door_is_refused";
 const REDIS_SHARES: &str = "requests_that_are_not_whole_take_no_more_than_their_share";
 
+const OUTBOX: &str = "node/gateways/src/resp/pubsub/outbox.rs";
+const LISTENING: &str = "node/gateways/src/resp/commands/tests/pubsub.rs";
+const LISTENED: &str = "nobody_listens_to_more_than_it_may";
+
 const STRIPE: &str = "a_stripe_beyond_its_bounds_is_refused";
 const INDEX: &str = "an_index_node_beyond_its_bounds_is_refused";
 const NODES: &str = "a_root_and_a_layout_beyond_their_bounds_are_refused";
@@ -471,6 +475,15 @@ const ROWS: &[Row] = &[
     ),
     Bound("RESP_SLOW_KEPT_MAX", "node/gateways/src/resp/slowlog.rs", "no_more_is_kept_than_is_set", "one command more"),
     Bound("RESP_SCAN_COUNT_MAX", REDIS, REDIS_NONSENSE, "a page of a million keys"),
+    Bound("RESP_OUTBOX_BYTES_MAX", OUTBOX, "who_takes_too_little_is_told_no_more", "a message more"),
+    Bound(
+        "RESP_OUTBOXES_BYTES_MAX",
+        OUTBOX,
+        "where_all_hold_too_much_those_go_who_hold_most",
+        "a message more of each",
+    ),
+    Bound("RESP_SUBSCRIBED_BYTES_MAX", LISTENING, LISTENED, "a channel with a long name more"),
+    Bound("RESP_SUBSCRIBED_ALL_BYTES_MAX", LISTENING, LISTENED, "a client more that listens to as much as it may"),
     Own("RESP_PIPELINED_MAX", "how many requests of one client this side begins at once: the rest wait where they are"),
     Own("RESP_AHEAD_BYTES", "how many bytes of answers this side makes ahead: the rest are begun later"),
     Bound(

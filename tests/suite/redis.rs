@@ -137,6 +137,87 @@ fn what_one_door_is_told_another_gives() {
     assert_eq!(cmd("DBSIZE").query::<i64>(&mut b).unwrap(), 0);
 }
 
+/// Publishes something until a listener hears it, as before doors know each other, and forgets what it heard.
+fn greet(speaker: &mut Connection, listener: &mut redis::PubSub<'_>, channel: &str, word: &str) {
+    let step = Duration::from_millis(100);
+    listener.set_read_timeout(Some(step)).unwrap();
+    until("it hears the other door", || {
+        let _: i64 = speaker.publish(channel, word).unwrap();
+        listener.get_message().ok().filter(|message| message.get_payload::<String>().unwrap() == word)
+    });
+    listener.set_read_timeout(Some(PATIENCE)).unwrap();
+}
+
+/// What it hears, but greetings, until it has heard so many.
+fn hears(listener: &mut redis::PubSub<'_>, count: usize) -> Vec<String> {
+    let heard = std::iter::from_fn(|| Some(listener.get_message().unwrap().get_payload::<String>().unwrap()));
+    heard.filter(|heard| !heard.starts_with("hello")).take(count).collect()
+}
+
+#[test]
+fn what_is_published_at_one_door_is_heard_at_all_in_order_though_a_door_dies() {
+    const EACH: usize = 2000;
+    let say = |speaker: &mut Connection, from: usize| {
+        let mut pipeline = pipe();
+        for n in from..from + EACH {
+            pipeline.publish("news", n).ignore();
+        }
+        let _: () = pipeline.query(speaker).unwrap();
+        (from..from + EACH).map(|n| n.to_string()).collect::<Vec<_>>()
+    };
+    let mut names = doors(3, "");
+    let [mut a, mut b, mut speaker] = [0, 1, 2].map(|member| connect(&names, member).unwrap());
+    let (mut a, mut b) = (a.as_pubsub(), b.as_pubsub());
+    a.subscribe("news").unwrap();
+    b.psubscribe("n?ws*").unwrap();
+    greet(&mut speaker, &mut a, "news", "hello a");
+    greet(&mut speaker, &mut b, "news", "hello b");
+    let said = say(&mut speaker, 0);
+    assert!(hears(&mut a, EACH) == said);
+    assert!(hears(&mut b, EACH) == said);
+
+    names.lab.nodes.iter_mut().for_each(Node::keep_address);
+    names.lab.nodes[1].kill();
+    let said = say(&mut speaker, EACH);
+    assert!(hears(&mut a, EACH) == said, "the other one hears though one is dead");
+    names.lab.nodes[1].start(None);
+    let mut again = until("its door is there", || {
+        let mut connection = connect(&names, 1)?;
+        cmd("PING").query::<String>(&mut connection).ok()?;
+        Some(connection)
+    });
+    let mut again = again.as_pubsub();
+    again.subscribe("news").unwrap();
+    greet(&mut speaker, &mut again, "news", "hello again");
+    let said = say(&mut speaker, 2 * EACH);
+    assert!(hears(&mut again, EACH) == said);
+    assert!(hears(&mut a, EACH) == said);
+    // And the other way.
+    let mut returned = connect(&names, 1).unwrap();
+    greet(&mut returned, &mut a, "news", "hello from the one that died");
+}
+
+#[test]
+fn who_never_reads_what_is_published_elsewhere_is_sent_away_and_others_hear() {
+    let names = doors(2, "");
+    let [mut near, mut speaker] = [0, 1].map(|member| connect(&names, member).unwrap());
+    let mut listening = connect(&names, 0).unwrap();
+    let mut listening = listening.as_pubsub();
+    listening.subscribe("calm").unwrap();
+    greet(&mut speaker, &mut listening, "calm", "hello");
+    let mut deaf = TcpStream::connect(address(&names, 0)).unwrap();
+    deaf.write_all(b"SUBSCRIBE flood\r\n").unwrap();
+    let mut listens = || cmd("PUBSUB").arg("NUMSUB").arg("flood").query::<(String, i64)>(&mut near).unwrap().1;
+    until("it listens", || (listens() == 1).then_some(()));
+    let flood = vec![b'x'; 400 * 1024];
+    until("it is sent away", || {
+        let _: i64 = speaker.publish("flood", &flood).unwrap();
+        (listens() == 0).then_some(())
+    });
+    let _: i64 = speaker.publish("calm", "after").unwrap();
+    assert_eq!(hears(&mut listening, 1), ["after"]);
+}
+
 #[test]
 fn counters_lose_nothing_and_count_nothing_twice_though_a_door_dies() {
     const EACH: usize = 150;

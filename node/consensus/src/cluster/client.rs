@@ -14,8 +14,8 @@ use bytes::Bytes;
 use parking_lot::RwLock;
 use storgo_object::ports::{Clock, Events, EventsSince, Hearing, Metadata, MetadataError, Neighbours, Random};
 use storgo_protocol::cluster::{
-    Ask, Bucket, BucketRow, ClusterMap, Failed, FailedKind, Found, Happened, Level, Listed, Listing, MemberState,
-    SealedTalk, Since, Told,
+    Ask, Bucket, BucketRow, ClusterMap, Failed, FailedKind, Found, Happened, Level, Listed, Listing, MemberRow,
+    MemberState, SealedTalk, Since, Told,
 };
 use storgo_protocol::limits::{ASK_SECONDS_MAX, LISTED_MAX, ROUTER_PAUSE_MS_MAX, ROUTER_PAUSE_MS_MIN, TALKS_HEARD_MAX};
 use storgo_protocol::meta::{BucketConfig, BucketId, Command, HearerId, RefusedKind, Reply, Stamp, VersionId};
@@ -362,7 +362,7 @@ impl Neighbours for MetadataClient {
     async fn members(&self) -> Result<Vec<PeerId>, MetadataError> {
         let (map, here) = (self.refresh().await?, self.0.asker.here());
         let there = map.members.values().filter(|row| row.state != MemberState::Removed && Some(row.peer()) != here);
-        Ok(there.map(|row| row.peer()).collect())
+        Ok(there.map(MemberRow::peer).collect())
     }
 
     async fn tell(

@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use storgo_object::ports::{EventsSince, Metadata as _, MetadataError, OsRandom, SystemClock};
+use storgo_object::ports::{
+    EventsSince, Hearing, Metadata as _, MetadataError, Neighbours as _, OsRandom, SystemClock,
+};
 use storgo_protocol::cluster::{
     Ask, Bucket, Failed, FailedKind, Introduction, Level, MemberKeys, MemberRow, MemberState, MoveSide, ReadPreference,
-    Replication, RowKey, Steer, Told,
+    Replication, RowKey, SealedTalk, Steer, Told,
 };
 use storgo_protocol::limits::{BUCKETS_MAX, EVENTS_LISTED_MAX, MEMBERS_MAX, ROWS_CHANGED_MAX};
 use storgo_protocol::meta::{
-    Action, BucketConfig, BucketId, BucketMember, Command, Condition, KeyRule, Put, Reply, RowChange, Stamp,
+    Action, BucketConfig, BucketId, BucketMember, Command, Condition, HearerId, KeyRule, Put, Reply, RowChange, Stamp,
     StorageEvent,
 };
 use storgo_protocol::{
@@ -312,6 +314,38 @@ async fn buckets_are_their_owners_and_strangers_learn_nothing_of_them() {
     let revision = owner.bucket("photos").await.unwrap().unwrap().revision;
     owner.set_bucket("photos", None, Some(revision)).await.unwrap();
     assert!(owner.bucket("photos").await.unwrap().is_none());
+    rig.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hears_beside_a_member_is_told_by_those_who_may_write() {
+    let rig = Rig::new().await;
+    let (owner, stranger, beside) = (rig.client(10, 110), rig.client(11, 111), rig.client(10, 112));
+    let (member, wanted) = (identity(FIRST).id(), bucket(&identity(10), "photos"));
+    owner.set_bucket("photos", Some(wanted.clone()), None).await.unwrap();
+    rig.cluster.serve_beside(&beside);
+    assert_eq!(owner.members().await.unwrap(), [member]);
+    assert!(beside.members().await.unwrap().is_empty());
+
+    let (id, hearer) = (wanted.config.bucket, HearerId::from_bytes([7; 16]));
+    let talk = SealedTalk { hearer, generation: 1, salt: [1; 32], sealed: Bytes::from_static(b"sealed") };
+    assert_eq!(owner.tell(member, id, None).await.unwrap(), None);
+    let config = std::sync::Arc::new(move || wanted.config.clone());
+    let mut heard = beside.hear(id, Hearing { hearer, config });
+    assert_eq!(stranger.tell(member, id, Some(talk.clone())).await.unwrap(), None);
+    assert!(heard.try_recv().is_err());
+    assert_eq!(owner.tell(member, id, Some(talk.clone())).await.unwrap(), Some(hearer));
+    assert_eq!(heard.recv().await, Some(talk.clone()));
+    // Somebody else has come in its place: it is not told what was said to another.
+    let other = SealedTalk { hearer: HearerId::from_bytes([8; 16]), ..talk };
+    assert_eq!(owner.tell(member, id, Some(other)).await.unwrap(), Some(hearer));
+    assert!(heard.try_recv().is_err());
+    drop(heard);
+    assert_eq!(owner.tell(member, id, None).await.unwrap(), None);
+    // Where there is no node, nothing is heard.
+    let config = std::sync::Arc::new(|| unreachable!("nobody asks"));
+    assert_eq!(owner.hear(id, Hearing { hearer, config }).recv().await, None);
+    assert!(owner.tell(identity(99).id(), id, None).await.is_err());
     rig.end().await;
 }
 

@@ -10,6 +10,7 @@
 //!   access    access keys: made, opened, tampered with
 //!   members   let in, shut out, and what each of them opens
 //!   forged    records that nobody wrote who could
+//!   forum     what those hear from each other who have a bucket open
 //!   copies    copies and renames, within buckets and between them, interrupted and raced
 //!   values    read and written whole, one by one and several together
 //!   model     random operations against a small model of a bucket
@@ -28,6 +29,7 @@ mod access;
 mod buckets;
 mod copies;
 mod forged;
+mod forum;
 mod keys;
 mod members;
 mod model;

@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use storgo_protocol::limits::RESP_STRANGER_SECONDS_MAX;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::guard::User;
+use super::pubsub::{Outbox, Subscribed};
 use super::reply::Protocol;
 
 /// A client.
@@ -25,8 +26,14 @@ pub(super) struct Client {
     seen: Mutex<Seen>,
     /// Who it is, where that was asked and told.
     user: watch::Sender<Option<User>>,
+    /// What it is to be told of that it listens to.
+    outbox: Outbox,
+    /// What it listens to. Held by its own session while that changes, and for a moment by who reads it.
+    subscribed: Mutex<Subscribed>,
     /// Cancelled when it is to go.
     stop: CancellationToken,
+    /// Cancelled when it is to go though it has not what it was answered.
+    cut: CancellationToken,
 }
 
 /// What changes of a client.
@@ -42,11 +49,12 @@ struct Seen {
 }
 
 impl Client {
-    pub(super) fn new(id: u64, from: SocketAddr, to: SocketAddr, stop: CancellationToken) -> Self {
+    pub(super) fn new(id: u64, from: SocketAddr, to: SocketAddr, outbox: Outbox, stop: CancellationToken) -> Self {
         let now = Instant::now();
         let seen =
             Seen { name: Bytes::new(), command: "NULL", asked: now, queued: None, protocol: Protocol::default() };
-        Self { id, from, to, since: now, seen: Mutex::new(seen), user: watch::Sender::default(), stop }
+        let (seen, subscribed, cut) = (Mutex::new(seen), Mutex::default(), CancellationToken::new());
+        Self { id, from, to, since: now, seen, user: watch::Sender::default(), outbox, subscribed, stop, cut }
     }
 
     /// Where it came from.
@@ -110,6 +118,30 @@ impl Client {
         self.stop.cancel();
     }
 
+    /// Sends it away at once: it takes nothing.
+    pub(super) fn cut_off(&self) {
+        self.cut.cancel();
+        self.leave();
+    }
+
+    /// Done when it is to go at once.
+    pub(super) async fn was_cut_off(&self) {
+        self.cut.cancelled().await;
+    }
+
+    pub(super) const fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    pub(super) fn subscribed(&self) -> MutexGuard<'_, Subscribed> {
+        self.subscribed.lock()
+    }
+
+    /// Whether it listens to anything.
+    pub(super) fn is_subscribed(&self) -> bool {
+        self.subscribed.lock().counts() != (0, 0, 0)
+    }
+
     /// Whether it is to go.
     pub(super) fn is_leaving(&self) -> bool {
         self.stop.is_cancelled()
@@ -120,19 +152,29 @@ impl Client {
         self.stop.cancelled().await;
     }
 
+    fn kind(&self) -> ClientKind {
+        if self.is_subscribed() { ClientKind::Pubsub } else { ClientKind::Normal }
+    }
+
     /// The line that tells of it. What this door does not have, such as numbers of files, does not stand in it.
     pub(super) fn line(&self) -> String {
         let Seen { name, command, asked, queued, protocol } = self.seen.lock().clone();
         let (name, seconds) = (String::from_utf8_lossy(&name).into_owned(), |since: Instant| since.elapsed().as_secs());
         let (flags, multi) = match queued {
             Some(queued) => ("x", queued.to_string()),
-            None => ("N", "-1".to_owned()),
+            None => ("", "-1".to_owned()),
+        };
+        let (channels, patterns, shards) = self.subscribed.lock().counts();
+        let flags = match self.kind() {
+            ClientKind::Pubsub => format!("P{flags}"),
+            _ if flags.is_empty() => "N".to_owned(),
+            _ => flags.to_owned(),
         };
         let user = String::from_utf8_lossy(&self.user_name()).into_owned();
         let resp = if protocol == Protocol::Three { 3 } else { 2 };
         format!(
-            "id={} addr={} laddr={} name={name} age={} idle={} flags={flags} db=0 multi={multi} cmd={command} \
-             user={user} redir=-1 resp={resp}\n",
+            "id={} addr={} laddr={} name={name} age={} idle={} flags={flags} db=0 sub={channels} psub={patterns} \
+             ssub={shards} multi={multi} cmd={command} user={user} redir=-1 resp={resp}\n",
             self.id,
             self.from,
             self.to,
@@ -146,6 +188,8 @@ impl Client {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ClientKind {
     Normal,
+    /// It listens.
+    Pubsub,
     Other,
 }
 
@@ -154,7 +198,8 @@ impl ClientKind {
         let is = |known: &str| word.eq_ignore_ascii_case(known.as_bytes());
         match () {
             () if is("normal") => Some(Self::Normal),
-            () if ["master", "replica", "slave", "pubsub"].into_iter().any(is) => Some(Self::Other),
+            () if is("pubsub") => Some(Self::Pubsub),
+            () if ["master", "replica", "slave"].into_iter().any(is) => Some(Self::Other),
             () => None,
         }
     }
@@ -179,7 +224,7 @@ impl Filter {
         };
         self.id.is_none_or(|id| id == client.id)
             && self.spared != Some(client.id)
-            && self.kind.is_none_or(|kind| kind == ClientKind::Normal)
+            && self.kind.is_none_or(|kind| kind == client.kind())
             && self.user.as_ref().is_none_or(|user| *user == client.user_name())
             && is_at(&self.from, client.from)
             && is_at(&self.to, client.to)

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use storgo_object::Bucket;
 use storgo_object::ports::{Clock, Random};
+use storgo_object::{Bucket, Forum};
 use storgo_protocol::limits::{RESP_KEYS_SECONDS, RESP_REFUSAL_SECONDS_MAX, RESP_STRANGER_SECONDS_MAX};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -19,6 +19,7 @@ use super::client::{Client, Filter};
 use super::commands;
 use super::guard::Guard;
 use super::keyspace::Keyspace;
+use super::pubsub::Channels;
 use super::session::{Session, Stream};
 use super::settings::DoorConfig;
 use super::shared::Shared;
@@ -29,12 +30,18 @@ use super::shared::Shared;
 pub struct Door(pub(super) Arc<Shared>);
 
 impl Door {
-    /// A door to a bucket's values.
+    /// A door to a bucket's values, whose clients hear what is published at the doors of its forum.
     #[must_use]
-    pub fn new(bucket: Bucket, clock: Arc<dyn Clock>, random: Arc<dyn Random>, config: DoorConfig) -> Self {
+    pub fn new(
+        bucket: Bucket,
+        forum: Forum,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        config: DoorConfig,
+    ) -> Self {
         let guard = config.auth.then(|| Guard::new(Arc::new(bucket.clone()), Arc::clone(&clock)));
-        let keyspace = Keyspace::new(Arc::new(bucket), clock);
-        Self(Arc::new(Shared::new(keyspace, guard, random, config, commands::names())))
+        let (keyspace, channels) = (Keyspace::new(Arc::new(bucket), clock), Channels::new(Some(forum)));
+        Self(Arc::new(Shared::new(keyspace, guard, channels, random, config, commands::names())))
     }
 
     /// Serves whoever connects, until it is to stop; who was answered in part gets the rest.
@@ -44,6 +51,8 @@ impl Door {
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
         let sessions = TaskTracker::new();
         sessions.spawn(stop.clone().run_until_cancelled_owned(watch(Arc::clone(&self.0))));
+        let (channels, until) = (Arc::clone(&self.0.channels), stop.clone());
+        sessions.spawn(async move { until.run_until_cancelled(channels.run()).await });
         let served = loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break Ok(()),
@@ -111,7 +120,7 @@ impl Door {
         let client = {
             let mut clients = shared.clients.lock();
             (clients.len() < shared.settings.clients_max()).then(|| {
-                let client = Arc::new(Client::new(shared.next_id(), from, to, stop));
+                let client = Arc::new(Client::new(shared.next_id(), from, to, shared.channels.outbox(), stop));
                 clients.insert(client.id, Arc::clone(&client));
                 client
             })
@@ -211,6 +220,79 @@ mod tests {
         let said = "SET k 1\r\nCLIENT REPLY OFF\r\nINCR k\r\nnonsense\r\nCLIENT REPLY ON\r\nGET k\r\n\
                     CLIENT REPLY SKIP\r\nINCR k\r\nGET k\r\n";
         talk(&mut client, said, "+OK\r\n+OK\r\n$1\r\n2\r\n$1\r\n3\r\n").await;
+    }
+
+    /// The bytes of a message to a client in version 2.
+    fn message(channel: &str, payload: &str) -> String {
+        let parts = ["message", channel, payload].map(|part| format!("${}\r\n{part}\r\n", part.len()));
+        format!("*3\r\n{}", parts.concat())
+    }
+
+    #[tokio::test]
+    async fn what_is_published_comes_between_answers_and_to_who_is_silent() {
+        let (address, _stop) = open().await;
+        let mut listener = TcpStream::connect(address).await.unwrap();
+        let mut speaker = TcpStream::connect(address).await.unwrap();
+        let said = "SET k 1\r\nSUBSCRIBE a\r\nGET k\r\nPING\r\n";
+        let word = "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n";
+        let refusal = "-ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed \
+                       in this context\r\n";
+        talk(&mut listener, said, &format!("+OK\r\n{word}{refusal}*2\r\n$4\r\npong\r\n$0\r\n\r\n")).await;
+        talk(&mut speaker, "PUBLISH a hello\r\nPUBLISH b nobody\r\n", ":1\r\n:0\r\n").await;
+        talk(&mut listener, "", &message("a", "hello")).await;
+        let (all, answers): (Vec<_>, Vec<_>) =
+            (0..3000).map(|n| (format!("PUBLISH a {n}\r\n"), ":1\r\n".to_owned())).unzip();
+        let heard: Vec<_> = (0..3000).map(|n| message("a", &n.to_string())).collect();
+        let (all, answers, heard) = (all.concat(), answers.concat(), heard.concat());
+        tokio::join!(talk(&mut speaker, &all, &answers), talk(&mut listener, "", &heard));
+        // Its own words come to itself, too, before their answer.
+        talk(&mut speaker, "HELLO 3\r\n", "%7\r\n").await;
+        let mut rest = vec![0; 1024];
+        let heard = speaker.read(&mut rest).await.unwrap();
+        assert!(rest[..heard].ends_with(b"modules\r\n*0\r\n"));
+        let word = ">3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:1\r\n";
+        let own = ">3\r\n$7\r\nmessage\r\n$1\r\nb\r\n$2\r\nmy\r\n";
+        talk(&mut speaker, "SUBSCRIBE b\r\nPUBLISH b my\r\nGET k\r\n", &format!("{word}{own}:1\r\n$1\r\n1\r\n")).await;
+        // What one left is listened to no more.
+        drop(speaker);
+        let mut other = TcpStream::connect(address).await.unwrap();
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
+        loop {
+            other.write_all(b"PUBSUB NUMSUB b\r\n").await.unwrap();
+            let mut told = [0; 15];
+            other.read_exact(&mut told).await.unwrap();
+            if &told == b"*2\r\n$1\r\nb\r\n:0\r\n" {
+                break;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "it listens still");
+        }
+    }
+
+    #[tokio::test]
+    async fn who_never_reads_is_sent_away_and_others_hear() {
+        let (address, _stop) = open().await;
+        let mut deaf = TcpStream::connect(address).await.unwrap();
+        talk(&mut deaf, "SUBSCRIBE a\r\n", "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n").await;
+        let mut listener = TcpStream::connect(address).await.unwrap();
+        talk(&mut listener, "SUBSCRIBE a\r\n", "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n").await;
+        let mut speaker = TcpStream::connect(address).await.unwrap();
+        let long = "x".repeat(400 * 1024);
+        let (said, heard) = (format!("*3\r\n$7\r\nPUBLISH\r\n$1\r\na\r\n$409600\r\n{long}\r\n"), message("a", &long));
+        loop {
+            speaker.write_all(said.as_bytes()).await.unwrap();
+            let mut told = [0; 4];
+            speaker.read_exact(&mut told).await.unwrap();
+            talk(&mut listener, "", &heard).await;
+            if &told == b":1\r\n" {
+                break;
+            }
+        }
+        // It has what was on its way, and no more.
+        let mut rest = Vec::new();
+        let read = deaf.read_to_end(&mut rest).await;
+        assert!(read.is_err() || rest.len() < storgo_protocol::limits::RESP_OUTBOX_BYTES_MAX, "{}", rest.len());
+        talk(&mut speaker, "PUBLISH a more\r\n", ":1\r\n").await;
+        talk(&mut listener, "", &message("a", "more")).await;
     }
 
     #[tokio::test]

@@ -3,7 +3,8 @@
 //! ```text
 //!   socket ─► request ─► command ─► slate of a key ─► keyspace ─► values of a Bucket
 //!     ▲                     │
-//!     └──────── reply ◄─────┘          glob, numbers, strings, bits, collections: what commands make of bytes
+//!     ├──────── reply ◄─────┤          glob, numbers, strings, bits, collections: what commands make of bytes
+//!     └──────── pubsub ◄────┴──────────► Forum: other doors of the bucket
 //! ```
 //!
 //! What this door gives is what its groups give: a write that was answered survives, and a read is never stale.
@@ -26,6 +27,7 @@ mod long;
 mod numbers;
 mod payload;
 mod position;
+mod pubsub;
 mod reply;
 mod request;
 mod session;

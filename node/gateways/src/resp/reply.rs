@@ -51,6 +51,10 @@ pub(super) enum Reply {
     Verbatim(Bytes),
     /// A number with a fraction, and never NaN: in RESP2 a bulk.
     Double(f64),
+    /// What a client is told without having asked: in RESP2 an array.
+    Push(Vec<Reply>),
+    /// Replies one after the other, which have no frame together.
+    Several(Vec<Reply>),
 }
 
 impl Reply {
@@ -67,6 +71,11 @@ impl Reply {
         Self::Error(text.into())
     }
 
+    /// Whether it is told who wants no answers, too.
+    pub(super) const fn is_push(&self) -> bool {
+        matches!(self, Self::Push(_) | Self::Several(_))
+    }
+
     /// Bytes that it takes, about: its own, and those of what it shows, though others may show the same.
     pub(super) fn weight(&self) -> usize {
         let all = |replies: &[Self]| replies.iter().map(Self::weight).sum();
@@ -75,7 +84,9 @@ impl Reply {
             + match self {
                 Self::Simple(text) | Self::Error(text) => text.len(),
                 Self::Bulk(bytes) | Self::Verbatim(bytes) => bytes.len(),
-                Self::Array(replies) | Self::Set(replies) => all(replies),
+                Self::Array(replies) | Self::Set(replies) | Self::Push(replies) | Self::Several(replies) => {
+                    all(replies)
+                }
                 Self::Map(both) | Self::Pairs(both) => pairs(both),
                 Self::Int(_) | Self::Nil | Self::NilArray | Self::Double(_) => 0,
             }
@@ -177,8 +188,12 @@ impl<'a> Writing<'a> {
             (Reply::Nil, Protocol::Two) => out.extend_from_slice(b"$-1\r\n"),
             (Reply::NilArray, Protocol::Two) => out.extend_from_slice(b"*-1\r\n"),
             (Reply::Nil | Reply::NilArray, Protocol::Three) => out.extend_from_slice(b"_\r\n"),
-            (Reply::Array(replies), _) | (Reply::Set(replies), Protocol::Two) => self.replies(b'*', replies, out),
+            (Reply::Array(replies), _) | (Reply::Set(replies) | Reply::Push(replies), Protocol::Two) => {
+                self.replies(b'*', replies, out);
+            }
             (Reply::Set(replies), Protocol::Three) => self.replies(b'~', replies, out),
+            (Reply::Push(replies), Protocol::Three) => self.replies(b'>', replies, out),
+            (Reply::Several(replies), _) => self.rest.push(Rest::Replies(replies.iter())),
             (Reply::Map(pairs) | Reply::Pairs(pairs), Protocol::Two) => {
                 write_number(b'*', &(pairs.len() * 2), out);
                 self.rest.push(Rest::Keyed(pairs.iter()));
@@ -258,6 +273,8 @@ mod tests {
             (Reply::Array(vec![]), "*0\r\n", "*0\r\n"),
             (Reply::Array(ones()), "*2\r\n:1\r\n$-1\r\n", "*2\r\n:1\r\n_\r\n"),
             (Reply::Set(ones()), "*2\r\n:1\r\n$-1\r\n", "~2\r\n:1\r\n_\r\n"),
+            (Reply::Push(ones()), "*2\r\n:1\r\n$-1\r\n", ">2\r\n:1\r\n_\r\n"),
+            (Reply::Several(ones()), ":1\r\n$-1\r\n", ":1\r\n_\r\n"),
             (Reply::Map(vec![(Reply::bulk("a"), Reply::Int(1))]), "*2\r\n$1\r\na\r\n:1\r\n", "%1\r\n$1\r\na\r\n:1\r\n"),
             (
                 Reply::Pairs(vec![(Reply::bulk("a"), Reply::Int(1)), (Reply::Int(2), Reply::Nil)]),

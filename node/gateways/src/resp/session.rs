@@ -75,6 +75,7 @@ impl Pending {
                     }
                 }))
             }
+            Begun::Once(run) => Self::Done(run()),
             Begun::Alone(work) => Self::Alone(work),
             Begun::Changing(work) => Self::Changing(work),
             Begun::Close(reply) => Self::Close(reply),
@@ -163,6 +164,8 @@ struct Asked {
     protocol: Protocol,
     /// Whether the client does not want the answer.
     is_silent: bool,
+    /// Marks of the outbox that are passed when it is answered.
+    due: u64,
     call: Option<Call>,
 }
 
@@ -170,7 +173,8 @@ impl Asked {
     /// A request that was no command.
     fn nonsense(refusal: Reply, state: &State) -> Self {
         let is_silent = state.answers != Answers::On;
-        Self { pending: Pending::Close(refusal), protocol: state.protocol(), is_silent, call: None }
+        let due = state.client().outbox().marks();
+        Self { pending: Pending::Close(refusal), protocol: state.protocol(), is_silent, due, call: None }
     }
 
     /// Begins what a client asks for.
@@ -188,7 +192,8 @@ impl Asked {
         let pending = Pending::of(begun, state);
         let took = matches!(pending, Pending::Done(_)).then(|| since.elapsed());
         let call = command.map(|command| Call { command, args, since, took });
-        Self { pending, protocol: state.protocol(), is_silent, call }
+        let due = state.client().outbox().marks();
+        Self { pending, protocol: state.protocol(), is_silent, due, call }
     }
 
     /// In which protocol it is answered, unless that is decided by what comes of it, and whether not at all.
@@ -219,7 +224,8 @@ impl Asked {
 impl Session {
     pub(super) fn of_test(shared: Arc<Shared>, id: u16) -> Self {
         let [from, to] = [id, 6379].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
-        let client = Arc::new(Client::new(id.into(), from, to, CancellationToken::new()));
+        let outbox = shared.channels.outbox();
+        let client = Arc::new(Client::new(id.into(), from, to, outbox, CancellationToken::new()));
         shared.clients.lock().insert(id.into(), Arc::clone(&client));
         Self::new(shared, client)
     }
@@ -230,7 +236,17 @@ impl Session {
         let (protocol, is_silent) = asked.told();
         let answer = asked.finish(&mut self.state).await;
         self.state.unsent().sent(answer.counted);
-        (!is_silent).then_some((protocol.unwrap_or(self.state.protocol()), answer.reply))
+        let outbox = self.state.client().outbox();
+        outbox.take(outbox.marks(), &mut self.output);
+        let is_heard = !is_silent || answer.reply.is_push();
+        is_heard.then_some((protocol.unwrap_or(self.state.protocol()), answer.reply))
+    }
+
+    /// What the client is told without having asked.
+    pub(super) fn pushed(&mut self) -> BytesMut {
+        let outbox = self.state.client().outbox();
+        outbox.take(outbox.marks(), &mut self.output);
+        self.output.split()
     }
 }
 
@@ -301,6 +317,7 @@ impl Session {
                 }
             }
         }
+        self.state.shared().channels.leave(self.state.client());
         self.state.shared().clients.lock().remove(&self.state.client().id);
     }
 
@@ -322,7 +339,8 @@ impl Session {
             while let Some(mut asked) = begun.pop_front() {
                 // What is answered so far does not wait for what takes long.
                 let is_later = asked.pending.settle().await;
-                if is_later || asked.pending.is_alone() {
+                let is_alone = asked.pending.is_alone();
+                if is_later || is_alone {
                     self.flush(stream).await?;
                 }
                 if is_later {
@@ -331,10 +349,13 @@ impl Session {
                     }
                     self.state.unsent().go_on();
                 }
-                let (protocol, is_silent) = asked.told();
+                let ((protocol, is_silent), due) = (asked.told(), asked.due);
                 let answer = asked.finish(&mut self.state).await;
                 longest = longest.max(answer.counted);
-                if !is_silent {
+                // What is done by itself may have set marks meanwhile, and nothing else.
+                let due = if is_alone { self.state.client().outbox().marks() } else { due };
+                self.push(due, stream).await?;
+                if !is_silent || answer.reply.is_push() {
                     let mut writing = answer.reply.writing(protocol.unwrap_or(self.state.protocol()));
                     while writing.go_on(&mut self.output, RESP_FLUSH_BYTES) {
                         self.flush(stream).await?;
@@ -348,7 +369,7 @@ impl Session {
             }
             self.ahead = (2 * self.ahead).min(RESP_AHEAD_BYTES / longest).clamp(1, RESP_PIPELINED_MAX);
             if is_starved {
-                self.flush(stream).await?;
+                self.push_all(stream).await?;
                 self.read(stream).await?;
             }
         }
@@ -386,19 +407,25 @@ impl Session {
         }
         self.share.keep(self.held_bytes());
         self.input.reserve(RESP_READ_BYTES);
-        let idle = self.state.shared().settings.idle();
         let client = Arc::clone(self.state.client());
+        // Who listens says nothing.
+        let idle = self.state.shared().settings.idle().filter(|_| !client.is_subscribed());
         let silence = async {
             match idle {
                 Some(idle) => tokio::time::sleep(idle).await,
                 None => std::future::pending().await,
             }
         };
-        let read = tokio::select! {
-            biased;
-            () = client.left() => return Err(End::Asked),
-            read = stream.read_buf(&mut self.input) => read?,
-            () = silence => return Err(End::Asked),
+        tokio::pin!(silence);
+        let read = loop {
+            tokio::select! {
+                biased;
+                () = client.left() => return Err(End::Asked),
+                read = stream.read_buf(&mut self.input) => break read?,
+                () = client.outbox().filled() => {}
+                () = &mut silence => return Err(End::Asked),
+            }
+            self.push_all(stream).await?;
         };
         if read == 0 {
             return Err(End::Asked);
@@ -418,6 +445,20 @@ impl Session {
         Err(End::Asked)
     }
 
+    /// Gathers what the client is to be told of that it listens to, up to an answer that is not due.
+    async fn push(&mut self, due: u64, stream: &mut impl Stream) -> Result<(), End> {
+        while self.state.client().outbox().take(due, &mut self.output) {
+            self.flush(stream).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes all that the client is to be told, where it has all answers.
+    async fn push_all(&mut self, stream: &mut impl Stream) -> Result<(), End> {
+        self.push(self.state.client().outbox().marks(), stream).await?;
+        self.flush(stream).await
+    }
+
     /// Bytes of requests that are not whole, or wait for the rest of their transaction.
     fn held_bytes(&self) -> usize {
         self.input.len().saturating_add(self.parser.held_bytes()).saturating_add(self.state.queued_bytes())
@@ -433,8 +474,13 @@ impl Session {
             // What is sealed is not sent before.
             stream.flush().await
         };
-        let written = tokio::time::timeout(Duration::from_secs(RESP_WRITE_SECONDS_MAX), written).await;
-        written.map_err(|_| std::io::Error::new(std::io::ErrorKind::TimedOut, "its answers were not taken"))??;
+        let written = tokio::time::timeout(Duration::from_secs(RESP_WRITE_SECONDS_MAX), written);
+        let untaken = || std::io::Error::new(std::io::ErrorKind::TimedOut, "its answers were not taken");
+        tokio::select! {
+            biased;
+            () = self.state.client().was_cut_off() => return Err(untaken().into()),
+            written = written => written.map_err(|_| untaken())??,
+        }
         if self.output.capacity() > 2 * RESP_FLUSH_BYTES {
             self.output = BytesMut::new();
         }

@@ -16,6 +16,7 @@ use super::client::{Client, Filter};
 use super::cursors::Cursors;
 use super::guard::Guard;
 use super::keyspace::Keyspace;
+use super::pubsub::Channels;
 use super::settings::{DoorConfig, Settings};
 use super::slowlog::SlowLog;
 use super::stats::Stats;
@@ -30,6 +31,7 @@ pub(super) struct Shared {
     /// Places for who has not said yet who it is.
     strangers: Arc<Semaphore>,
     pub(super) cursors: Cursors,
+    pub(super) channels: Arc<Channels>,
     pub(super) random: Arc<dyn Random>,
     /// The program's version.
     pub(super) version: String,
@@ -51,6 +53,7 @@ impl Shared {
     pub(super) fn new(
         keyspace: Keyspace,
         guard: Option<Guard>,
+        channels: Channels,
         random: Arc<dyn Random>,
         config: DoorConfig,
         commands: impl Iterator<Item = &'static str>,
@@ -60,6 +63,7 @@ impl Shared {
             guard,
             strangers: Arc::new(Semaphore::new(RESP_STRANGERS_MAX)),
             cursors: Cursors::default(),
+            channels: Arc::new(channels),
             random,
             settings: Arc::new(Settings::new(&config)),
             version: config.version,
@@ -111,7 +115,8 @@ impl Shared {
     /// The same, with somebody who decides whom to let in.
     pub(super) fn guarded(values: Arc<super::values::fake::Memory>, guard: Option<Guard>, config: DoorConfig) -> Self {
         let keyspace = Keyspace::new(values, Arc::new(Fixed));
-        Self::new(keyspace, guard, Arc::new(Fixed), config, super::commands::names())
+        let names = super::commands::names();
+        Self::new(keyspace, guard, Channels::default(), Arc::new(Fixed), config, names)
     }
 }
 

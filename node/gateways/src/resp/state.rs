@@ -110,8 +110,9 @@ impl State {
         self.protocol
     }
 
-    pub(super) const fn set_protocol(&mut self, protocol: Protocol) {
+    pub(super) fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
+        self.client.outbox().speak(protocol);
     }
 
     /// A number that was drawn, for a command that draws others from it.

@@ -104,7 +104,8 @@ fn persistence() -> Lines {
 }
 
 fn stats(state: &State) -> Lines {
-    let done = &state.shared().stats;
+    let (done, channels) = (&state.shared().stats, &state.shared().channels);
+    let (listened, patterns, shards) = channels.counts();
     let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed).to_string();
     lines([
         ("total_connections_received", count(&done.came)),
@@ -113,6 +114,10 @@ fn stats(state: &State) -> Lines {
         ("acl_access_denied_auth", count(&done.wrong_auth)),
         ("acl_access_denied_cmd", count(&done.forbidden)),
         ("evicted_keys", "0".to_owned()),
+        ("pubsub_channels", listened.to_string()),
+        ("pubsub_patterns", patterns.to_string()),
+        ("pubsubshard_channels", shards.to_string()),
+        ("storgo_messages_lost", channels.lost().to_string()),
         ("total_error_replies", done.errors().values().sum::<u64>().to_string()),
     ])
 }

@@ -85,7 +85,9 @@ fn keys_of(args: &[Bytes]) -> Result<Reply, Reply> {
     // Behind those that have their places, some commands say how many more follow.
     let is_numbered = command.flags.contains(&"movablekeys");
     let none = || Reply::error("ERR The command has no key arguments");
-    let step = usize::try_from(step).ok().filter(|step| *step > 0 || is_numbered).ok_or_else(none)?;
+    // The places of channels are told for their slots alone.
+    let has_keys = |step: &usize| (*step > 0 || is_numbered) && !command.flags.contains(&"pubsub");
+    let step = usize::try_from(step).ok().filter(has_keys).ok_or_else(none)?;
     let first = usize::try_from(first).map_err(|_| none())?;
     check(command, args).map_err(|_| Reply::error("ERR Invalid number of arguments specified for command"))?;
     let behind = if last < 0 { args.len() } else { usize::try_from(last).map_or(0, |last| last + 1) };

@@ -19,6 +19,7 @@ mod latency;
 mod lists;
 mod object;
 mod parts;
+mod pubsub;
 mod server;
 mod sets;
 mod slowlog;
@@ -57,6 +58,8 @@ pub(super) enum Begun {
     Keys(Vec<(Bytes, Op)>, fn(Vec<Reply>) -> Reply),
     /// Something is to be done to several keys of one slot in one step.
     Together(Joint),
+    /// It is done at once, and once: in a transaction, when all the rest is done.
+    Once(Effect),
     /// It is done by itself.
     Alone(BoxFuture<'static, Reply>),
     /// It is done by itself, and what comes of it changes the connection.
@@ -67,6 +70,8 @@ pub(super) enum Begun {
 
 /// What came of something: it is told to the connection, and makes the answer.
 pub(super) type Outcome = Box<dyn FnOnce(&mut State) -> Reply + Send>;
+/// What concerns no key, is done at once, and gives an answer.
+pub(super) type Effect = Box<dyn FnOnce() -> Reply + Send + Sync>;
 
 impl Begun {
     /// Something that is done to one key.
@@ -108,6 +113,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Command> {
         .chain(dump::COMMANDS)
         .chain(joint::COMMANDS)
         .chain(transactions::COMMANDS)
+        .chain(pubsub::COMMANDS)
 }
 
 /// All of them, each before its parts.
@@ -144,6 +150,7 @@ pub(super) fn begin(state: &mut State, args: &[Bytes]) -> (Option<&'static Comma
     let named = named(args).and_then(|command| {
         state.client().asks(command.name);
         let checked = check(command, args).and_then(|()| auth::permit(state, command));
+        let checked = checked.and_then(|()| pubsub::check(state, command));
         let Err(refusal) = checked else { return Ok(command) };
         state.shared().stats.rejected(command.name);
         // Whoever misspells the end of a transaction has no transaction any more.

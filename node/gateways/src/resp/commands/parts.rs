@@ -4,7 +4,9 @@ use bytes::Bytes;
 
 use super::super::reply::Reply;
 use super::super::state::State;
-use super::{Begun, Command, auth, client, config, introspection, is, latency, object, server, slowlog, syntax};
+use super::{
+    Begun, Command, auth, client, config, introspection, is, latency, object, pubsub, server, slowlog, syntax,
+};
 
 pub(super) const NONE: (i32, i32, i32) = (0, 0, 0);
 
@@ -21,6 +23,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command { name: "latency", arity: -2, flags: &[], keys: NONE, begin: whole },
     Command { name: "memory", arity: -2, flags: &[], keys: NONE, begin: whole },
     Command { name: "object", arity: -2, flags: &[], keys: NONE, begin: whole },
+    Command { name: "pubsub", arity: -2, flags: &[], keys: NONE, begin: whole },
     Command { name: "slowlog", arity: -2, flags: &[], keys: NONE, begin: whole },
 ];
 
@@ -35,6 +38,7 @@ pub(super) fn of(command: &Command) -> &'static [Command] {
         "latency" => latency::PARTS,
         "memory" => object::MEMORY_PARTS,
         "object" => object::OBJECT_PARTS,
+        "pubsub" => pubsub::PARTS,
         "slowlog" => slowlog::PARTS,
         _ => &[],
     }

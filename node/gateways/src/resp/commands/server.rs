@@ -11,7 +11,7 @@ use super::super::state::{Answers, State};
 use super::auth;
 use super::client::checked_name;
 use super::parts::{HELPS, NONE, help, wrong_form};
-use super::{Begun, Command, arg, int, is, key, said, shown, wrong_number};
+use super::{Begun, Command, arg, int, is, key, pubsub, said, shown, wrong_number};
 
 const FAST: &[&str] = &["loading", "stale", "fast"];
 pub(super) const OPEN: &[&str] = &["noscript", "loading", "stale", "fast", "no_auth", "allow_busy"];
@@ -45,8 +45,12 @@ const FUNCTION_HELP: &[&str] = &[
 /// The version of Redis whose answers these are: clients choose by it what they say.
 pub(super) const AS_REDIS: &str = "7.0.15";
 
-fn ping(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+fn ping(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     match args {
+        [_] | [_, _] if pubsub::listens(state) => {
+            let word = args.get(1).cloned().unwrap_or_default();
+            Ok(Reply::Array(vec![Reply::bulk("pong"), Reply::Bulk(word)]).into())
+        }
         [_] => Ok(Reply::Simple("PONG".into()).into()),
         [_, word] => Ok(Reply::Bulk(word.clone()).into()),
         _ => Err(wrong_number("ping")),
@@ -68,6 +72,7 @@ fn time(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
 }
 
 fn reset(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
+    state.shared().channels.leave(state.client());
     state.set_protocol(Protocol::Two);
     state.client().set_name(Bytes::new());
     state.client().set_user(None);

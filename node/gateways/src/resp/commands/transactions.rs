@@ -13,7 +13,7 @@ use super::super::keyspace::refusal;
 use super::super::reply::Reply;
 use super::super::slate::{Joint, Op, Slates};
 use super::super::state::{State, Transaction};
-use super::{Begun, Command, named};
+use super::{Begun, Command, Effect, named};
 
 const FLAGS: &[&str] = &["noscript", "loading", "stale", "fast", "allow_busy"];
 const NONE: (i32, i32, i32) = (0, 0, 0);
@@ -101,6 +101,7 @@ enum Step {
     Done(Reply),
     Keys(Vec<(Bytes, Op)>, fn(Vec<Reply>) -> Reply),
     Together(Joint),
+    Once(Effect),
 }
 
 impl Step {
@@ -113,6 +114,7 @@ impl Step {
             Begun::Done(reply) => Self::Done(reply),
             Begun::Keys(ops, one) => Self::Keys(ops, one),
             Begun::Together(joint) => Self::Together(joint),
+            Begun::Once(effect) => Self::Once(effect),
             Begun::Alone(_) | Begun::Changing(_) | Begun::Close(_) => {
                 let name = command.name;
                 Self::Done(Reply::error(format!("ERR '{name}' concerns all keys and is not possible in a transaction")))
@@ -122,7 +124,7 @@ impl Step {
 
     fn keys(&self) -> Vec<Bytes> {
         match self {
-            Self::Done(_) => Vec::new(),
+            Self::Done(_) | Self::Once(_) => Vec::new(),
             Self::Keys(ops, _) => ops.iter().map(|(key, _)| key.clone()).collect(),
             Self::Together(joint) => joint.keys.clone(),
         }
@@ -131,7 +133,7 @@ impl Step {
     /// Whether it may take long, short as the values may be.
     fn is_long(&self) -> bool {
         match self {
-            Self::Done(_) => false,
+            Self::Done(_) | Self::Once(_) => false,
             Self::Keys(ops, _) => ops.iter().any(|(_, op)| op.is_long),
             Self::Together(joint) => joint.is_long,
         }
@@ -145,8 +147,30 @@ impl Step {
                 .map(|(key, op)| slates.of(key).map_or_else(|error| error, |slate| (op.run)(slate)))
                 .collect()),
             Self::Together(joint) => (joint.run)(slates).into(),
+            // Its answer comes when it is done.
+            Self::Once(_) => Reply::Nil,
         }
     }
+
+    /// What is to be done when all the rest is.
+    fn take_effect(&mut self) -> Option<Effect> {
+        match std::mem::replace(self, Self::Done(Reply::Nil)) {
+            Self::Once(effect) => Some(effect),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+}
+
+/// Does what is to be done behind the rest, in its order, and puts the answers where they belong.
+fn complete(mut replies: Vec<Reply>, effects: Vec<(usize, Effect)>) -> Reply {
+    for (at, effect) in effects {
+        let said = effect();
+        replies.iter_mut().skip(at).take(1).for_each(|reply| *reply = said.clone());
+    }
+    Reply::Array(replies)
 }
 
 fn exec(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
@@ -155,10 +179,14 @@ fn exec(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     let Some(queued) = transaction.into_queued() else {
         return Err(Reply::error("EXECABORT Transaction discarded because of previous errors."));
     };
-    let steps: Vec<Step> = queued.iter().map(|args| Step::begin(state, args)).collect();
+    let mut steps: Vec<Step> = queued.iter().map(|args| Step::begin(state, args)).collect();
     let keys: Vec<Bytes> = steps.iter().flat_map(Step::keys).collect();
+    let effects = steps.iter_mut().enumerate().filter_map(|(at, step)| Some((at, step.take_effect()?))).collect();
     if keys.is_empty() && watched.is_empty() {
-        return run(&steps, &mut Slates::default()).map(Begun::Done);
+        return match run(&steps, &mut Slates::default())? {
+            Reply::Array(replies) => Ok(complete(replies, effects).into()),
+            other => Ok(other.into()),
+        };
     }
     one_slot(keys.iter().chain(watched.keys()))?;
     let is_long = steps.len() >= RESP_LONG_STEPS || steps.iter().any(Step::is_long);
@@ -166,6 +194,7 @@ fn exec(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     let keyspace = state.keyspace().clone();
     Ok(Begun::Alone(Box::pin(async move {
         match keyspace.together(&joint, &watched).await {
+            Ok(Some(Reply::Array(replies))) => complete(replies, effects),
             Ok(done) => done.unwrap_or(Reply::NilArray),
             Err(error) => refusal(&error),
         }

@@ -129,9 +129,12 @@ async fn clients_are_listed_and_sent_away_by_what_is_said_of_them() {
     let lines: Vec<_> = lines.lines().collect();
     assert_eq!(lines.len(), 5);
     assert!(lines[0].starts_with("id=1 addr=127.0.0.1:1 laddr=127.0.0.1:6379 name= "), "{}", lines[0]);
-    assert!(lines[0].contains(" flags=N db=0 multi=-1 cmd=client|list ") && lines[0].ends_with(" resp=2"));
+    assert!(
+        lines[0].contains(" flags=N db=0 sub=0 psub=0 ssub=0 multi=-1 cmd=client|list ")
+            && lines[0].ends_with(" resp=2")
+    );
     assert!(lines[1].contains(" name=two ") && lines[1].ends_with(" resp=3"), "{}", lines[1]);
-    assert!(lines[2].contains(" flags=x db=0 multi=1 cmd=get "), "{}", lines[2]);
+    assert!(lines[2].contains(" flags=x db=0 sub=0 psub=0 ssub=0 multi=1 cmd=get "), "{}", lines[2]);
     let ids = |lines: Vec<String>| {
         let lines = lines.concat();
         lines.lines().map(|line| line.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()

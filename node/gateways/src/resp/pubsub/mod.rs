@@ -1,0 +1,21 @@
+//! Who listens to which channels at this door, and what is published there: by its own clients, and at other doors of the
+//! bucket.
+//!
+//! ```text
+//!   PUBLISH ─► Channels ─► outboxes of its clients ─► sockets          Forum: the other doors
+//!                 │ ▲                                                     ▲  │
+//!                 └─┼───────────────────── message ───────────────────────┘  │
+//!                   └────────────────────────────────────────────────────────┘
+//! ```
+//!
+//! Nobody who publishes waits for who listens. It knows no socket and no session.
+
+mod channels;
+mod message;
+mod outbox;
+
+#[cfg(test)]
+pub(super) use channels::TooMany;
+pub(super) use channels::{Channels, Subscribed};
+pub(super) use message::{Kind, Message};
+pub(super) use outbox::Outbox;
