@@ -588,6 +588,12 @@ pub const RESP_SUBSCRIBED_BYTES_MAX: usize = 32 * MIB;
 /// Bytes of the names of what all clients listen to.
 pub const RESP_SUBSCRIBED_ALL_BYTES_MAX: usize = 256 * MIB;
 
+/// Other doors of its bucket that a door remembers.
+pub const RESP_DOORS_MAX: usize = 512;
+
+/// Seconds after which a door is forgotten that does not say any more where it is.
+pub const RESP_DOOR_SECONDS_MAX: u64 = 10;
+
 /// Bytes that are read at once of a client, at least.
 pub const RESP_READ_BYTES: usize = 16 * KIB;
 

@@ -62,6 +62,8 @@ const REDIS_SHARED: &str = "node/gateways/src/resp/shared.rs";
 const REDIS_UNSENT: &str = "who_has_much_that_is_not_sent_waits_and_what_does_not_fit_the_door_is_refused";
 const REDIS_SHARES: &str = "requests_that_are_not_whole_take_no_more_than_their_share";
 
+const DOORS: &str = "node/gateways/src/resp/doors.rs";
+const DOORS_KNOWN: &str = "doors_are_known_as_long_as_they_say_where_they_are";
 const OUTBOX: &str = "node/gateways/src/resp/pubsub/outbox.rs";
 const LISTENING: &str = "node/gateways/src/resp/commands/tests/pubsub.rs";
 const LISTENED: &str = "nobody_listens_to_more_than_it_may";
@@ -484,6 +486,8 @@ const ROWS: &[Row] = &[
     ),
     Bound("RESP_SUBSCRIBED_BYTES_MAX", LISTENING, LISTENED, "a channel with a long name more"),
     Bound("RESP_SUBSCRIBED_ALL_BYTES_MAX", LISTENING, LISTENED, "a client more that listens to as much as it may"),
+    Bound("RESP_DOORS_MAX", DOORS, DOORS_KNOWN, "a door more"),
+    Bound("RESP_DOOR_SECONDS_MAX", DOORS, DOORS_KNOWN, "a second more"),
     Own("RESP_PIPELINED_MAX", "how many requests of one client this side begins at once: the rest wait where they are"),
     Own("RESP_AHEAD_BYTES", "how many bytes of answers this side makes ahead: the rest are begun later"),
     Bound(

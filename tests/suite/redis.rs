@@ -198,6 +198,46 @@ fn what_is_published_at_one_door_is_heard_at_all_in_order_though_a_door_dies() {
 }
 
 #[test]
+fn each_slot_is_listed_with_a_door_that_is_there() {
+    type Door = (String, u16, String, Vec<String>);
+    let mut names = doors(3, "");
+    let mut connections = [0, 1, 2].map(|member| connect(&names, member).unwrap());
+    let addresses: BTreeSet<_> = (0..3).map(|member| address(&names, member)).collect();
+    let listed = |connection: &mut Connection| -> Option<Vec<(u16, u16, Vec<String>)>> {
+        let Value::Array(ranges) = cmd("CLUSTER").arg("SLOTS").query(connection).ok()? else { panic!("no array") };
+        let range = |range: Value| {
+            let Value::Array(parts) = range else { panic!("no array") };
+            let [first, last, doors @ ..] = &parts[..] else { panic!("too short") };
+            let slot = |value: &Value| redis::from_redis_value::<u16>(value.clone()).unwrap();
+            let door = |door: &Value| redis::from_redis_value::<Door>(door.clone()).unwrap();
+            let doors = doors.iter().map(door).map(|(ip, port, ..)| format!("{ip}:{port}"));
+            (slot(first), slot(last), doors.collect())
+        };
+        Some(ranges.into_iter().map(range).collect())
+    };
+    let knows = |connection: &mut Connection, known: &BTreeSet<String>| {
+        let ranges = listed(connection)?;
+        let ends: Vec<_> = ranges.iter().flat_map(|(first, last, _)| [*first, last + 1]).collect();
+        assert!(ends.first() == Some(&0) && ends.last() == Some(&16384), "{ranges:?}");
+        assert!(ends[1..ends.len() - 1].chunks(2).all(|two| two[0] == two[1]), "{ranges:?}");
+        ranges.iter().all(|(.., doors)| doors.iter().cloned().collect::<BTreeSet<_>>() == *known).then_some(ranges)
+    };
+    for connection in &mut connections {
+        let ranges = until("all doors are known", || knows(connection, &addresses));
+        let first: BTreeSet<_> = ranges.iter().map(|(.., doors)| &doors[0]).collect();
+        assert!(first.len() > 1, "one has all: {ranges:?}");
+    }
+    // Any door gives any key, and one that died is listed no more.
+    let _: () = connections[0].set("k", "v").unwrap();
+    assert_eq!(connections[1].get::<_, String>("k").unwrap(), "v");
+    names.lab.nodes[2].kill();
+    let left = (0..2).map(|member| address(&names, member)).collect();
+    for connection in &mut connections[..2] {
+        until("the dead one is forgotten", || knows(connection, &left));
+    }
+}
+
+#[test]
 fn who_never_reads_what_is_published_elsewhere_is_sent_away_and_others_hear() {
     let names = doors(2, "");
     let [mut near, mut speaker] = [0, 1].map(|member| connect(&names, member).unwrap());

@@ -5,6 +5,7 @@
 //! with a new one, under one deadline.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use storgo_protocol::cluster::{
     MemberState, SealedTalk, Since, Told,
 };
 use storgo_protocol::limits::{ASK_SECONDS_MAX, LISTED_MAX, ROUTER_PAUSE_MS_MAX, ROUTER_PAUSE_MS_MIN, TALKS_HEARD_MAX};
-use storgo_protocol::meta::{BucketConfig, BucketId, Command, HearerId, RefusedKind, Reply, Stamp, VersionId};
+use storgo_protocol::meta::{BucketConfig, BucketId, Command, HearerId, RefusedKind, Reply, Slot, Stamp, VersionId};
 use storgo_protocol::raft::{Unable, envelope::Body};
 use storgo_protocol::{GroupId, Identity, LogIncarnation, NetworkId, PeerId};
 use tokio::sync::mpsc;
@@ -363,6 +364,16 @@ impl Neighbours for MetadataClient {
         let (map, here) = (self.refresh().await?, self.0.asker.here());
         let there = map.members.values().filter(|row| row.state != MemberState::Removed && Some(row.peer()) != here);
         Ok(there.map(MemberRow::peer).collect())
+    }
+
+    fn here(&self) -> Option<PeerId> {
+        self.0.asker.here()
+    }
+
+    fn leads(&self) -> Vec<(RangeInclusive<Slot>, Option<PeerId>)> {
+        let Some(map) = self.map() else { return Vec::new() };
+        let leader = |group| self.0.router.leader(group).or_else(|| map.leader_in_turn(group));
+        map.slots.ranges().iter().map(|range| (range.first..=range.last, leader(range.group))).collect()
     }
 
     async fn tell(

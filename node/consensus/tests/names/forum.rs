@@ -1,6 +1,7 @@
 //! What those hear from each other who have a bucket open beside members, over a carrier that keeps all it carried.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,16 +13,18 @@ use storgo_object::{Access, Bucket, BucketOptions, Forum};
 use storgo_protocol::PeerId;
 use storgo_protocol::cluster::SealedTalk;
 use storgo_protocol::limits::TALKS_HEARD_MAX;
-use storgo_protocol::meta::{BucketId, HearerId};
+use storgo_protocol::meta::{BucketId, HearerId, Slot};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::world::{bucket, card, identity};
 
+type Hearer = (HearerId, mpsc::Sender<SealedTalk>);
+
 /// Members, and who hears beside them.
 #[derive(Debug, Default)]
 struct Carrier {
-    hearers: Mutex<BTreeMap<PeerId, Option<(HearerId, mpsc::Sender<SealedTalk>)>>>,
+    hearers: Mutex<BTreeMap<PeerId, Option<Hearer>>>,
     carried: Mutex<Vec<(PeerId, SealedTalk)>>,
 }
 
@@ -33,6 +36,14 @@ struct Beside(PeerId, Arc<Carrier>);
 impl Neighbours for Beside {
     async fn members(&self) -> Result<Vec<PeerId>, MetadataError> {
         Ok(self.1.hearers.lock().keys().copied().filter(|peer| *peer != self.0).collect())
+    }
+
+    fn here(&self) -> Option<PeerId> {
+        Some(self.0)
+    }
+
+    fn leads(&self) -> Vec<(RangeInclusive<Slot>, Option<PeerId>)> {
+        Vec::new()
     }
 
     async fn tell(
@@ -81,9 +92,9 @@ struct Voice {
 impl Voice {
     fn new(bucket: &Bucket, at: u8, carrier: &Arc<Carrier>) -> Self {
         let forum = bucket.forum(Arc::new(Beside(member(at), Arc::clone(carrier))));
-        let (hears, heard) = mpsc::channel(1 << 16);
+        let (ear, heard) = mpsc::channel(1 << 16);
         let running = forum.clone();
-        let runs = tokio::spawn(async move { running.run(|message| drop(hears.try_send(message))).await });
+        let runs = tokio::spawn(async move { running.run(|message| drop(ear.try_send(message))).await });
         Self { forum, heard, runs }
     }
 
@@ -138,14 +149,14 @@ async fn all_hear_what_one_says_in_its_order_and_none_hears_it_twice() {
     }
     assert_eq!(voices.iter().map(|voice| voice.forum.lost()).sum::<u64>(), 0);
     // Who carried it cannot read it, and nobody hears it again.
-    let carried = carrier.carried.lock().clone();
-    assert!(!carried.iter().any(|(_, talk)| talk.sealed.windows(8).any(|bytes| bytes == b"a secret")));
-    assert!(carried.len() < 6000, "each went by itself");
-    for (member, talk) in carried.iter().cloned() {
+    let talks = carrier.carried.lock().clone();
+    assert!(!talks.iter().any(|(_, talk)| talk.sealed.windows(8).any(|bytes| bytes == b"a secret")));
+    assert!(talks.len() < 6000, "each went by itself");
+    for (member, talk) in talks.iter().cloned() {
         carrier.carry(member, Some(talk)).await;
     }
     let lost = || voices.iter().map(|voice| voice.forum.lost()).sum::<u64>();
-    until("all was refused", || lost() == carried.len() as u64).await;
+    until("all was refused", || lost() == talks.len() as u64).await;
     assert!(voices.iter_mut().all(|voice| voice.rest().is_empty()));
 }
 

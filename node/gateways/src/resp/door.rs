@@ -19,7 +19,6 @@ use super::client::{Client, Filter};
 use super::commands;
 use super::guard::Guard;
 use super::keyspace::Keyspace;
-use super::pubsub::Channels;
 use super::session::{Session, Stream};
 use super::settings::DoorConfig;
 use super::shared::Shared;
@@ -40,8 +39,8 @@ impl Door {
         config: DoorConfig,
     ) -> Self {
         let guard = config.auth.then(|| Guard::new(Arc::new(bucket.clone()), Arc::clone(&clock)));
-        let (keyspace, channels) = (Keyspace::new(Arc::new(bucket), clock), Channels::new(Some(forum)));
-        Self(Arc::new(Shared::new(keyspace, guard, channels, random, config, commands::names())))
+        let keyspace = Keyspace::new(Arc::new(bucket), clock);
+        Self(Arc::new(Shared::new(keyspace, guard, Some(forum), random, config, commands::names())))
     }
 
     /// Serves whoever connects, until it is to stop; who was answered in part gets the rest.
@@ -51,8 +50,8 @@ impl Door {
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
         let sessions = TaskTracker::new();
         sessions.spawn(stop.clone().run_until_cancelled_owned(watch(Arc::clone(&self.0))));
-        let (channels, until) = (Arc::clone(&self.0.channels), stop.clone());
-        sessions.spawn(async move { until.run_until_cancelled(channels.run()).await });
+        let (shared, until, address) = (Arc::clone(&self.0), stop.clone(), listener.local_addr().ok());
+        sessions.spawn(async move { until.run_until_cancelled(shared.doors.talk(&shared.channels, address)).await });
         let served = loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break Ok(()),

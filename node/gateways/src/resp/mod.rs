@@ -16,6 +16,7 @@ mod commands;
 mod content;
 mod cursors;
 mod door;
+mod doors;
 mod doubles;
 mod draw;
 #[cfg(any(test, fuzzing))]

@@ -33,9 +33,14 @@ impl Position {
     /// Before all keys that start so.
     pub(super) fn start(prefix: &[u8]) -> Self {
         if has_tag(prefix) {
-            return Self { first: Slot::of_redis(prefix).number(), width: 1, after: None, is_only: true };
+            return Self::only(Slot::of_redis(prefix));
         }
         Self { first: 0, width: FIRST_WIDTH, after: None, is_only: false }
+    }
+
+    /// Before all keys of a slot.
+    pub(super) const fn only(slot: Slot) -> Self {
+        Self { first: slot.number(), width: 1, after: None, is_only: true }
     }
 
     /// The window.

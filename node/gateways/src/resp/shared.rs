@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
+use storgo_object::Forum;
 use storgo_object::ports::Random;
 use storgo_protocol::limits::{
     RESP_HELD_BYTES_MAX, RESP_STRANGERS_MAX, RESP_UNSENT_BYTES_ALL_MAX, RESP_UNSENT_BYTES_MAX,
@@ -14,6 +15,7 @@ use tokio_rustls::rustls::ServerConfig;
 
 use super::client::{Client, Filter};
 use super::cursors::Cursors;
+use super::doors::Doors;
 use super::guard::Guard;
 use super::keyspace::Keyspace;
 use super::pubsub::Channels;
@@ -32,6 +34,7 @@ pub(super) struct Shared {
     strangers: Arc<Semaphore>,
     pub(super) cursors: Cursors,
     pub(super) channels: Arc<Channels>,
+    pub(super) doors: Doors,
     pub(super) random: Arc<dyn Random>,
     /// The program's version.
     pub(super) version: String,
@@ -53,7 +56,7 @@ impl Shared {
     pub(super) fn new(
         keyspace: Keyspace,
         guard: Option<Guard>,
-        channels: Channels,
+        forum: Option<Forum>,
         random: Arc<dyn Random>,
         config: DoorConfig,
         commands: impl Iterator<Item = &'static str>,
@@ -63,7 +66,8 @@ impl Shared {
             guard,
             strangers: Arc::new(Semaphore::new(RESP_STRANGERS_MAX)),
             cursors: Cursors::default(),
-            channels: Arc::new(channels),
+            channels: Arc::new(Channels::new(forum.clone())),
+            doors: Doors::new(forum),
             random,
             settings: Arc::new(Settings::new(&config)),
             version: config.version,
@@ -115,8 +119,7 @@ impl Shared {
     /// The same, with somebody who decides whom to let in.
     pub(super) fn guarded(values: Arc<super::values::fake::Memory>, guard: Option<Guard>, config: DoorConfig) -> Self {
         let keyspace = Keyspace::new(values, Arc::new(Fixed));
-        let names = super::commands::names();
-        Self::new(keyspace, guard, Channels::default(), Arc::new(Fixed), config, names)
+        Self::new(keyspace, guard, None, Arc::new(Fixed), config, super::commands::names())
     }
 }
 

@@ -3,12 +3,13 @@
 //! Implemented by `storgo-consensus` over the network. It carries what is sealed, and must not know what is in it.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use storgo_protocol::PeerId;
 use storgo_protocol::cluster::SealedTalk;
-use storgo_protocol::meta::{BucketConfig, BucketId, HearerId};
+use storgo_protocol::meta::{BucketConfig, BucketId, HearerId, Slot};
 use tokio::sync::mpsc;
 
 use super::MetadataError;
@@ -21,6 +22,13 @@ pub trait Neighbours: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`MetadataError`].
     async fn members(&self) -> Result<Vec<PeerId>, MetadataError>;
+
+    /// The member beside which this runs, if it runs beside one.
+    fn here(&self) -> Option<PeerId>;
+
+    /// Who leads the group of each slot, as far as is known: ranges in ascending order, without gaps. Nothing while no map is
+    /// known.
+    fn leads(&self) -> Vec<(RangeInclusive<Slot>, Option<PeerId>)>;
 
     /// Tells whoever hears at a member for a bucket something, or asks who that is. The answer is who hears there: what was
     /// sealed for another was given to nobody.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use storgo_object::{ListOptions, ObjectError};
 use storgo_protocol::limits::{LISTED_MAX, RESP_SCAN_COUNT_MAX};
+use storgo_protocol::meta::Slot;
 
 use super::super::content::Kind;
 use super::super::glob;
@@ -216,6 +217,26 @@ fn dbsize(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
         }
         Ok(Reply::Int(count))
     }))
+}
+
+/// Tells of keys of a slot, `most` of them.
+pub(super) fn keys_in_slot(
+    keyspace: &Keyspace,
+    slot: Slot,
+    most: usize,
+    told: impl FnOnce(Vec<Bytes>) -> Reply + Send + 'static,
+) -> Begun {
+    let mut listing = Listing { at: Some(Position::only(slot)), ..Listing::new(keyspace, b"") };
+    alone(async move {
+        let mut found = Vec::new();
+        while found.len() < most
+            && let Some(page) = listing.next().await?
+        {
+            found.extend(page);
+        }
+        found.truncate(most);
+        Ok(told(found))
+    })
 }
 
 fn keys(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {

@@ -6,6 +6,7 @@
 mod auth;
 mod bits;
 mod client;
+mod cluster;
 mod config;
 mod docs;
 mod dump;
@@ -114,6 +115,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Command> {
         .chain(joint::COMMANDS)
         .chain(transactions::COMMANDS)
         .chain(pubsub::COMMANDS)
+        .chain(cluster::COMMANDS)
 }
 
 /// All of them, each before its parts.

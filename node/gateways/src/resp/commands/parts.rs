@@ -5,7 +5,7 @@ use bytes::Bytes;
 use super::super::reply::Reply;
 use super::super::state::State;
 use super::{
-    Begun, Command, auth, client, config, introspection, is, latency, object, pubsub, server, slowlog, syntax,
+    Begun, Command, auth, client, cluster, config, introspection, is, latency, object, pubsub, server, slowlog, syntax,
 };
 
 pub(super) const NONE: (i32, i32, i32) = (0, 0, 0);
@@ -17,6 +17,7 @@ pub(super) const HELPS: &[&str] = &["loading", "stale"];
 pub(super) const COMMANDS: &[Command] = &[
     Command { name: "acl", arity: -2, flags: &[], keys: NONE, begin: whole },
     Command { name: "client", arity: -2, flags: &[], keys: NONE, begin: whole },
+    Command { name: "cluster", arity: -2, flags: &[], keys: NONE, begin: whole },
     Command { name: "command", arity: -1, flags: HELPS, keys: NONE, begin: introspection::all_described },
     Command { name: "config", arity: -2, flags: &[], keys: NONE, begin: whole },
     Command { name: "function", arity: -2, flags: &[], keys: NONE, begin: whole },
@@ -32,6 +33,7 @@ pub(super) fn of(command: &Command) -> &'static [Command] {
     match command.name {
         "acl" => auth::PARTS,
         "client" => client::PARTS,
+        "cluster" => cluster::PARTS,
         "command" => introspection::PARTS,
         "config" => config::PARTS,
         "function" => server::FUNCTION_PARTS,

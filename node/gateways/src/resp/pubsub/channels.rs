@@ -182,16 +182,8 @@ impl Channels {
         self.deliver(message)
     }
 
-    /// Takes what another door says.
-    pub(in super::super) fn hear(&self, said: Bytes) {
-        if let Some(message) = Message::decode(said) {
-            self.deliver(&message);
-        } else {
-            tracing::debug!("another door said something that makes no sense");
-        }
-    }
-
-    fn deliver(&self, message: &Message) -> usize {
+    /// Tells those who listen here; how many they are.
+    pub(in super::super) fn deliver(&self, message: &Message) -> usize {
         let tables = self.tables.read();
         let table = if message.kind == Kind::Shard { &tables.shards } else { &tables.channels };
         let mut count = table.get(&message.channel).map_or(0, |listeners| tell(listeners, &message.told()));
@@ -228,13 +220,6 @@ impl Channels {
     /// Messages to or from other doors that were lost, as far as is known.
     pub(in super::super) fn lost(&self) -> u64 {
         self.forum.as_ref().map_or(0, Forum::lost)
-    }
-
-    /// Speaks to other doors and hears them, until it is dropped.
-    pub(in super::super) async fn run(&self) {
-        if let Some(forum) = &self.forum {
-            forum.run(|said| self.hear(said)).await;
-        }
     }
 }
 

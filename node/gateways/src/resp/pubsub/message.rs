@@ -1,8 +1,10 @@
 //! What is published, as doors tell each other, and as clients are told it.
 
 use std::cell::OnceCell;
+use std::net::SocketAddr;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
+use storgo_protocol::PeerId;
 use storgo_protocol::limits::MESSAGE_BYTES_MAX;
 
 use super::super::reply::{Protocol, Reply};
@@ -33,6 +35,52 @@ const FORM: u8 = 1;
 /// Form, kind, and how long the channel is (u32).
 const HEAD_BYTES: usize = 6;
 
+/// What one door says to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in super::super) enum Said {
+    /// Something was published there.
+    Message(Message),
+    /// Where clients reach it.
+    Door {
+        /// Beside which member it is.
+        member: PeerId,
+        /// Where.
+        address: SocketAddr,
+    },
+}
+
+/// The kind of what says where a door is.
+const DOOR: u8 = 2;
+
+impl Said {
+    /// The bytes: of a message, or form (1), kind (2), the member (32), and the address as text.
+    pub(in super::super) fn encode(&self) -> Bytes {
+        match self {
+            Self::Message(message) => message.encode(),
+            Self::Door { member, address } => {
+                [&[FORM, DOOR], member.as_bytes().as_slice(), address.to_string().as_bytes()].concat().into()
+            }
+        }
+    }
+
+    /// Reads what another door says; none if it makes no sense, or only to a newer program.
+    pub(in super::super) fn decode(mut bytes: Bytes) -> Option<Self> {
+        let (head, _) = bytes.split_first_chunk()?;
+        let [FORM, kind] = *head else { return None };
+        let rest = bytes.split_off(2);
+        match kind {
+            0 => Message::decode(Kind::Channel, rest).map(Self::Message),
+            1 => Message::decode(Kind::Shard, rest).map(Self::Message),
+            DOOR => {
+                let (member, address) = rest.split_first_chunk::<32>()?;
+                let address = str::from_utf8(address).ok()?.parse().ok()?;
+                Some(Self::Door { member: PeerId::from_bytes(*member), address })
+            }
+            _ => None,
+        }
+    }
+}
+
 impl Message {
     /// Bytes of a channel and what is published there, at most.
     pub(in super::super) const BYTES_MAX: usize = MESSAGE_BYTES_MAX - HEAD_BYTES;
@@ -47,17 +95,10 @@ impl Message {
         bytes.freeze()
     }
 
-    /// Reads what another door tells; none if it makes no sense, or only to a newer program.
-    pub(super) fn decode(mut bytes: Bytes) -> Option<Self> {
-        let (head, _) = bytes.split_first_chunk::<HEAD_BYTES>()?;
-        let [FORM, kind, length @ ..] = head else { return None };
-        let kind = match kind {
-            0 => Kind::Channel,
-            1 => Kind::Shard,
-            _ => return None,
-        };
+    fn decode(kind: Kind, mut bytes: Bytes) -> Option<Self> {
+        let (length, _) = bytes.split_first_chunk()?;
         let channel_bytes = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        let mut rest = bytes.split_off(HEAD_BYTES);
+        let mut rest = bytes.split_off(size_of::<u32>());
         (channel_bytes <= rest.len()).then(|| {
             let payload = rest.split_off(channel_bytes);
             Self { kind, channel: rest, payload }
@@ -116,17 +157,22 @@ mod tests {
     fn doors_understand_each_other_and_nothing_else() {
         assert_eq!(message(Kind::Channel).encode(), &b"\x01\0\x04\0\0\0newsrain\r\n"[..]);
         for kind in [Kind::Channel, Kind::Shard] {
-            let bytes = message(kind).encode();
-            assert_eq!(Message::decode(bytes.clone()), Some(message(kind)));
+            let said = Said::Message(message(kind));
+            assert_eq!(Said::decode(said.encode()), Some(said.clone()));
             for end in 0..10 {
-                assert_eq!(Message::decode(bytes.slice(..end)), None, "{end}");
+                assert_eq!(Said::decode(said.encode().slice(..end)), None, "{end}");
             }
         }
-        for other in [&b"\x02\0\0\0\0\0"[..], b"\x01\x02\0\0\0\0", b"\x01\0\xff\xff\xff\xff", b""] {
-            assert_eq!(Message::decode(Bytes::from_static(other)), None);
+        for other in [&b"\x02\0\0\0\0\0"[..], b"\x01\x03\0\0\0\0", b"\x01\0\xff\xff\xff\xff", b"\x01", b""] {
+            assert_eq!(Said::decode(Bytes::from_static(other)), None);
         }
-        let empty = Message { kind: Kind::Channel, channel: Bytes::new(), payload: Bytes::new() };
-        assert_eq!(Message::decode(empty.encode()), Some(empty));
+        let empty = Said::Message(Message { kind: Kind::Channel, channel: Bytes::new(), payload: Bytes::new() });
+        assert_eq!(Said::decode(empty.encode()), Some(empty));
+        for address in ["127.0.0.1:6379", "[::1]:1"] {
+            let door = Said::Door { member: PeerId::from_bytes([7; 32]), address: address.parse().unwrap() };
+            assert_eq!(Said::decode(door.encode()), Some(door.clone()));
+            assert_eq!(Said::decode(door.encode().slice(..34)), None);
+        }
     }
 
     #[test]

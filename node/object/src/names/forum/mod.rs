@@ -12,6 +12,7 @@ mod neighbour;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -22,7 +23,7 @@ use storgo_pipeline::TalkPlace;
 use storgo_protocol::PeerId;
 use storgo_protocol::cluster::{SealedTalk, Talk};
 use storgo_protocol::limits::{TALK_PAUSE_MS_MAX, TALK_PAUSE_MS_MIN};
-use storgo_protocol::meta::HearerId;
+use storgo_protocol::meta::{HearerId, Slot};
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -82,6 +83,18 @@ impl Forum {
     #[must_use]
     pub fn is_heard(&self) -> bool {
         self.0.neighbours.lock().values().any(|neighbour| neighbour.hears())
+    }
+
+    /// The member beside which this runs, if it runs beside one.
+    #[must_use]
+    pub fn here(&self) -> Option<PeerId> {
+        self.0.ways.here()
+    }
+
+    /// Beside which member the keys of each slot are decided, as far as is known: ranges in ascending order, without gaps.
+    #[must_use]
+    pub fn leads(&self) -> Vec<(RangeInclusive<Slot>, Option<PeerId>)> {
+        self.0.ways.leads()
     }
 
     /// Says something to all others, in the order of calls; it waits for nobody.

@@ -3,6 +3,7 @@
 //! A transcript has a command in a line, and below it the bytes of the answer, ends of lines as spaces. Behind `>` the order
 //! of what is answered counts; behind `~` it does not, since Redis has none there, or another. Each begins with nothing.
 
+mod cluster;
 mod pubsub;
 mod server;
 mod sorted;

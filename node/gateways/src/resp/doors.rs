@@ -1,0 +1,178 @@
+//! Where the doors of the bucket are, and which slots' keys each has nearest: what cluster clients ask for.
+//!
+//! Doors say it to each other every few seconds, and forget who has not said it for some more. Nobody else keeps it.
+//! Any door serves any key: which one a slot is listed with is a matter of speed.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use storgo_object::Forum;
+use storgo_protocol::PeerId;
+use storgo_protocol::limits::{RESP_DOOR_SECONDS_MAX, RESP_DOORS_MAX, SLOTS};
+use storgo_protocol::meta::Slot;
+use tokio::time::Instant;
+
+use super::pubsub::{Channels, Said};
+
+/// How often a door says where it is.
+const SAID_EVERY: Duration = Duration::from_secs(2);
+
+/// The doors of a bucket.
+#[derive(Debug, Default)]
+pub(super) struct Doors {
+    forum: Option<Forum>,
+    /// Other doors by the members beside which they are, and when they were last heard of. Held for a moment.
+    others: Mutex<BTreeMap<PeerId, (SocketAddr, Instant)>>,
+}
+
+/// A door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Place {
+    /// As cluster clients know it: 40 hexadecimal digits.
+    pub(super) id: String,
+    /// Where clients reach it.
+    pub(super) address: SocketAddr,
+    /// Whether it is this one.
+    pub(super) is_own: bool,
+}
+
+/// Slots, and the doors that serve them: the nearest first, and all others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Nearest {
+    pub(super) slots: RangeInclusive<Slot>,
+    pub(super) doors: Vec<Place>,
+}
+
+impl Doors {
+    pub(super) fn new(forum: Option<Forum>) -> Self {
+        Self { forum, others: Mutex::default() }
+    }
+
+    /// Speaks to other doors and hears them until it is dropped. This one is reached at `address`, if others can know that.
+    pub(super) async fn talk(&self, channels: &Channels, address: Option<SocketAddr>) {
+        let Some(forum) = &self.forum else { return };
+        let hear = forum.run(|said| match Said::decode(said) {
+            Some(Said::Message(message)) => {
+                channels.deliver(&message);
+            }
+            Some(Said::Door { member, address }) => self.note(member, address, Instant::now()),
+            None => tracing::debug!("another door said something that makes no sense"),
+        });
+        let say = async {
+            // An address of every interface is no place to go to.
+            let Some(address) = address.filter(|address| !address.ip().is_unspecified()) else { return };
+            loop {
+                if let Some(member) = forum.here() {
+                    forum.say(&Said::Door { member, address }.encode());
+                }
+                tokio::time::sleep(SAID_EVERY).await;
+            }
+        };
+        tokio::join!(hear, say);
+    }
+
+    /// Another door says where it is.
+    fn note(&self, member: PeerId, address: SocketAddr, now: Instant) {
+        let mut others = self.others.lock();
+        others.retain(|_, (_, heard)| now - *heard < Duration::from_secs(RESP_DOOR_SECONDS_MAX));
+        if others.len() < RESP_DOORS_MAX || others.contains_key(&member) {
+            others.insert(member, (address, now));
+        }
+    }
+
+    /// The id of this door.
+    pub(super) fn own_id(&self) -> String {
+        id(self.here())
+    }
+
+    fn here(&self) -> PeerId {
+        self.forum.as_ref().and_then(Forum::here).unwrap_or(PeerId::from_bytes([0; 32]))
+    }
+
+    /// All doors by their members; this one is reached at `own`.
+    fn known(&self, own: SocketAddr, now: Instant) -> BTreeMap<PeerId, Place> {
+        let here = self.here();
+        let others = self.others.lock();
+        let fresh = others.iter().filter(|(_, (_, heard))| now - *heard < Duration::from_secs(RESP_DOOR_SECONDS_MAX));
+        let place = |member: PeerId, address| (member, Place { id: id(member), address, is_own: member == here });
+        fresh.map(|(member, (address, _))| place(*member, *address)).chain([place(here, own)]).collect()
+    }
+
+    /// All slots in order, with the doors that serve them. A slot whose leader has no door is listed with another one.
+    pub(super) fn nearest(&self, own: SocketAddr, now: Instant) -> Vec<Nearest> {
+        let known = self.known(own, now);
+        let whole = || Slot::default()..=Slot::new(SLOTS - 1).unwrap_or_default();
+        let leads = self.forum.as_ref().map(Forum::leads).filter(|leads| !leads.is_empty());
+        let leads = leads.unwrap_or_else(|| vec![(whole(), None)]);
+        let mut listed: Vec<Nearest> = Vec::new();
+        for (n, (slots, leader)) in leads.into_iter().enumerate() {
+            let doors = in_order(&known, leader, n);
+            match listed.last_mut() {
+                Some(last) if last.doors == doors => last.slots = *last.slots.start()..=*slots.end(),
+                _ => listed.push(Nearest { slots, doors }),
+            }
+        }
+        listed
+    }
+}
+
+/// All doors, the leader's first, or that whose turn it is.
+fn in_order(known: &BTreeMap<PeerId, Place>, leader: Option<PeerId>, turn: usize) -> Vec<Place> {
+    let mut doors: Vec<Place> = known.values().cloned().collect();
+    let first = leader.and_then(|leader| known.keys().position(|member| *member == leader));
+    let first = first.or_else(|| turn.checked_rem(doors.len())).unwrap_or_default();
+    doors.get_mut(..=first).unwrap_or_default().rotate_right(1);
+    doors
+}
+
+/// What cluster clients know a door by: the beginning of its member's id.
+fn id(member: PeerId) -> String {
+    let digits: Vec<_> = member.as_bytes().iter().take(20).map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(seed: usize) -> PeerId {
+        PeerId::from_bytes([seed.to_le_bytes(); 4].concat().try_into().unwrap())
+    }
+
+    fn address(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    #[test]
+    fn doors_are_known_as_long_as_they_say_where_they_are() {
+        let (doors, start) = (Doors::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let count = |now| doors.nearest(address(1), now)[0].doors.len();
+        assert_eq!(count(start), 1);
+        doors.note(member(2), address(2), start);
+        let last = at(RESP_DOOR_SECONDS_MAX - 1);
+        doors.note(member(3), address(3), last);
+        assert_eq!((count(last), count(at(RESP_DOOR_SECONDS_MAX))), (3, 2));
+        for n in 4..RESP_DOORS_MAX + 10 {
+            doors.note(member(n), address(4), last);
+        }
+        assert_eq!(count(last), RESP_DOORS_MAX + 1);
+    }
+
+    #[test]
+    fn the_leaders_door_comes_first_and_each_slot_has_one() {
+        let (doors, now) = (Doors::default(), Instant::now());
+        (2..5).for_each(|n: u16| doors.note(member(n.into()), address(n), now));
+        let known = doors.known(address(1), now);
+        let first = |leader, turn| in_order(&known, leader, turn)[0].address.port();
+        assert_eq!([2, 3, 4].map(|n| first(Some(member(n)), 0)), [2, 3, 4]);
+        assert_eq!([0, 1, 2, 3, 4].map(|turn| first(Some(member(9)), turn)), [1, 2, 3, 4, 1]);
+        let all = doors.nearest(address(1), now);
+        assert_eq!((all.len(), all[0].doors.len()), (1, 4));
+        assert_eq!((all[0].slots.start().number(), all[0].slots.end().number()), (0, SLOTS - 1));
+        assert!(all[0].doors.iter().all(|door| door.id.len() == 40) && all[0].doors[0].is_own);
+    }
+}
