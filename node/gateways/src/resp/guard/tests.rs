@@ -156,13 +156,16 @@ async fn strangers_send_little() {
 #[tokio::test(start_paused = true)]
 async fn a_wrong_secret_waits_alone_and_is_counted() {
     let door = Guarded::open(None).await;
-    let typed = door.ring.add(1, true, 0);
-    let (id, _) = typed.split_once(' ').unwrap();
+    let (typed, other) = (door.ring.add(1, true, 0), door.ring.add(2, true, 0));
+    let ((id, _), (others, secret)) = (typed.split_once(' ').unwrap(), other.split_once(' ').unwrap());
     let mut good = door.client().await;
     talk(&mut good, &format!("AUTH {typed}\n"), "+OK\n").await;
     let mut bad = door.client().await;
     let since = Instant::now();
-    bad.write_all(format!("AUTH {id} wrong\r\n").repeat(3).as_bytes()).await.unwrap();
+    // A secret opens with its own id alone.
+    bad.write_all(format!("AUTH {id} wrong\r\nAUTH {others} wrong\r\nAUTH {id} {secret}\r\n").as_bytes())
+        .await
+        .unwrap();
     talk(&mut good, "SET k v\nGET k\n", "+OK\n$1\nv\n").await;
     let together = 3 * Duration::from_millis(RESP_WRONG_AUTH_MS);
     assert!(since.elapsed() < together, "nobody else waits: {:?}", since.elapsed());
