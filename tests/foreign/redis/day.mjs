@@ -7,7 +7,7 @@
 
 import { isDeepStrictEqual, inspect } from 'node:util'
 import { createRequire } from 'node:module'
-import { ReplyError, Redis } from 'ioredis'
+import { Cluster, ReplyError, Redis } from 'ioredis'
 
 const PLAIN = 60
 const PIPELINED = 300
@@ -57,6 +57,7 @@ class Day {
       autoResendUnfulfilledCommands: false
     })
     this.doors = ports.map(this.connect)
+    this.host = host
     this.ports = ports
     this.first = this.doors[0]
     this.last = this.doors.at(-1)
@@ -109,6 +110,8 @@ class Day {
     await this.move()
     await this.err()
     await this.scan()
+    await this.publish()
+    await this.cluster()
     await this.leave()
     return this.counts
   }
@@ -337,6 +340,47 @@ class Day {
     same('SCAN as a stream', streamed.sort(), wanted)
     same('KEYS', (await this.first.keys(this.key('piped:*'))).sort(), wanted)
     this.counts.scanned = wanted.length
+  }
+
+  // What is published at one door is heard at others, by channel and by pattern, in order.
+  async publish () {
+    const channel = this.key('news')
+    const said = numbers(PIPELINED).map(String)
+    const heard = [[], []]
+    const [near, far] = [this.ports[0], this.ports.at(-1)].map(this.connect)
+    near.on('message', (from, word) => same('the channel', from, channel) ?? heard[0].push(word))
+    far.on('pmessage', (pattern, from, word) => same('the channel', from, channel) ?? heard[1].push(word))
+    same('SUBSCRIBE', await near.subscribe(channel), 1)
+    same('PSUBSCRIBE', await far.psubscribe(this.key('n?w[s]')), 1)
+    const speaker = this.doors[1 % this.doors.length]
+    // Doors find each other within seconds.
+    await until('all listeners hear another door', async () => {
+      await speaker.publish(channel, 'hello')
+      return heard.every(words => words.length > 0)
+    })
+    await Promise.all(said.map(word => speaker.publish(channel, word)))
+    const words = () => heard.map(words => words.filter(word => word !== 'hello'))
+    await until('all is heard', () => words().every(words => words.length === said.length))
+    same('what was heard', words(), [said, said])
+    for (const listener of [near, far]) same('QUIT', await listener.quit(), 'OK')
+  }
+
+  // A cluster client finds all doors, and goes to the nearest of each key.
+  async cluster () {
+    const nodes = new Cluster(this.ports.map(port => ({ host: this.host, port })), {
+      redisOptions: { protocol: this.counts.protocol, commandTimeout: PATIENCE_MS }
+    })
+    const keys = numbers(PLAIN).map(n => this.key(`cluster:${n}`))
+    const values = numbers(PLAIN).map(String)
+    for (const [n, key] of keys.entries()) same('SET', await nodes.set(key, values[n]), 'OK')
+    await until('all doors are known', () => nodes.nodes('all').length === this.ports.length)
+    same('GET at a door', await Promise.all(keys.map(key => this.last.get(key))), values)
+    same('GET', await Promise.all(keys.map(key => nodes.get(key))), values)
+    const pipeline = nodes.pipeline()
+    for (const key of [1, 2, 3].map(n => this.beside(`cluster:${n}`))) pipeline.incr(key).del(key)
+    same('a pipeline', answers('a pipeline', await pipeline.exec()), [1, 1, 1, 1, 1, 1])
+    same('DEL', await Promise.all(keys.map(key => nodes.del(key))), keys.map(() => 1))
+    same('QUIT', await nodes.quit(), 'OK')
   }
 
   // All is deleted but what others are to read.

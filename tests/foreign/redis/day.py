@@ -61,6 +61,7 @@ class Day:
 
     def __init__(self, host, ports, protocol):
         self.name = f"py{protocol}"
+        self.host, self.ports = host, ports
         # An attempt whose outcome is not known must not be made again by the client: counts would be wrong.
         never = redis.retry.Retry(redis.backoff.NoBackoff(), 0)
         self.doors = [
@@ -95,6 +96,8 @@ class Day:
         self.move()
         self.err()
         self.scan()
+        self.publish()
+        self.cluster()
         self.leave()
         return self.counts
 
@@ -337,6 +340,59 @@ class Day:
         same("SCAN of a type", list(self.last.scan_iter(match=self.key("piped:*"), count=1000, _type="list")), [])
         same("KEYS", sorted(self.first.keys(self.key("piped:*"))), wanted)
         self.counts["scanned"] = len(wanted)
+
+    def publish(self):
+        """What is published at one door is heard at others, by channel and by pattern, in order."""
+        channel, speaker = self.key("news"), self.doors[1 % len(self.doors)]
+        said = [str(n).encode() for n in range(PIPELINED)]
+        near, far = (door.pubsub(ignore_subscribe_messages=True) for door in (self.first, self.last))
+        near.subscribe(channel)
+        far.psubscribe(self.key("n?w[s]"))
+
+        def hears(listener):
+            speaker.publish(channel, "hello")
+            return listener.get_message(timeout=0.1) is not None
+
+        # Doors find each other within seconds.
+        for listener in (near, far):
+            until("a listener hears another door", lambda: hears(listener))
+        for word in said:
+            speaker.publish(channel, word)
+        for listener, kind in ((near, "message"), (far, "pmessage")):
+            heard = []
+            while len(heard) < len(said):
+                message = listener.get_message(timeout=PATIENCE_S)
+                same("a message", message is not None and message["type"], kind)
+                same("its channel", message["channel"], channel.encode())
+                if message["data"] != b"hello":
+                    heard.append(message["data"])
+            same("what was heard", heard, said)
+            listener.close()
+
+    def cluster(self):
+        """A cluster client finds all doors, and goes to the nearest of each key."""
+        values = {self.key(f"cluster:{n}"): str(n).encode() for n in range(PLAIN)}
+        nodes = redis.RedisCluster(
+            host=self.host, port=self.ports[0], protocol=self.counts["protocol"], socket_timeout=PATIENCE_S
+        )
+
+        def ports():
+            nodes.nodes_manager.initialize()
+            return sorted(node.port for node in nodes.get_nodes())
+
+        until("all doors are known", lambda: ports() == sorted(self.ports))
+        for key, value in values.items():
+            same("SET", nodes.set(key, value), True)
+        same("GET at a door", [self.last.get(key) for key in values], list(values.values()))
+        same("GET", [nodes.get(key) for key in values], list(values.values()))
+        same("MGET of several slots", nodes.mget_nonatomic(list(values)), list(values.values()))
+        with nodes.pipeline() as pipeline:
+            for key in values:
+                pipeline.incrby(key, 1000)
+            same("a pipeline over doors", pipeline.execute(), [1000 + n for n in range(PLAIN)])
+        same("CLUSTER KEYSLOT", nodes.cluster_keyslot(self.beside("k")), nodes.keyslot(self.beside("k")))
+        same("DEL", sum(nodes.delete(key) for key in values), PLAIN)
+        nodes.close()
 
     def leave(self):
         """All is deleted but what others are to read."""

@@ -372,8 +372,7 @@ impl Neighbours for MetadataClient {
 
     fn leads(&self) -> Vec<(RangeInclusive<Slot>, Option<PeerId>)> {
         let Some(map) = self.map() else { return Vec::new() };
-        let leader = |group| self.0.router.leader(group).or_else(|| map.leader_in_turn(group));
-        map.slots.ranges().iter().map(|range| (range.first..=range.last, leader(range.group))).collect()
+        map.slots.ranges().iter().map(|range| (range.first..=range.last, map.leader_in_turn(range.group))).collect()
     }
 
     async fn tell(

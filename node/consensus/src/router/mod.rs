@@ -119,12 +119,6 @@ impl<A: Ask> Router<A> {
         Self { ask, random, members, leaders, breakers: Breakers::default(), metrics }
     }
 
-    /// Who led a group when it last answered, if nobody said otherwise since.
-    #[must_use]
-    pub fn leader(&self, group: GroupId) -> Option<PeerId> {
-        self.leaders.lock().get(&group).copied()
-    }
-
     /// Says who sits in a group: one that lives is enough.
     pub fn set_members(&self, group: GroupId, members: Vec<PeerId>) {
         self.members.lock().insert(group, members);

@@ -26,8 +26,7 @@ pub trait Neighbours: Send + Sync + fmt::Debug {
     /// The member beside which this runs, if it runs beside one.
     fn here(&self) -> Option<PeerId>;
 
-    /// Who leads the group of each slot, as far as is known: ranges in ascending order, without gaps. Nothing while no map is
-    /// known.
+    /// Whose turn it is to lead the group of each slot: ranges in ascending order, without gaps. Nothing while no map is known.
     fn leads(&self) -> Vec<(RangeInclusive<Slot>, Option<PeerId>)>;
 
     /// Tells whoever hears at a member for a bucket something, or asks who that is. The answer is who hears there: what was

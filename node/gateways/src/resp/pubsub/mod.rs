@@ -2,10 +2,10 @@
 //! bucket.
 //!
 //! ```text
-//!   PUBLISH ─► Channels ─► outboxes of its clients ─► sockets          Forum: the other doors
-//!                 │ ▲                                                     ▲  │
-//!                 └─┼───────────────────── message ───────────────────────┘  │
-//!                   └────────────────────────────────────────────────────────┘
+//!   PUBLISH ─► Channels ─► outboxes of its clients ─► sockets
+//!                │  ▲
+//!                │  └── Doors ◄─┐
+//!                └── message ──► Forum ═══ other doors
 //! ```
 //!
 //! Nobody who publishes waits for who listens. It knows no socket and no session.

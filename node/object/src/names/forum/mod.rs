@@ -91,7 +91,7 @@ impl Forum {
         self.0.ways.here()
     }
 
-    /// Beside which member the keys of each slot are decided, as far as is known: ranges in ascending order, without gaps.
+    /// Beside which member the keys of each slot are to be decided, while all goes well: ranges in ascending order, without gaps.
     #[must_use]
     pub fn leads(&self) -> Vec<(RangeInclusive<Slot>, Option<PeerId>)> {
         self.0.ways.leads()
