@@ -582,6 +582,15 @@ pub const RESP_OUTBOX_BYTES_MAX: usize = 32 * MIB;
 /// Bytes of messages that wait for all clients; who then has more than its part is sent away.
 pub const RESP_OUTBOXES_BYTES_MAX: usize = 512 * MIB;
 
+/// Bytes of the name of a channel. A pattern is matched in as many steps, at worst, as it has bytes times those.
+pub const RESP_CHANNEL_BYTES_MAX: usize = KIB;
+
+/// Bytes of a pattern of channels.
+pub const RESP_PATTERN_BYTES_MAX: usize = 256;
+
+/// Patterns that all clients of a door listen to, each counted once: what is published is matched with each.
+pub const RESP_PATTERNS_MAX: usize = 2048;
+
 /// Bytes of the names of what one client listens to, with what each takes beside.
 pub const RESP_SUBSCRIBED_BYTES_MAX: usize = 32 * MIB;
 

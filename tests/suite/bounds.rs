@@ -58,6 +58,8 @@ const NEIGHBOURS: &str = "what_waits_for_a_neighbour_is_bounded_and_what_comes_b
 
 const REDIS: &str = "tests/suite/redis.rs";
 const REDIS_NONSENSE: &str = "nonsense_gets_its_error_and_others_are_served";
+const DOOR_COMMANDS: &str = "node/gateways/src/resp/commands/tests/pubsub.rs";
+const LONG_NAMES: &str = "names_of_channels_are_no_longer_than_can_be_matched_at_once";
 const REDIS_SHARED: &str = "node/gateways/src/resp/shared.rs";
 const REDIS_UNSENT: &str = "who_has_much_that_is_not_sent_waits_and_what_does_not_fit_the_door_is_refused";
 const REDIS_SHARES: &str = "requests_that_are_not_whole_take_no_more_than_their_share";
@@ -484,6 +486,9 @@ const ROWS: &[Row] = &[
         "where_all_hold_too_much_those_go_who_hold_most",
         "a message more of each",
     ),
+    Bound("RESP_CHANNEL_BYTES_MAX", DOOR_COMMANDS, LONG_NAMES, "a channel's name with one byte more"),
+    Bound("RESP_PATTERN_BYTES_MAX", DOOR_COMMANDS, LONG_NAMES, "a pattern with one byte more"),
+    Bound("RESP_PATTERNS_MAX", DOOR_COMMANDS, LONG_NAMES, "one pattern more"),
     Bound("RESP_SUBSCRIBED_BYTES_MAX", LISTENING, LISTENED, "a channel with a long name more"),
     Bound("RESP_SUBSCRIBED_ALL_BYTES_MAX", LISTENING, LISTENED, "a client more that listens to as much as it may"),
     Bound("RESP_DOORS_MAX", DOORS, DOORS_KNOWN, "a door more"),

@@ -54,10 +54,12 @@ fn the_corpus_has_every_golden_file() {
 #[test]
 fn each_target_has_a_fuzzer_and_each_fuzzer_a_target() {
     let targets: BTreeSet<String> = TARGETS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let fuzzers: BTreeSet<String> =
-        names(&fuzz().join("fuzz_targets")).iter().map(|name| name.replace(".rs", "")).collect();
-    assert_eq!(fuzzers, targets);
-    assert_eq!(names(&fuzz().join("corpus")), targets);
+    // Those of the Redis door are replayed where its decoders stand.
+    let own = |names: BTreeSet<String>| -> BTreeSet<String> {
+        names.into_iter().map(|name| name.replace(".rs", "")).filter(|name| !name.starts_with("resp_")).collect()
+    };
+    assert_eq!(own(names(&fuzz().join("fuzz_targets"))), targets);
+    assert_eq!(own(names(&fuzz().join("corpus"))), targets);
     let manifest = std::fs::read_to_string(fuzz().join("Cargo.toml")).expect("the fuzz crate's manifest");
     for target in targets {
         let file = std::fs::read_to_string(fuzz().join(format!("fuzz_targets/{target}.rs"))).expect("a fuzz target");

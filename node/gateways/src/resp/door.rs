@@ -228,6 +228,25 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_pipeline_is_done_in_its_order_and_messages_come_behind_the_answer_that_lets_them() {
+        let (address, _stop) = open().await;
+        let mut client = TcpStream::connect(address).await.unwrap();
+        let word = |channel: &str, count: u8| {
+            format!("*3\r\n$9\r\nsubscribe\r\n${}\r\n{channel}\r\n:{count}\r\n", channel.len())
+        };
+        let queued = "+QUEUED\r\n".repeat(3);
+        let said = "MULTI\r\nSUBSCRIBE a\r\nPUBLISH a x\r\nSUBSCRIBE b\r\nEXEC\r\nPING\r\n";
+        let done = format!("*3\r\n{}:1\r\n{}", word("a", 1), word("b", 2));
+        let pong = "*2\r\n$4\r\npong\r\n$0\r\n\r\n";
+        talk(&mut client, said, &format!("+OK\r\n{queued}{done}{}{pong}", message("a", "x"))).await;
+        // What is said behind a write is said when that is done.
+        let mut speaker = TcpStream::connect(address).await.unwrap();
+        talk(&mut speaker, &"PING\r\n".repeat(9), &"+PONG\r\n".repeat(9)).await;
+        talk(&mut speaker, "INCR k\r\nPUBLISH a k\r\nINCR k\r\n", ":1\r\n:1\r\n:2\r\n").await;
+        talk(&mut client, "", &message("a", "k")).await;
+    }
+
+    #[tokio::test]
     async fn what_is_published_comes_between_answers_and_to_who_is_silent() {
         let (address, _stop) = open().await;
         let mut listener = TcpStream::connect(address).await.unwrap();

@@ -42,6 +42,15 @@ pub(super) struct Credentials {
     pub(super) secret: Bytes,
 }
 
+/// When the keys were read.
+#[derive(Debug, Default)]
+struct Reads {
+    /// When that was begun last.
+    begun: Option<Instant>,
+    /// When it was begun that gave those that are known.
+    known: Option<Instant>,
+}
+
 /// Decides who comes in.
 #[derive(Debug)]
 pub(super) struct Guard {
@@ -49,13 +58,13 @@ pub(super) struct Guard {
     clock: Arc<dyn Clock>,
     /// Held only to take or replace the pointer.
     keys: Mutex<Arc<BTreeMap<AccessKeyId, OpenAccessKey>>>,
-    /// When the keys were read last. Held while they are: who comes meanwhile waits for the same.
-    read: tokio::sync::Mutex<Option<Instant>>,
+    /// Reads of the keys. Held while they are read: who comes meanwhile waits for the same.
+    reads: tokio::sync::Mutex<Reads>,
 }
 
 impl Guard {
     pub(super) fn new(keyring: Arc<dyn Keyring>, clock: Arc<dyn Clock>) -> Self {
-        Self { keyring, clock, keys: Mutex::default(), read: tokio::sync::Mutex::default() }
+        Self { keyring, clock, keys: Mutex::default(), reads: tokio::sync::Mutex::default() }
     }
 
     /// Who it is that says this, if anybody.
@@ -82,20 +91,22 @@ impl Guard {
     /// Reads the keys again, as they are after now; at most once in a while.
     pub(super) async fn read(&self) {
         let came = Instant::now();
-        let mut last = self.read.lock().await;
-        if let Some(last) = *last {
-            if last >= came {
-                return;
-            }
-            tokio::time::sleep_until(last + Duration::from_millis(RESP_KEYS_PAUSE_MS)).await;
+        let mut reads = self.reads.lock().await;
+        if reads.known.is_some_and(|known| known >= came) {
+            return;
         }
-        *last = Some(Instant::now());
+        if let Some(begun) = reads.begun {
+            tokio::time::sleep_until(begun + Duration::from_millis(RESP_KEYS_PAUSE_MS)).await;
+        }
+        let begun = Instant::now();
+        reads.begun = Some(begun);
         let keys = match self.keyring.access_keys().await {
             Ok(keys) => keys,
             // The bucket is gone, or the door's user was shut out of it.
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => return tracing::warn!(%error, "access keys cannot be read: those that were last read hold"),
         };
+        reads.known = Some(begun);
         *self.keys.lock() = Arc::new(keys.into_iter().map(|key| (key.terms.id, key)).collect());
     }
 

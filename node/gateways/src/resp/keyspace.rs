@@ -158,6 +158,7 @@ impl Keyspace {
         &self,
         joint: &Joint,
         watched: &BTreeMap<Bytes, Option<VersionId>>,
+        unsent: &Unsent,
     ) -> Result<Option<Reply>, ObjectError> {
         let keys: BTreeSet<Bytes> = joint.keys.iter().chain(watched.keys()).cloned().collect();
         if keys.len() > BATCH_PARTS_MAX {
@@ -184,7 +185,16 @@ impl Keyspace {
             }
             let bytes: usize = known.values().flatten().map(|value| value.bytes.len()).sum();
             let is_long = joint.is_long || bytes >= RESP_LONG_BYTES;
-            let (reply, changes) = self.0.long.run(is_long, || do_joint(joint, &known, now_ms)).await;
+            let (reply, changes, _counted) = self
+                .0
+                .long
+                .run(is_long, || {
+                    let has_room = unsent.turn(true, is_long) != Turn::Never;
+                    let (reply, changes) = do_joint(joint, &known, now_ms, has_room);
+                    let counted = unsent.count(reply.weight());
+                    (reply, changes, counted)
+                })
+                .await;
             match self.0.values.change_values(&changes).await {
                 Ok(_) => return Ok(Some(reply)),
                 Err(ObjectError::Name(NameError::Condition { .. })) => {}
@@ -214,17 +224,16 @@ impl Taken {
                 }
                 continue;
             }
+            // It is never closed. Who waits for a turn takes little memory: a request may name a million keys.
+            let turn = self.inner.turns.acquire().await;
             // Who cannot be answered now is not looked at: what is done first may say whether the key is read at all.
             let (now, waits): (Vec<_>, Vec<_>) = commands.into_iter().partition(|command| command.turn() == Turn::Now);
             for command in waits {
                 let turn = command.turn();
                 command.tell(&self.key, Err(turn));
             }
-            let folded = {
-                // It is never closed. Who waits for a turn takes little memory: a request may name a million keys.
-                let _turn = self.inner.turns.acquire().await;
-                Box::pin(self.inner.fold(&self.key, &now, &mut last)).await
-            };
+            let folded = Box::pin(self.inner.fold(&self.key, &now, &mut last)).await;
+            drop(turn);
             commands = now;
             match folded {
                 Ok(done) => {

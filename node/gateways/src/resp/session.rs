@@ -23,7 +23,7 @@ use super::commands::{self, Begun, Command, Outcome};
 use super::keyspace::refusal;
 use super::reply::{Protocol, Reply};
 use super::request::{Bounds, RequestParser};
-use super::shared::{Share, Shared, TooMuch};
+use super::shared::{Share, Shared, TooMuch, Unsent};
 use super::slowlog::Slow;
 use super::state::{Answers, State};
 use super::step::Told;
@@ -48,46 +48,57 @@ enum Part {
 
 impl Part {
     /// What was told of it.
-    async fn told(self) -> Told {
+    async fn told(self, unsent: &Unsent) -> Told {
         match self {
-            Self::Asked(answer) => answer.await.unwrap_or_else(|_| Told::Reply(commands::lost())),
+            Self::Asked(answer) => answer.await.unwrap_or_else(|_| {
+                let lost = commands::lost();
+                unsent.add(lost.weight());
+                Told::Reply(lost)
+            }),
             Self::Told(told) => told,
         }
     }
 }
 
 impl Pending {
-    /// Has done what a command says.
-    fn of(begun: Begun, state: &State) -> Self {
+    /// Has done what a command says. What concerns no key waits for what `is_behind` others that are not done.
+    fn of(begun: Begun, state: &State, is_behind: bool) -> Self {
         let keyspace = state.keyspace();
         match begun {
-            Begun::Done(reply) => Self::Done(reply),
+            Begun::Done(reply) => Self::done(reply, state),
             Begun::Keys(ops, one) => {
                 let submit = |(key, op)| Part::Asked(keyspace.submit(key, op, state.unsent(), false));
                 Self::Keys(ops.into_iter().map(submit).collect(), one)
             }
             Begun::Together(joint) => {
-                let keyspace = keyspace.clone();
+                let (keyspace, unsent) = (keyspace.clone(), Arc::clone(state.unsent()));
                 Self::Alone(Box::pin(async move {
-                    match keyspace.together(&joint, &BTreeMap::new()).await {
+                    match keyspace.together(&joint, &BTreeMap::new(), &unsent).await {
                         Ok(reply) => reply.unwrap_or_else(commands::lost),
                         Err(error) => refusal(&error),
                     }
                 }))
             }
-            Begun::Once(run) => Self::Done(run()),
+            Begun::Once(run) if is_behind => Self::Alone(Box::pin(async move { run() })),
+            Begun::Once(run) => Self::done(run(), state),
             Begun::Alone(work) => Self::Alone(work),
             Begun::Changing(work) => Self::Changing(work),
             Begun::Close(reply) => Self::Close(reply),
         }
     }
 
+    /// An answer that is made: it counts as such.
+    fn done(reply: Reply, state: &State) -> Self {
+        state.unsent().add(reply.weight());
+        Self::Done(reply)
+    }
+
     /// Waits until nothing is being done to keys for it any more; whether some of that is to be done later.
-    async fn settle(&mut self) -> bool {
+    async fn settle(&mut self, unsent: &Unsent) -> bool {
         let Self::Keys(parts, _) = self else { return false };
         let mut is_later = false;
         for part in parts {
-            let told = std::mem::replace(part, Part::Told(Told::Reply(Reply::Nil))).told().await;
+            let told = std::mem::replace(part, Part::Told(Told::Reply(Reply::Nil))).told(unsent).await;
             is_later |= matches!(told, Told::Later(..));
             *part = Part::Told(told);
         }
@@ -97,13 +108,15 @@ impl Pending {
     /// The answer, where all before it is answered, and nothing behind it is being done if some of it was to be done later.
     async fn finish(self, state: &mut State) -> Answer {
         match self {
-            Self::Done(reply) => Answer { reply, counted: 0, is_last: false },
+            Self::Done(reply) => Answer { counted: reply.weight(), reply, is_last: false },
             Self::Keys(parts, one) => {
                 let (mut replies, mut counted) = (Vec::with_capacity(parts.len()), 0);
                 for part in parts {
-                    let mut told = part.told().await;
+                    let mut told = part.told(state.unsent()).await;
                     if let Told::Later(key, op) = told {
-                        told = Part::Asked(state.keyspace().submit(key, op, state.unsent(), true)).told().await;
+                        told = Part::Asked(state.keyspace().submit(key, op, state.unsent(), true))
+                            .told(state.unsent())
+                            .await;
                     }
                     let reply = if let Told::Reply(reply) = told { reply } else { commands::lost() };
                     counted += reply.weight();
@@ -178,8 +191,8 @@ impl Asked {
     }
 
     /// Begins what a client asks for.
-    fn begin(state: &mut State, args: Vec<Bytes>) -> Self {
-        let since = Instant::now();
+    fn begin(state: &mut State, args: Vec<Bytes>, is_behind: bool) -> Self {
+        let (since, before) = (Instant::now(), state.client().outbox().marks());
         if state.answers == Answers::SkipNext {
             state.answers = Answers::SkipThis;
         }
@@ -189,10 +202,10 @@ impl Asked {
             state.answers = Answers::On;
         }
         state.show();
-        let pending = Pending::of(begun, state);
+        let pending = Pending::of(begun, state, is_behind);
         let took = matches!(pending, Pending::Done(_)).then(|| since.elapsed());
         let call = command.map(|command| Call { command, args, since, took });
-        let due = state.client().outbox().marks();
+        let due = due(before, state);
         Self { pending, protocol: state.protocol(), is_silent, due, call }
     }
 
@@ -219,6 +232,11 @@ impl Asked {
     }
 }
 
+/// The mark up to which messages come before an answer: the first that was set since, or the last before.
+fn due(before: u64, state: &State) -> u64 {
+    state.client().outbox().marks().min(before + 1)
+}
+
 /// A connection without a socket, for tests of commands.
 #[cfg(test)]
 impl Session {
@@ -232,7 +250,7 @@ impl Session {
 
     /// What the client is answered, unless it does not want that.
     pub(super) async fn ask(&mut self, args: Vec<Bytes>) -> Option<(Protocol, Reply)> {
-        let asked = Asked::begin(&mut self.state, args);
+        let asked = Asked::begin(&mut self.state, args, false);
         let (protocol, is_silent) = asked.told();
         let answer = asked.finish(&mut self.state).await;
         self.state.unsent().sent(answer.counted);
@@ -338,22 +356,23 @@ impl Session {
             let mut longest = 1;
             while let Some(mut asked) = begun.pop_front() {
                 // What is answered so far does not wait for what takes long.
-                let is_later = asked.pending.settle().await;
+                let is_later = asked.pending.settle(self.state.unsent()).await;
                 let is_alone = asked.pending.is_alone();
                 if is_later || is_alone {
                     self.flush(stream).await?;
                 }
                 if is_later {
                     for other in &mut begun {
-                        other.pending.settle().await;
+                        other.pending.settle(self.state.unsent()).await;
                     }
                     self.state.unsent().go_on();
                 }
                 let ((protocol, is_silent), due) = (asked.told(), asked.due);
+                let before = self.state.client().outbox().marks();
                 let answer = asked.finish(&mut self.state).await;
                 longest = longest.max(answer.counted);
                 // What is done by itself may have set marks meanwhile, and nothing else.
-                let due = if is_alone { self.state.client().outbox().marks() } else { due };
+                let due = if is_alone { self::due(before, &self.state) } else { due };
                 self.push(due, stream).await?;
                 if !is_silent || answer.reply.is_push() {
                     let mut writing = answer.reply.writing(protocol.unwrap_or(self.state.protocol()));
@@ -377,8 +396,8 @@ impl Session {
 
     /// Begins what has come, up to something that is done by itself; and whether there is nothing more.
     fn begin(&mut self) -> (VecDeque<Asked>, bool) {
-        let mut all = VecDeque::new();
-        while all.len() < self.ahead {
+        let (mut all, mut is_behind) = (VecDeque::new(), false);
+        while all.len() < self.ahead && (all.is_empty() || !self.state.unsent().is_ahead()) {
             let bounds = Bounds {
                 args_max: RESP_ARGS_MAX,
                 bulk_bytes_max: VALUE_BYTES_MAX,
@@ -386,11 +405,12 @@ impl Session {
                 is_authenticated: !self.state.is_stranger(),
             };
             let asked = match self.parser.next(&mut self.input, &bounds) {
-                Ok(Some(args)) => Asked::begin(&mut self.state, args),
+                Ok(Some(args)) => Asked::begin(&mut self.state, args, is_behind),
                 Ok(None) => return (all, true),
                 Err(error) => Asked::nonsense(Reply::error(format!("ERR Protocol error: {error}")), &self.state),
             };
             let is_alone = asked.pending.is_alone();
+            is_behind |= matches!(asked.pending, Pending::Keys(..));
             all.push_back(asked);
             if is_alone {
                 break;

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use storgo_object::Forum;
 use storgo_object::ports::Random;
 use storgo_protocol::limits::{
-    RESP_HELD_BYTES_MAX, RESP_STRANGERS_MAX, RESP_UNSENT_BYTES_ALL_MAX, RESP_UNSENT_BYTES_MAX,
+    RESP_AHEAD_BYTES, RESP_HELD_BYTES_MAX, RESP_STRANGERS_MAX, RESP_UNSENT_BYTES_ALL_MAX, RESP_UNSENT_BYTES_MAX,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio_rustls::rustls::ServerConfig;
@@ -230,6 +230,11 @@ impl Unsent {
         if self.waits.load(Ordering::Relaxed) { Turn::Later } else { Turn::Now }
     }
 
+    /// Whether it has more than is made ahead.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.own.load(Ordering::Relaxed) > RESP_AHEAD_BYTES
+    }
+
     /// Nothing that was asked for is being done any more: what waits may be, one after the other.
     pub(super) fn go_on(&self) {
         self.waits.store(false, Ordering::Relaxed);
@@ -241,10 +246,29 @@ impl Unsent {
         self.all.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// An answer counts as made until what is returned goes.
+    pub(super) fn count(&self, bytes: usize) -> Counted<'_> {
+        self.add(bytes);
+        Counted { unsent: self, bytes }
+    }
+
     /// An answer that was made is on its way.
     pub(super) fn sent(&self, bytes: usize) {
         self.own.fetch_sub(bytes, Ordering::Relaxed);
         self.all.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
+/// Bytes that count as made.
+#[derive(Debug)]
+pub(super) struct Counted<'a> {
+    unsent: &'a Unsent,
+    bytes: usize,
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.unsent.sent(self.bytes);
     }
 }
 

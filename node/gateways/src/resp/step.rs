@@ -130,18 +130,20 @@ pub(super) fn do_all(commands: &[Command], mut slate: Slate, is_long: bool) -> (
     (done, slate.into_change().into())
 }
 
-/// Does a step on several keys; what is said, and what is to become of each.
+/// Does a step on several keys, if it `has_room` for its answer; what is said, and what is to become of each.
 pub(super) fn do_joint(
     joint: &Joint,
     known: &BTreeMap<&Bytes, Option<Value>>,
     now_ms: u64,
+    has_room: bool,
 ) -> (Reply, Vec<ValueChange>) {
     let there = |value: &Option<Value>| there(value.as_ref(), now_ms).map(held);
     let fresh = || {
         Slates::new(known.iter().map(|(key, value)| (Bytes::clone(key), Slate::new(now_ms, there(value)))).collect())
     };
     let mut slates = fresh();
-    let reply = (joint.run)(&mut slates).unwrap_or_else(|refusal| {
+    let said = if has_room { (joint.run)(&mut slates) } else { Err(full()) };
+    let reply = said.unwrap_or_else(|refusal| {
         slates = fresh();
         refusal
     });

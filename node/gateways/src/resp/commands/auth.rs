@@ -34,6 +34,9 @@ pub(super) const EVERYBODY: &str = "default";
 /// Flags of commands that change something: keys, or how the door is kept and who is in it.
 const CHANGES: &[&str] = &["write", "admin"];
 
+/// Commands that say something to others, in the name of the door's own user at other doors.
+const SPEAKS: &[&str] = &["publish", "spublish"];
+
 /// Whether a client may ask for a command.
 ///
 /// # Errors
@@ -43,7 +46,8 @@ pub(super) fn permit(state: &State, command: &Command) -> Result<(), Reply> {
         return Ok(());
     }
     let user = state.client().user().ok_or_else(|| Reply::error("NOAUTH Authentication required."))?;
-    if user.writes || !command.flags.iter().any(|flag| CHANGES.contains(flag)) {
+    let changes = command.flags.iter().any(|flag| CHANGES.contains(flag)) || SPEAKS.contains(&command.name);
+    if user.writes || !changes {
         return Ok(());
     }
     state.shared().stats.forbidden.fetch_add(1, Ordering::Relaxed);

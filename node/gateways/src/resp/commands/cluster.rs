@@ -13,9 +13,9 @@ use tokio::time::Instant;
 use super::super::doors::{Nearest, Place};
 use super::super::reply::Reply;
 use super::super::state::State;
-use super::keys::keys_in_slot;
+use super::keys::{count_in_slot, keys_in_slot};
 use super::parts::{HELPS, NONE, help};
-use super::{Begun, Command, arg, int, length};
+use super::{Begun, Command, arg, int};
 
 const STALE: &[&str] = &["stale"];
 const FAST: &[&str] = &["loading", "stale", "fast"];
@@ -163,7 +163,7 @@ fn slot(args: &[Bytes]) -> Result<Option<Slot>, Reply> {
 
 fn count(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
     let slot = slot(args)?.ok_or_else(|| Reply::error("ERR Invalid slot"))?;
-    Ok(keys_in_slot(state.keyspace(), slot, usize::MAX, |keys| length(keys.len())))
+    Ok(count_in_slot(state.keyspace(), slot))
 }
 
 fn keys(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {

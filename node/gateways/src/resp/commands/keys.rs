@@ -18,7 +18,7 @@ use super::super::slate::{Op, Slate};
 use super::super::state::State;
 use super::super::step::Told;
 use super::strings::{end_of, invalid_expire};
-use super::{Begun, Command, arg, int, is, key, lost, said, syntax};
+use super::{Begun, Command, arg, int, is, key, length, lost, said, syntax};
 
 const READ: &[&str] = &["readonly", "fast"];
 const ALL: &[&str] = &["readonly"];
@@ -217,6 +217,18 @@ fn dbsize(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
         }
         Ok(Reply::Int(count))
     }))
+}
+
+/// How many keys there are in a slot.
+pub(super) fn count_in_slot(keyspace: &Keyspace, slot: Slot) -> Begun {
+    let mut listing = Listing { at: Some(Position::only(slot)), ..Listing::new(keyspace, b"") };
+    alone(async move {
+        let mut count = 0;
+        while let Some(page) = listing.next().await? {
+            count += page.len();
+        }
+        Ok(length(count))
+    })
 }
 
 /// Tells of keys of a slot, `most` of them.

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use storgo_protocol::limits::{RESP_CHANNEL_BYTES_MAX, RESP_PATTERN_BYTES_MAX};
 
 use super::super::pubsub::{Kind, Message};
 use super::super::reply::{Protocol, Reply};
@@ -23,12 +24,12 @@ const SHARDS: (i32, i32, i32) = (1, -1, 1);
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Command] = &[
-    Command { name: "psubscribe", arity: -2, flags: FLAGS, keys: NONE, begin: |state, args| Ok(subscribe(state, Kind::Pattern, args)) },
+    Command { name: "psubscribe", arity: -2, flags: FLAGS, keys: NONE, begin: |state, args| subscribe(state, Kind::Pattern, args) },
     Command { name: "publish", arity: 3, flags: SAYS, keys: NONE, begin: |state, args| publish(state, Kind::Channel, args) },
     Command { name: "punsubscribe", arity: -1, flags: FLAGS, keys: NONE, begin: |state, args| Ok(unsubscribe(state, Kind::Pattern, args)) },
     Command { name: "spublish", arity: 3, flags: SAYS, keys: (1, 1, 1), begin: |state, args| publish(state, Kind::Shard, args) },
-    Command { name: "ssubscribe", arity: -2, flags: FLAGS, keys: SHARDS, begin: |state, args| Ok(subscribe(state, Kind::Shard, args)) },
-    Command { name: "subscribe", arity: -2, flags: FLAGS, keys: NONE, begin: |state, args| Ok(subscribe(state, Kind::Channel, args)) },
+    Command { name: "ssubscribe", arity: -2, flags: FLAGS, keys: SHARDS, begin: |state, args| subscribe(state, Kind::Shard, args) },
+    Command { name: "subscribe", arity: -2, flags: FLAGS, keys: NONE, begin: |state, args| subscribe(state, Kind::Channel, args) },
     Command { name: "sunsubscribe", arity: -1, flags: FLAGS, keys: SHARDS, begin: |state, args| Ok(unsubscribe(state, Kind::Shard, args)) },
     Command { name: "unsubscribe", arity: -1, flags: FLAGS, keys: NONE, begin: |state, args| Ok(unsubscribe(state, Kind::Channel, args)) },
 ];
@@ -82,21 +83,32 @@ fn word(word: &'static str, name: Option<Bytes>, listens_to: usize) -> Reply {
     Reply::Push(vec![Reply::bulk(word), name.map_or(Reply::Nil, Reply::Bulk), length(listens_to)])
 }
 
-fn subscribe(state: &State, kind: Kind, args: &[Bytes]) -> Begun {
+/// Refuses names that would take long to match.
+fn check_names(kind: Kind, names: &[Bytes]) -> Result<(), Reply> {
+    let (what, most) = match kind {
+        Kind::Pattern => ("pattern", RESP_PATTERN_BYTES_MAX),
+        Kind::Channel | Kind::Shard => ("channel's name", RESP_CHANNEL_BYTES_MAX),
+    };
+    let is_short = names.iter().all(|name| name.len() <= most);
+    if is_short { Ok(()) } else { Err(Reply::error(format!("ERR a {what} has at most {most} bytes"))) }
+}
+
+fn subscribe(state: &State, kind: Kind, args: &[Bytes]) -> Result<Begun, Reply> {
     let said = match kind {
         Kind::Channel => "subscribe",
         Kind::Pattern => "psubscribe",
         Kind::Shard => "ssubscribe",
     };
     let names = args.get(1..).unwrap_or_default().to_vec();
+    check_names(kind, &names)?;
     let (client, channels) = (Arc::clone(state.client()), Arc::clone(&state.shared().channels));
-    Begun::Once(Box::new(move || match channels.subscribe(&client, kind, &names) {
+    Ok(Begun::Once(Box::new(move || match channels.subscribe(&client, kind, &names) {
         Ok(counts) => {
             let words = names.into_iter().zip(counts).map(|(name, count)| word(said, Some(name), count));
             Reply::Several(words.collect())
         }
         Err(_) => Reply::error("ERR clients listen to no more than they may already"),
-    }))
+    })))
 }
 
 fn unsubscribe(state: &State, kind: Kind, args: &[Bytes]) -> Begun {
@@ -114,6 +126,7 @@ fn unsubscribe(state: &State, kind: Kind, args: &[Bytes]) -> Begun {
 }
 
 fn publish(state: &State, kind: Kind, args: &[Bytes]) -> Result<Begun, Reply> {
+    check_names(kind, args.get(1..2).unwrap_or_default())?;
     let message = Message { kind, channel: arg(args, 1)?.clone(), payload: arg(args, 2)?.clone() };
     if message.channel.len().saturating_add(message.payload.len()) > Message::BYTES_MAX {
         let most = Message::BYTES_MAX;
@@ -127,6 +140,7 @@ fn names(state: &State, kind: Kind, args: &[Bytes]) -> Result<Begun, Reply> {
     if args.len() > 3 {
         return Err(wrong_form(args, "PUBSUB"));
     }
+    check_names(Kind::Pattern, args.get(2..).unwrap_or_default())?;
     let names = state.shared().channels.names(kind, args.get(2));
     Ok(Reply::Array(bulks(names.iter())).into())
 }

@@ -5,6 +5,8 @@
 
 #![expect(clippy::unnecessary_wraps, reason = "all commands begin alike, those too that cannot be refused")]
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use storgo_protocol::limits::{BATCH_PARTS_MAX, RESP_LONG_STEPS, RESP_QUEUED_MAX, RESP_UNSENT_BYTES_MAX};
 use storgo_protocol::meta::Slot;
@@ -179,7 +181,16 @@ fn exec(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     let Some(queued) = transaction.into_queued() else {
         return Err(Reply::error("EXECABORT Transaction discarded because of previous errors."));
     };
-    let mut steps: Vec<Step> = queued.iter().map(|args| Step::begin(state, args)).collect();
+    let (mut steps, mut bytes) = (Vec::with_capacity(queued.len()), 0);
+    for args in &queued {
+        let step = Step::begin(state, args);
+        // Some are answered as soon as they begin.
+        bytes += if let Step::Done(reply) = &step { reply.weight() } else { 0 };
+        if bytes > RESP_UNSENT_BYTES_MAX {
+            return Err(too_long());
+        }
+        steps.push(step);
+    }
     let keys: Vec<Bytes> = steps.iter().flat_map(Step::keys).collect();
     let effects = steps.iter_mut().enumerate().filter_map(|(at, step)| Some((at, step.take_effect()?))).collect();
     if keys.is_empty() && watched.is_empty() {
@@ -191,9 +202,9 @@ fn exec(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     one_slot(keys.iter().chain(watched.keys()))?;
     let is_long = steps.len() >= RESP_LONG_STEPS || steps.iter().any(Step::is_long);
     let joint = Joint { keys, is_long, run: Box::new(move |slates| run(&steps, slates)) };
-    let keyspace = state.keyspace().clone();
+    let (keyspace, unsent) = (state.keyspace().clone(), Arc::clone(state.unsent()));
     Ok(Begun::Alone(Box::pin(async move {
-        match keyspace.together(&joint, &watched).await {
+        match keyspace.together(&joint, &watched, &unsent).await {
             Ok(Some(Reply::Array(replies))) => complete(replies, effects),
             Ok(done) => done.unwrap_or(Reply::NilArray),
             Err(error) => refusal(&error),
@@ -208,12 +219,16 @@ fn run(steps: &[Step], slates: &mut Slates) -> Result<Reply, Reply> {
         let reply = step.run(slates);
         bytes += reply.weight();
         if bytes > RESP_UNSENT_BYTES_MAX {
-            let most = RESP_UNSENT_BYTES_MAX;
-            return Err(Reply::error(format!("ERR nothing was done: the answers would have more than {most} bytes")));
+            return Err(too_long());
         }
         replies.push(reply);
     }
     Ok(Reply::Array(replies))
+}
+
+fn too_long() -> Reply {
+    let most = RESP_UNSENT_BYTES_MAX;
+    Reply::error(format!("ERR nothing was done: the answers would have more than {most} bytes"))
 }
 
 /// Refuses keys of several slots.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use parking_lot::RwLock;
 use storgo_object::Forum;
-use storgo_protocol::limits::{RESP_SUBSCRIBED_ALL_BYTES_MAX, RESP_SUBSCRIBED_BYTES_MAX};
+use storgo_protocol::limits::{RESP_PATTERNS_MAX, RESP_SUBSCRIBED_ALL_BYTES_MAX, RESP_SUBSCRIBED_BYTES_MAX};
 
 use super::super::client::Client;
 use super::super::glob;
@@ -134,6 +134,10 @@ impl Channels {
         let mut own = client.subscribed();
         let more: usize = names.iter().filter(|name| !own.names(kind).contains(*name)).map(|name| cost(name)).sum();
         if own.bytes + more > RESP_SUBSCRIBED_BYTES_MAX || tables.bytes + more > RESP_SUBSCRIBED_ALL_BYTES_MAX {
+            return Err(TooMany);
+        }
+        let is_new = |name: &&Bytes| kind == Kind::Pattern && !tables.patterns.contains_key(*name);
+        if tables.patterns.len() + names.iter().filter(is_new).count() > RESP_PATTERNS_MAX {
             return Err(TooMany);
         }
         client.outbox().mark();

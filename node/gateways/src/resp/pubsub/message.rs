@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use storgo_protocol::PeerId;
-use storgo_protocol::limits::MESSAGE_BYTES_MAX;
+use storgo_protocol::limits::{MESSAGE_BYTES_MAX, RESP_CHANNEL_BYTES_MAX};
 
 use super::super::reply::{Protocol, Reply};
 
@@ -99,7 +99,8 @@ impl Message {
         let (length, _) = bytes.split_first_chunk()?;
         let channel_bytes = usize::try_from(u32::from_le_bytes(*length)).ok()?;
         let mut rest = bytes.split_off(size_of::<u32>());
-        (channel_bytes <= rest.len()).then(|| {
+        // What no door sends would take long to match here.
+        (channel_bytes <= rest.len().min(RESP_CHANNEL_BYTES_MAX)).then(|| {
             let payload = rest.split_off(channel_bytes);
             Self { kind, channel: rest, payload }
         })

@@ -1,6 +1,7 @@
 //! Opening what others say: what was not sealed for this hearer, or was heard before, is not heard.
 
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 use bytes::Bytes;
 use lru::LruCache;
@@ -8,14 +9,20 @@ use storgo_pipeline::TalkPlace;
 use storgo_protocol::cluster::{SealedTalk, Talk};
 use storgo_protocol::limits::SPEAKERS_MAX;
 use storgo_protocol::meta::HearerId;
+use tokio::time::Instant;
 
 use super::super::bucket::Bucket;
 use crate::error::ObjectError;
+
+/// How long it does not look again for a newer key.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What one hearer knows of those whom it heard.
 #[derive(Debug)]
 pub(super) struct Ears {
     me: HearerId,
+    /// When it was looked last whether there is a newer key.
+    looked: Option<Instant>,
     /// The number of the last talk of each speaker.
     last: LruCache<HearerId, u64>,
 }
@@ -46,7 +53,7 @@ pub(super) enum Unheard {
 
 impl Ears {
     pub(super) fn new(me: HearerId) -> Self {
-        Self { me, last: LruCache::new(NonZeroUsize::new(SPEAKERS_MAX).unwrap_or(NonZeroUsize::MIN)) }
+        Self { me, looked: None, last: LruCache::new(NonZeroUsize::new(SPEAKERS_MAX).unwrap_or(NonZeroUsize::MIN)) }
     }
 
     /// What is said.
@@ -59,7 +66,9 @@ impl Ears {
             return Err(Unheard::Another);
         }
         let mut known = bucket.known();
-        if generation > known.row.key_generation {
+        // Whoever speaks could name a newer one each time.
+        if generation > known.row.key_generation && self.looked.is_none_or(|looked| looked.elapsed() >= LOOK_PAUSE) {
+            self.looked = Some(Instant::now());
             known = bucket.refresh().await?;
         }
         // Who was shut out has the older ones still.

@@ -1,6 +1,9 @@
 //! Publish and subscribe at one door; answers were recorded from Redis 7.0.15.
 
-use storgo_protocol::limits::{RESP_SUBSCRIBED_ALL_BYTES_MAX, RESP_SUBSCRIBED_BYTES_MAX};
+use storgo_protocol::limits::{
+    RESP_CHANNEL_BYTES_MAX, RESP_PATTERN_BYTES_MAX, RESP_PATTERNS_MAX, RESP_SUBSCRIBED_ALL_BYTES_MAX,
+    RESP_SUBSCRIBED_BYTES_MAX,
+};
 
 use super::super::super::pubsub::{Kind, Message, TooMany};
 use super::*;
@@ -112,4 +115,24 @@ async fn nobody_listens_to_more_than_it_may() {
     let longest = "x".repeat(Message::BYTES_MAX - 1);
     assert_eq!(client.told(&format!("PUBLISH c {longest}")).await, ":0");
     assert!(client.told(&format!("PUBLISH cc {longest}")).await.starts_with("-ERR"));
+}
+
+#[tokio::test]
+async fn names_of_channels_are_no_longer_than_can_be_matched_at_once() {
+    let mut client = Client::new();
+    let (name, pattern) = ("a".repeat(RESP_CHANNEL_BYTES_MAX), "a".repeat(RESP_PATTERN_BYTES_MAX));
+    let of_name = format!("-ERR a channel's name has at most {RESP_CHANNEL_BYTES_MAX} bytes");
+    let of_pattern = format!("-ERR a pattern has at most {RESP_PATTERN_BYTES_MAX} bytes");
+    assert_eq!(client.told(&format!("PUBLISH {name} x")).await, ":0");
+    assert_eq!(client.told(&format!("PUBLISH {name}a x")).await, of_name);
+    assert_eq!(client.told(&format!("SUBSCRIBE {name}a")).await, of_name);
+    assert_eq!(client.told(&format!("SSUBSCRIBE {name}a")).await, of_name);
+    assert_eq!(client.told(&format!("PSUBSCRIBE {pattern}a")).await, of_pattern);
+    assert_eq!(client.told(&format!("PUBSUB CHANNELS {pattern}a")).await, of_pattern);
+    for number in 0..RESP_PATTERNS_MAX {
+        assert!(client.told(&format!("PSUBSCRIBE {number}*")).await.ends_with(&format!(":{}", number + 1)));
+    }
+    assert!(client.told("PSUBSCRIBE more*").await.starts_with("-ERR"));
+    // One that others listen to is none more.
+    assert!(client.beside(2).told("PSUBSCRIBE 7*").await.ends_with(":1"));
 }
