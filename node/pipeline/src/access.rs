@@ -3,16 +3,13 @@
 //! Each is sealed under a key of its own, from the bucket's key and a fresh salt, so no nonce is used twice, and bound to all
 //! that stands of the access key in clear: one that was changed to allow more, or for longer, does not open.
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use storgo_protocol::BucketKey;
 use storgo_protocol::cluster::{ACCESS_SEALED_BYTES, AccessKey, AccessSecret, AccessTerms};
 use storgo_protocol::meta::BucketId;
 use zeroize::Zeroizing;
 
 use crate::error::PipelineError;
-
-/// A key seals one secret.
-const NONCE: [u8; 12] = [0; 12];
+use crate::once;
 
 const SALT_BYTES: usize = 32;
 
@@ -42,11 +39,8 @@ impl AccessPlace {
         let (body, tag_room) = rest.split_at_mut(secret.expose().len());
         salt_room.copy_from_slice(salt);
         body.copy_from_slice(secret.expose());
-        let context = Aad::from(terms.context(self.bucket, self.generation));
-        let tag = cipher(key, salt)?
-            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(NONCE), context, body)
-            .map_err(|_| PipelineError::internal("sealing")("the cipher refuses a secret"))?;
-        tag_room.copy_from_slice(tag.as_ref());
+        let tag = once::seal(&key.access_key_key(salt), &terms.context(self.bucket, self.generation), body)?;
+        tag_room.copy_from_slice(&tag);
         Ok(AccessKey { terms, key_generation: self.generation, sealed })
     }
 }
@@ -59,16 +53,9 @@ pub fn open_access_key(key: &BucketKey, bucket: BucketId, access: &AccessKey) ->
     let corrupt = || PipelineError::corrupt("access key", access.terms.id);
     let (salt, sealed) = access.sealed.split_first_chunk::<SALT_BYTES>().ok_or_else(corrupt)?;
     let mut secret = Zeroizing::new(sealed.to_vec());
-    let context = Aad::from(access.terms.context(bucket, access.key_generation));
-    let opened = cipher(key, salt)?.open_in_place(Nonce::assume_unique_for_key(NONCE), context, &mut secret);
-    let opened: &[u8] = opened.map_err(|_| corrupt())?;
+    let context = access.terms.context(bucket, access.key_generation);
+    let opened: &[u8] = once::open(&key.access_key_key(salt), &context, &mut secret)?.ok_or_else(corrupt)?;
     opened.try_into().map(AccessSecret::from_bytes).map_err(|_| corrupt())
-}
-
-fn cipher(key: &BucketKey, salt: &[u8; SALT_BYTES]) -> Result<LessSafeKey, PipelineError> {
-    let key = key.access_key_key(salt);
-    let key = UnboundKey::new(&AES_256_GCM, &*key);
-    key.map(LessSafeKey::new).map_err(|_| PipelineError::internal("sealing")("the cipher refuses a key"))
 }
 
 #[cfg(test)]

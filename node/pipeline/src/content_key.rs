@@ -4,15 +4,12 @@
 //! key, so a key seals one plaintext, always alike: no nonce is used twice, and a record can be copied within its bucket
 //! as it stands. What was changed does not open, and what opens to another key does not open the root.
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use storgo_protocol::limits::TAG_BYTES;
 use storgo_protocol::{BucketKey, ContentId, ContentKey};
 use zeroize::Zeroizing;
 
 use crate::error::PipelineError;
-
-/// A key seals one content key.
-const NONCE: [u8; 12] = [0; 12];
+use crate::once;
 
 const PURPOSE: &[u8] = b"storgo v1 content key";
 
@@ -25,14 +22,11 @@ pub fn seal_content_key(
     content: &ContentId,
     key: &ContentKey,
 ) -> Result<[u8; 32 + TAG_BYTES], PipelineError> {
-    let refused = |_| PipelineError::internal("sealing")("the cipher refuses a key");
     let mut sealed = [0; 32 + TAG_BYTES];
     let (body, room) = sealed.split_at_mut(32);
     body.copy_from_slice(key.expose());
-    let tag = cipher(bucket, content)?
-        .seal_in_place_separate_tag(Nonce::assume_unique_for_key(NONCE), Aad::from(PURPOSE), body)
-        .map_err(refused)?;
-    room.copy_from_slice(tag.as_ref());
+    let tag = once::seal(&bucket.record_key(content), PURPOSE, body)?;
+    room.copy_from_slice(&tag);
     Ok(sealed)
 }
 
@@ -47,16 +41,8 @@ pub fn open_content_key(
 ) -> Result<ContentKey, PipelineError> {
     let corrupt = || PipelineError::corrupt("content key of", content);
     let mut bytes = Zeroizing::new(*sealed);
-    let nonce = Nonce::assume_unique_for_key(NONCE);
-    let opened = cipher(bucket, content)?.open_in_place(nonce, Aad::from(PURPOSE), bytes.as_mut_slice());
-    let opened = opened.map_err(|_| corrupt())?;
-    opened.as_ref().try_into().map(ContentKey::from_bytes).map_err(|_| corrupt())
-}
-
-fn cipher(bucket: &BucketKey, content: &ContentId) -> Result<LessSafeKey, PipelineError> {
-    let key = bucket.record_key(content);
-    let key = UnboundKey::new(&AES_256_GCM, &*key);
-    key.map(LessSafeKey::new).map_err(|_| PipelineError::internal("sealing")("the cipher refuses a key"))
+    let opened: &[u8] = once::open(&bucket.record_key(content), PURPOSE, bytes.as_mut_slice())?.ok_or_else(corrupt)?;
+    opened.try_into().map(ContentKey::from_bytes).map_err(|_| corrupt())
 }
 
 #[cfg(test)]

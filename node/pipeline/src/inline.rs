@@ -4,15 +4,12 @@
 //! nonce is ever used twice. The place of the body is authenticated with it: bucket, object and generation, never the
 //! path, so a rename rewrites nothing.
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use storgo_protocol::BucketKey;
 use storgo_protocol::limits::{INLINE_BYTES_MAX, TAG_BYTES};
 use storgo_protocol::meta::{BucketId, ObjectId};
 
 use crate::error::PipelineError;
-
-/// A key seals one body.
-const NONCE: [u8; 12] = [0; 12];
+use crate::once;
 
 /// Whose body it is, under which key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,9 +33,8 @@ impl InlinePlace {
         }
         let mut sealed = Vec::with_capacity(body.len() + TAG_BYTES);
         sealed.extend_from_slice(body);
-        cipher(key, salt)?
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(NONCE), self.associated(), &mut sealed)
-            .map_err(|_| PipelineError::internal("sealing")("the cipher refuses a body"))?;
+        let tag = once::seal(&key.inline_key(salt), &self.context(), &mut sealed)?;
+        sealed.extend_from_slice(&tag);
         Ok(sealed)
     }
 
@@ -47,26 +43,17 @@ impl InlinePlace {
     /// # Errors
     /// [`PipelineError::Corrupt`] if it was sealed for another place or key, or was changed.
     pub fn open(&self, key: &BucketKey, salt: &[u8; 32], mut sealed: Vec<u8>) -> Result<Vec<u8>, PipelineError> {
-        let corrupt = |_| PipelineError::corrupt("inline body", self.object);
-        let nonce = Nonce::assume_unique_for_key(NONCE);
-        let bytes = cipher(key, salt)?.open_in_place(nonce, self.associated(), &mut sealed).map_err(corrupt)?.len();
+        let opened = once::open(&key.inline_key(salt), &self.context(), &mut sealed)?;
+        let bytes = opened.ok_or_else(|| PipelineError::corrupt("inline body", self.object))?.len();
         sealed.truncate(bytes);
         Ok(sealed)
     }
 
     /// Purpose, bucket (16), object (16), generation (u32).
-    fn associated(&self) -> Aad<Vec<u8>> {
+    fn context(&self) -> Vec<u8> {
         let generation = self.generation.to_le_bytes();
-        Aad::from(
-            [b"storgo v1 inline".as_slice(), self.bucket.as_bytes(), self.object.as_bytes(), &generation].concat(),
-        )
+        [b"storgo v1 inline".as_slice(), self.bucket.as_bytes(), self.object.as_bytes(), &generation].concat()
     }
-}
-
-fn cipher(key: &BucketKey, salt: &[u8; 32]) -> Result<LessSafeKey, PipelineError> {
-    let key = key.inline_key(salt);
-    let key = UnboundKey::new(&AES_256_GCM, &*key);
-    key.map(LessSafeKey::new).map_err(|_| PipelineError::internal("sealing")("the cipher refuses a key"))
 }
 
 #[cfg(test)]

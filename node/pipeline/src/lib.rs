@@ -49,6 +49,7 @@ mod access;
 mod content_key;
 mod inline;
 mod member;
+mod once;
 mod talk;
 
 mod codec;

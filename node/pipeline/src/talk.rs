@@ -3,14 +3,11 @@
 //! Each talk has a key of its own, as an inline body has, and whose it is is authenticated with it: what was said to one
 //! hearer opens for no other, is never taken for a body, nor a body for it.
 
-use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use storgo_protocol::BucketKey;
 use storgo_protocol::meta::{BucketId, HearerId};
 
 use crate::error::PipelineError;
-
-/// A key seals one talk.
-const NONCE: [u8; 12] = [0; 12];
+use crate::once;
 
 /// For whom it is, under which key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,9 +26,8 @@ impl TalkPlace {
     /// # Errors
     /// [`PipelineError`] if the cipher is broken.
     pub fn seal(&self, key: &BucketKey, salt: &[u8; 32], mut talk: Vec<u8>) -> Result<Vec<u8>, PipelineError> {
-        cipher(key, salt)?
-            .seal_in_place_append_tag(Nonce::assume_unique_for_key(NONCE), self.associated(), &mut talk)
-            .map_err(|_| PipelineError::internal("sealing")("the cipher refuses a talk"))?;
+        let tag = once::seal(&key.talk_key(salt), &self.context(), &mut talk)?;
+        talk.extend_from_slice(&tag);
         Ok(talk)
     }
 
@@ -40,24 +36,17 @@ impl TalkPlace {
     /// # Errors
     /// [`PipelineError::Corrupt`] if it was sealed for another hearer or key, or was changed.
     pub fn open(&self, key: &BucketKey, salt: &[u8; 32], mut sealed: Vec<u8>) -> Result<Vec<u8>, PipelineError> {
-        let corrupt = |_| PipelineError::corrupt("talk", self.hearer);
-        let nonce = Nonce::assume_unique_for_key(NONCE);
-        let bytes = cipher(key, salt)?.open_in_place(nonce, self.associated(), &mut sealed).map_err(corrupt)?.len();
+        let opened = once::open(&key.talk_key(salt), &self.context(), &mut sealed)?;
+        let bytes = opened.ok_or_else(|| PipelineError::corrupt("talk", self.hearer))?.len();
         sealed.truncate(bytes);
         Ok(sealed)
     }
 
     /// Purpose, bucket (16), hearer (16), generation (u32).
-    fn associated(&self) -> Aad<Vec<u8>> {
+    fn context(&self) -> Vec<u8> {
         let generation = self.generation.to_le_bytes();
-        Aad::from([b"storgo v1 talk".as_slice(), self.bucket.as_bytes(), self.hearer.as_bytes(), &generation].concat())
+        [b"storgo v1 talk".as_slice(), self.bucket.as_bytes(), self.hearer.as_bytes(), &generation].concat()
     }
-}
-
-fn cipher(key: &BucketKey, salt: &[u8; 32]) -> Result<LessSafeKey, PipelineError> {
-    let key = key.talk_key(salt);
-    let key = UnboundKey::new(&AES_256_GCM, &*key);
-    key.map(LessSafeKey::new).map_err(|_| PipelineError::internal("sealing")("the cipher refuses a key"))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use super::wire;
 use crate::DecodeError;
 use crate::ids::ParseIdError;
 use crate::limits::{ACCESS_NOTE_BYTES_MAX, TAG_BYTES};
-use crate::meta::{BucketId, fixed};
+use crate::meta::{BucketId, fixed, is_over};
 
 /// Characters of an id.
 const ID_CHARS: usize = 20;
@@ -127,7 +127,7 @@ impl AccessTerms {
     /// Whether it opens nothing any more.
     #[must_use]
     pub const fn is_over(&self, now_ms: u64) -> bool {
-        self.expires_ms != 0 && now_ms >= self.expires_ms
+        is_over(self.expires_ms, now_ms)
     }
 
     /// Whether a note is one that can be kept.

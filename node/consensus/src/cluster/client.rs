@@ -13,7 +13,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::RwLock;
-use storgo_object::ports::{Clock, Events, EventsSince, Hearing, Metadata, MetadataError, Neighbours, Random};
+use storgo_object::ports::{Clock, Events, EventsSince, Hearing, Metadata, MetadataError, Neighbours, Random, Said};
 use storgo_protocol::cluster::{
     Ask, Bucket, BucketRow, ClusterMap, Failed, FailedKind, Found, Happened, Level, Listed, Listing, MemberRow,
     MemberState, SealedTalk, Since, Told,
@@ -391,7 +391,7 @@ impl Neighbours for MetadataClient {
         }
     }
 
-    fn hear(&self, bucket: BucketId, hearing: Hearing) -> mpsc::Receiver<SealedTalk> {
+    fn hear(&self, bucket: BucketId, hearing: Hearing) -> mpsc::Receiver<Said> {
         match self.0.hearers.get() {
             Some(hearers) => hearers.hear(bucket, hearing),
             // Beside no node, there is nothing to hear.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use storgo_object::ports::Hearing;
+use storgo_object::ports::{Hearing, Said};
 use storgo_protocol::PeerId;
 use storgo_protocol::cluster::SealedTalk;
 use storgo_protocol::limits::TALKS_HEARD_MAX;
@@ -18,12 +18,12 @@ pub(super) struct Hearers(Arc<Mutex<BTreeMap<BucketId, Hearer>>>);
 #[derive(Debug, Clone)]
 struct Hearer {
     hearing: Hearing,
-    talks: mpsc::Sender<SealedTalk>,
+    talks: mpsc::Sender<Said>,
 }
 
 impl Hearers {
     /// Hears for a bucket from here on, as long as the answer is kept.
-    pub(super) fn hear(&self, bucket: BucketId, hearing: Hearing) -> mpsc::Receiver<SealedTalk> {
+    pub(super) fn hear(&self, bucket: BucketId, hearing: Hearing) -> mpsc::Receiver<Said> {
         let (talks, heard) = mpsc::channel(TALKS_HEARD_MAX);
         let mut hearers = self.0.lock();
         hearers.retain(|_, hearer| !hearer.talks.is_closed());
@@ -39,7 +39,7 @@ impl Hearers {
         }
         if let Some(talk) = talk.filter(|talk| talk.hearer == hearing.hearer) {
             // Who speaks waits as long as others are not taken.
-            talks.send(talk).await.ok()?;
+            talks.send(Said { by: user, talk }).await.ok()?;
         }
         Some(hearing.hearer)
     }
@@ -83,6 +83,10 @@ mod tests {
         }
     }
 
+    fn said(seed: u8) -> Said {
+        Said { by: user(1), talk: talk(seed) }
+    }
+
     #[tokio::test]
     async fn who_hears_is_told_what_was_sealed_for_it_by_who_may_write() {
         let hearers = Hearers::default();
@@ -96,7 +100,7 @@ mod tests {
             assert_eq!(hearers.tell(user(stranger), BUCKET, Some(talk(7))).await, None);
         }
         assert_eq!(hearers.tell(user(1), BucketId::from_bytes([9; 16]), Some(talk(7))).await, None);
-        assert_eq!((heard.try_recv().ok(), heard.try_recv().ok()), (Some(talk(7)), None));
+        assert_eq!((heard.try_recv().ok(), heard.try_recv().ok()), (Some(said(7)), None));
         // Another in its place, and nobody.
         let other = hearers.hear(BUCKET, hearing(8));
         assert_eq!(hearers.tell(user(1), BUCKET, Some(talk(7))).await, Some(HearerId::from_bytes([8; 16])));

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use storgo_object::ports::{
-    EventsSince, Hearing, Metadata as _, MetadataError, Neighbours as _, OsRandom, SystemClock,
+    EventsSince, Hearing, Metadata as _, MetadataError, Neighbours as _, OsRandom, Said, SystemClock,
 };
 use storgo_protocol::cluster::{
     Ask, Bucket, Failed, FailedKind, Introduction, Level, MemberKeys, MemberRow, MemberState, MoveSide, ReadPreference,
@@ -335,7 +335,7 @@ async fn who_hears_beside_a_member_is_told_by_those_who_may_write() {
     assert_eq!(stranger.tell(member, id, Some(talk.clone())).await.unwrap(), None);
     assert!(heard.try_recv().is_err());
     assert_eq!(owner.tell(member, id, Some(talk.clone())).await.unwrap(), Some(hearer));
-    assert_eq!(heard.recv().await, Some(talk.clone()));
+    assert_eq!(heard.recv().await, Some(Said { by: identity(10).id(), talk: talk.clone() }));
     // Somebody else has come in its place: it is not told what was said to another.
     let other = SealedTalk { hearer: HearerId::from_bytes([8; 16]), ..talk };
     assert_eq!(owner.tell(member, id, Some(other)).await.unwrap(), Some(hearer));

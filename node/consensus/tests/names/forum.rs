@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use storgo_object::ports::{Hearing, MetadataError, Neighbours};
+use storgo_object::ports::{Hearing, MetadataError, Neighbours, Said};
 use storgo_object::{Access, Bucket, BucketOptions, Forum};
 use storgo_protocol::PeerId;
 use storgo_protocol::cluster::SealedTalk;
@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::world::{bucket, card, identity};
 
-type Hearer = (HearerId, mpsc::Sender<SealedTalk>);
+type Hearer = (HearerId, mpsc::Sender<Said>);
 
 /// Members, and who hears beside them.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ impl Neighbours for Beside {
         Ok(self.1.carry(member, talk).await)
     }
 
-    fn hear(&self, _: BucketId, hearing: Hearing) -> mpsc::Receiver<SealedTalk> {
+    fn hear(&self, _: BucketId, hearing: Hearing) -> mpsc::Receiver<Said> {
         let (talks, heard) = mpsc::channel(TALKS_HEARD_MAX);
         self.1.hearers.lock().insert(self.0, Some((hearing.hearer, talks)));
         heard
@@ -72,7 +72,8 @@ impl Carrier {
         let (hearer, talks) = self.hearers.lock().get(&member).cloned()??;
         if let Some(talk) = talk.filter(|talk| talk.hearer == hearer) {
             self.carried.lock().push((member, talk.clone()));
-            talks.send(talk).await.ok()?;
+            // All are one user's.
+            talks.send(Said { by: identity(1).id(), talk }).await.ok()?;
         }
         Some(hearer)
     }
@@ -178,7 +179,7 @@ async fn who_comes_in_anothers_place_hears_what_is_said_from_then_on() {
     changed.salt[0] ^= 1;
     let before = again.forum.lost();
     for talk in [old.clone(), SealedTalk { hearer, ..old }, changed] {
-        talks.send(talk).await.unwrap();
+        talks.send(Said { by: identity(1).id(), talk }).await.unwrap();
     }
     until("all was refused", || again.forum.lost() == before + 3).await;
 }

@@ -227,10 +227,12 @@ impl Taken {
             // It is never closed. Who waits for a turn takes little memory: a request may name a million keys.
             let turn = self.inner.turns.acquire().await;
             // Who cannot be answered now is not looked at: what is done first may say whether the key is read at all.
-            let (now, waits): (Vec<_>, Vec<_>) = commands.into_iter().partition(|command| command.turn() == Turn::Now);
-            for command in waits {
-                let turn = command.turn();
-                command.tell(&self.key, Err(turn));
+            let mut now = Vec::with_capacity(commands.len());
+            for command in commands {
+                match command.turn() {
+                    Turn::Now => now.push(command),
+                    turn => command.tell(&self.key, Err(turn)),
+                }
             }
             let folded = Box::pin(self.inner.fold(&self.key, &now, &mut last)).await;
             drop(turn);

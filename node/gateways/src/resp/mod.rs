@@ -9,6 +9,7 @@
 //!
 //! What this door gives is what its groups give: a write that was answered survives, and a read is never stale.
 
+mod asked;
 mod bits;
 mod client;
 mod collections;

@@ -1,241 +1,29 @@
 //! One client: its requests are begun in the order in which they come, many at once, and answered in that order.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 #[cfg(test)]
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures::future::BoxFuture;
 use storgo_protocol::limits::{
     RESP_AHEAD_BYTES, RESP_ARGS_MAX, RESP_FLUSH_BYTES, RESP_INLINE_BYTES_MAX, RESP_PIPELINED_MAX, RESP_READ_BYTES,
     RESP_REFUSAL_SECONDS_MAX, RESP_WRITE_SECONDS_MAX, VALUE_BYTES_MAX,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tokio::time::Instant;
+use tokio::sync::OwnedSemaphorePermit;
 #[cfg(test)]
 use tokio_util::sync::CancellationToken;
 
+use super::asked::{Answer, Asked};
 use super::client::Client;
-use super::commands::{self, Begun, Command, Outcome};
-use super::keyspace::refusal;
-use super::reply::{Protocol, Reply};
+#[cfg(test)]
+use super::reply::Protocol;
+use super::reply::Reply;
 use super::request::{Bounds, RequestParser};
-use super::shared::{Share, Shared, TooMuch, Unsent};
-use super::slowlog::Slow;
-use super::state::{Answers, State};
-use super::step::Told;
-
-/// An answer that is on its way.
-enum Pending {
-    Done(Reply),
-    Keys(Vec<Part>, fn(Vec<Reply>) -> Reply),
-    /// All before it is to be done first, and all behind it waits.
-    Alone(BoxFuture<'static, Reply>),
-    /// The same, and the connection is told what came of it.
-    Changing(BoxFuture<'static, Outcome>),
-    /// The connection's last.
-    Close(Reply),
-}
-
-/// What is done to one key.
-enum Part {
-    Asked(oneshot::Receiver<Told>),
-    Told(Told),
-}
-
-impl Part {
-    /// What was told of it.
-    async fn told(self, unsent: &Unsent) -> Told {
-        match self {
-            Self::Asked(answer) => answer.await.unwrap_or_else(|_| {
-                let lost = commands::lost();
-                unsent.add(lost.weight());
-                Told::Reply(lost)
-            }),
-            Self::Told(told) => told,
-        }
-    }
-}
-
-impl Pending {
-    /// Has done what a command says. What concerns no key waits for what `is_behind` others that are not done.
-    fn of(begun: Begun, state: &State, is_behind: bool) -> Self {
-        let keyspace = state.keyspace();
-        match begun {
-            Begun::Done(reply) => Self::done(reply, state),
-            Begun::Keys(ops, one) => {
-                let submit = |(key, op)| Part::Asked(keyspace.submit(key, op, state.unsent(), false));
-                Self::Keys(ops.into_iter().map(submit).collect(), one)
-            }
-            Begun::Together(joint) => {
-                let (keyspace, unsent) = (keyspace.clone(), Arc::clone(state.unsent()));
-                Self::Alone(Box::pin(async move {
-                    match keyspace.together(&joint, &BTreeMap::new(), &unsent).await {
-                        Ok(reply) => reply.unwrap_or_else(commands::lost),
-                        Err(error) => refusal(&error),
-                    }
-                }))
-            }
-            Begun::Once(run) if is_behind => Self::Alone(Box::pin(async move { run() })),
-            Begun::Once(run) => Self::done(run(), state),
-            Begun::Alone(work) => Self::Alone(work),
-            Begun::Changing(work) => Self::Changing(work),
-            Begun::Close(reply) => Self::Close(reply),
-        }
-    }
-
-    /// An answer that is made: it counts as such.
-    fn done(reply: Reply, state: &State) -> Self {
-        state.unsent().add(reply.weight());
-        Self::Done(reply)
-    }
-
-    /// Waits until nothing is being done to keys for it any more; whether some of that is to be done later.
-    async fn settle(&mut self, unsent: &Unsent) -> bool {
-        let Self::Keys(parts, _) = self else { return false };
-        let mut is_later = false;
-        for part in parts {
-            let told = std::mem::replace(part, Part::Told(Told::Reply(Reply::Nil))).told(unsent).await;
-            is_later |= matches!(told, Told::Later(..));
-            *part = Part::Told(told);
-        }
-        is_later
-    }
-
-    /// The answer, where all before it is answered, and nothing behind it is being done if some of it was to be done later.
-    async fn finish(self, state: &mut State) -> Answer {
-        match self {
-            Self::Done(reply) => Answer { counted: reply.weight(), reply, is_last: false },
-            Self::Keys(parts, one) => {
-                let (mut replies, mut counted) = (Vec::with_capacity(parts.len()), 0);
-                for part in parts {
-                    let mut told = part.told(state.unsent()).await;
-                    if let Told::Later(key, op) = told {
-                        told = Part::Asked(state.keyspace().submit(key, op, state.unsent(), true))
-                            .told(state.unsent())
-                            .await;
-                    }
-                    let reply = if let Told::Reply(reply) = told { reply } else { commands::lost() };
-                    counted += reply.weight();
-                    replies.push(reply);
-                }
-                Answer { reply: one(replies), counted, is_last: false }
-            }
-            Self::Alone(work) => {
-                let reply = work.await;
-                let counted = reply.weight();
-                state.unsent().add(counted);
-                Answer { reply, counted, is_last: false }
-            }
-            Self::Changing(work) => Answer { reply: work.await(state), counted: 0, is_last: false },
-            Self::Close(reply) => Answer { reply, counted: 0, is_last: true },
-        }
-    }
-
-    const fn is_alone(&self) -> bool {
-        matches!(self, Self::Alone(_) | Self::Changing(_) | Self::Close(_))
-    }
-}
-
-/// What a client is answered.
-struct Answer {
-    reply: Reply,
-    /// Bytes of it that count as not sent yet.
-    counted: usize,
-    /// Whether it is the connection's last.
-    is_last: bool,
-}
-
-/// A command that a client asked for, and that was begun.
-struct Call {
-    command: &'static Command,
-    args: Vec<Bytes>,
-    since: Instant,
-    /// How long it took, if it is done.
-    took: Option<Duration>,
-}
-
-impl Call {
-    /// Counts it as answered, and keeps it if it was slow.
-    fn note(&self, took: Duration, reply: &Reply, state: &State) {
-        let (shared, client) = (state.shared(), state.client());
-        shared.stats.answered(self.command.name, took, reply);
-        if shared.settings.slow().is_some_and(|slow| took >= slow) {
-            let (at_seconds, from) = (shared.keyspace.now_ms() / 1000, client.from().to_string());
-            let (name, kept) = (client.name(), shared.settings.slow_kept());
-            shared.slow.keep(Slow { at_seconds, took, args: &self.args, from, name: &name }, kept);
-        }
-    }
-}
-
-/// A request that is to be answered.
-struct Asked {
-    pending: Pending,
-    protocol: Protocol,
-    /// Whether the client does not want the answer.
-    is_silent: bool,
-    /// Marks of the outbox that are passed when it is answered.
-    due: u64,
-    call: Option<Call>,
-}
-
-impl Asked {
-    /// A request that was no command.
-    fn nonsense(refusal: Reply, state: &State) -> Self {
-        let is_silent = state.answers != Answers::On;
-        let due = state.client().outbox().marks();
-        Self { pending: Pending::Close(refusal), protocol: state.protocol(), is_silent, due, call: None }
-    }
-
-    /// Begins what a client asks for.
-    fn begin(state: &mut State, args: Vec<Bytes>, is_behind: bool) -> Self {
-        let (since, before) = (Instant::now(), state.client().outbox().marks());
-        if state.answers == Answers::SkipNext {
-            state.answers = Answers::SkipThis;
-        }
-        let (command, begun) = commands::begin(state, &args);
-        let is_silent = state.answers != Answers::On;
-        if state.answers == Answers::SkipThis {
-            state.answers = Answers::On;
-        }
-        state.show();
-        let pending = Pending::of(begun, state, is_behind);
-        let took = matches!(pending, Pending::Done(_)).then(|| since.elapsed());
-        let call = command.map(|command| Call { command, args, since, took });
-        let due = due(before, state);
-        Self { pending, protocol: state.protocol(), is_silent, due, call }
-    }
-
-    /// In which protocol it is answered, unless that is decided by what comes of it, and whether not at all.
-    const fn told(&self) -> (Option<Protocol>, bool) {
-        let protocol = if matches!(self.pending, Pending::Changing(_)) { None } else { Some(self.protocol) };
-        (protocol, self.is_silent)
-    }
-
-    /// The answer. It is counted, and kept if it was slow.
-    async fn finish(self, state: &mut State) -> Answer {
-        // What is done by itself begins now.
-        let begins = self.pending.is_alone().then(Instant::now);
-        let answer = self.pending.finish(state).await;
-        let reply = &answer.reply;
-        match self.call {
-            Some(call) => {
-                let took = call.took.unwrap_or_else(|| begins.unwrap_or(call.since).elapsed());
-                call.note(took, reply, state);
-            }
-            None => state.shared().stats.said(reply),
-        }
-        answer
-    }
-}
-
-/// The mark up to which messages come before an answer: the first that was set since, or the last before.
-fn due(before: u64, state: &State) -> u64 {
-    state.client().outbox().marks().min(before + 1)
-}
+use super::shared::{Share, Shared, TooMuch};
+use super::state::State;
 
 /// A connection without a socket, for tests of commands.
 #[cfg(test)]
@@ -251,13 +39,11 @@ impl Session {
     /// What the client is answered, unless it does not want that.
     pub(super) async fn ask(&mut self, args: Vec<Bytes>) -> Option<(Protocol, Reply)> {
         let asked = Asked::begin(&mut self.state, args, false);
-        let (protocol, is_silent) = asked.told();
         let answer = asked.finish(&mut self.state).await;
         self.state.unsent().sent(answer.counted);
         let outbox = self.state.client().outbox();
         outbox.take(outbox.marks(), &mut self.output);
-        let is_heard = !is_silent || answer.reply.is_push();
-        is_heard.then_some((protocol.unwrap_or(self.state.protocol()), answer.reply))
+        answer.is_heard.then_some((answer.protocol, answer.reply))
     }
 
     /// What the client is told without having asked.
@@ -356,32 +142,27 @@ impl Session {
             let mut longest = 1;
             while let Some(mut asked) = begun.pop_front() {
                 // What is answered so far does not wait for what takes long.
-                let is_later = asked.pending.settle(self.state.unsent()).await;
-                let is_alone = asked.pending.is_alone();
-                if is_later || is_alone {
+                let is_later = asked.settle(self.state.unsent()).await;
+                if is_later || asked.is_alone() {
                     self.flush(stream).await?;
                 }
                 if is_later {
                     for other in &mut begun {
-                        other.pending.settle(self.state.unsent()).await;
+                        other.settle(self.state.unsent()).await;
                     }
                     self.state.unsent().go_on();
                 }
-                let ((protocol, is_silent), due) = (asked.told(), asked.due);
-                let before = self.state.client().outbox().marks();
-                let answer = asked.finish(&mut self.state).await;
-                longest = longest.max(answer.counted);
-                // What is done by itself may have set marks meanwhile, and nothing else.
-                let due = if is_alone { self::due(before, &self.state) } else { due };
+                let Answer { reply, counted, due, protocol, is_heard, is_last } = asked.finish(&mut self.state).await;
+                longest = longest.max(counted);
                 self.push(due, stream).await?;
-                if !is_silent || answer.reply.is_push() {
-                    let mut writing = answer.reply.writing(protocol.unwrap_or(self.state.protocol()));
+                if is_heard {
+                    let mut writing = reply.writing(protocol);
                     while writing.go_on(&mut self.output, RESP_FLUSH_BYTES) {
                         self.flush(stream).await?;
                     }
                 }
-                self.state.unsent().sent(answer.counted);
-                if answer.is_last {
+                self.state.unsent().sent(counted);
+                if is_last {
                     self.flush(stream).await?;
                     return Err(End::Asked);
                 }
@@ -409,8 +190,8 @@ impl Session {
                 Ok(None) => return (all, true),
                 Err(error) => Asked::nonsense(Reply::error(format!("ERR Protocol error: {error}")), &self.state),
             };
-            let is_alone = asked.pending.is_alone();
-            is_behind |= matches!(asked.pending, Pending::Keys(..));
+            let is_alone = asked.is_alone();
+            is_behind |= asked.concerns_keys();
             all.push_back(asked);
             if is_alone {
                 break;

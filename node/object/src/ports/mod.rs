@@ -16,7 +16,7 @@ mod store;
 mod time;
 
 pub use metadata::{EventPlaces, Events, EventsSince, Metadata, MetadataError};
-pub use neighbours::{Hearing, Neighbours};
+pub use neighbours::{Hearing, Neighbours, Said};
 pub use peers::{PeerError, Peers, Serve};
 pub use store::{DiskState, DiskStatus, Holdings, Lease, Scrutiny, ShardStore, StoreError, StoreStatus};
 pub use time::{Clock, OsRandom, Random, SystemClock};

@@ -43,7 +43,16 @@ pub trait Neighbours: Send + Sync + fmt::Debug {
 
     /// Hears what the member beside which this runs is told for a bucket, in place of whoever did before; as long as the
     /// answer is kept.
-    fn hear(&self, bucket: BucketId, hearing: Hearing) -> mpsc::Receiver<SealedTalk>;
+    fn hear(&self, bucket: BucketId, hearing: Hearing) -> mpsc::Receiver<Said>;
+}
+
+/// What somebody says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Who proved to be the user that says it.
+    pub by: PeerId,
+    /// What it is.
+    pub talk: SealedTalk,
 }
 
 /// Who hears.

@@ -186,6 +186,19 @@ impl Listing {
         Self { keyspace: keyspace.clone(), prefix, kind: None, limit: LISTED_MAX, at }
     }
 
+    fn of_slot(keyspace: &Keyspace, slot: Slot) -> Self {
+        Self { at: Some(Position::only(slot)), ..Self::new(keyspace, b"") }
+    }
+
+    /// How many there are.
+    async fn count(&mut self) -> Result<Reply, ObjectError> {
+        let mut count = 0;
+        while let Some(page) = self.next().await? {
+            count += page.len();
+        }
+        Ok(length(count))
+    }
+
     /// The next page, which may be empty; none behind the last.
     async fn next(&mut self) -> Result<Option<Vec<Bytes>>, ObjectError> {
         let Some(at) = self.at.take() else { return Ok(None) };
@@ -210,25 +223,13 @@ fn alone(work: impl Future<Output = Result<Reply, ObjectError>> + Send + 'static
 
 fn dbsize(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     let mut listing = Listing::new(state.keyspace(), b"*");
-    Ok(alone(async move {
-        let mut count = 0_i64;
-        while let Some(page) = listing.next().await? {
-            count = count.saturating_add(i64::try_from(page.len()).unwrap_or(i64::MAX));
-        }
-        Ok(Reply::Int(count))
-    }))
+    Ok(alone(async move { listing.count().await }))
 }
 
 /// How many keys there are in a slot.
 pub(super) fn count_in_slot(keyspace: &Keyspace, slot: Slot) -> Begun {
-    let mut listing = Listing { at: Some(Position::only(slot)), ..Listing::new(keyspace, b"") };
-    alone(async move {
-        let mut count = 0;
-        while let Some(page) = listing.next().await? {
-            count += page.len();
-        }
-        Ok(length(count))
-    })
+    let mut listing = Listing::of_slot(keyspace, slot);
+    alone(async move { listing.count().await })
 }
 
 /// Tells of keys of a slot, `most` of them.
@@ -238,7 +239,7 @@ pub(super) fn keys_in_slot(
     most: usize,
     told: impl FnOnce(Vec<Bytes>) -> Reply + Send + 'static,
 ) -> Begun {
-    let mut listing = Listing { at: Some(Position::only(slot)), ..Listing::new(keyspace, b"") };
+    let mut listing = Listing::of_slot(keyspace, slot);
     alone(async move {
         let mut found = Vec::new();
         while found.len() < most

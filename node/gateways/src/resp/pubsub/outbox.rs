@@ -45,6 +45,13 @@ struct Queue {
     is_closed: bool,
 }
 
+impl Queue {
+    fn mark(&mut self) {
+        self.set += 1;
+        self.entries.push_back(Entry::Mark);
+    }
+}
+
 #[derive(Debug)]
 enum Entry {
     Message(Bytes),
@@ -82,9 +89,7 @@ impl Outbox {
 
     /// Sets a mark: what comes behind it waits for the answer that is being made.
     pub(in super::super) fn mark(&self) {
-        let mut queue = self.queue.lock();
-        queue.set += 1;
-        queue.entries.push_back(Entry::Mark);
+        self.queue.lock().mark();
     }
 
     /// Marks that were set.
@@ -94,9 +99,9 @@ impl Outbox {
 
     /// From here on messages are as this version has them; behind the answer that says so.
     pub(in super::super) fn speak(&self, protocol: Protocol) {
-        let is_other = std::mem::replace(&mut self.queue.lock().protocol, protocol) != protocol;
-        if is_other {
-            self.mark();
+        let mut queue = self.queue.lock();
+        if std::mem::replace(&mut queue.protocol, protocol) != protocol {
+            queue.mark();
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use lru::LruCache;
 use storgo_pipeline::TalkPlace;
+use storgo_protocol::PeerId;
 use storgo_protocol::cluster::{SealedTalk, Talk};
 use storgo_protocol::limits::SPEAKERS_MAX;
 use storgo_protocol::meta::HearerId;
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 
 use super::super::bucket::Bucket;
 use crate::error::ObjectError;
+use crate::ports::Said;
 
 /// How long it does not look again for a newer key.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
@@ -23,8 +25,9 @@ pub(super) struct Ears {
     me: HearerId,
     /// When it was looked last whether there is a newer key.
     looked: Option<Instant>,
-    /// The number of the last talk of each speaker.
-    last: LruCache<HearerId, u64>,
+    /// The number of the last talk of each speaker. A speaker is who it says to be in the mouth of one user: nobody else can
+    /// use up its numbers.
+    last: LruCache<(PeerId, HearerId), u64>,
 }
 
 /// Something that is heard.
@@ -60,8 +63,8 @@ impl Ears {
     ///
     /// # Errors
     /// [`Unheard`].
-    pub(super) async fn open(&mut self, bucket: &Bucket, talk: SealedTalk) -> Result<Heard, Unheard> {
-        let SealedTalk { hearer, generation, salt, sealed } = talk;
+    pub(super) async fn open(&mut self, bucket: &Bucket, said: Said) -> Result<Heard, Unheard> {
+        let Said { by, talk: SealedTalk { hearer, generation, salt, sealed } } = said;
         if hearer != self.me {
             return Err(Unheard::Another);
         }
@@ -77,15 +80,15 @@ impl Ears {
         }
         let place = TalkPlace { bucket: known.id(), hearer, generation };
         let opened = place.open(known.key(generation)?, &salt, sealed.into()).map_err(ObjectError::from)?;
-        self.take(Talk::decode(opened.into())?)
+        self.take(by, Talk::decode(opened.into())?)
     }
 
-    fn take(&mut self, talk: Talk) -> Result<Heard, Unheard> {
-        let last = self.last.get(&talk.speaker).copied();
+    fn take(&mut self, by: PeerId, talk: Talk) -> Result<Heard, Unheard> {
+        let last = self.last.get(&(by, talk.speaker)).copied();
         if last.is_some_and(|last| talk.number <= last) {
             return Err(Unheard::Again);
         }
-        self.last.put(talk.speaker, talk.number);
+        self.last.put((by, talk.speaker), talk.number);
         Ok(Heard { is_new: last.is_none(), messages: talk.messages })
     }
 }
@@ -93,6 +96,8 @@ impl Ears {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const USER: PeerId = PeerId::from_bytes([1; 32]);
 
     fn talk(speaker: usize, number: u64) -> Talk {
         let speaker = [speaker.to_le_bytes(); 2].concat();
@@ -102,16 +107,25 @@ mod tests {
     #[test]
     fn nothing_is_heard_twice_or_after_what_was_said_later() {
         let mut ears = Ears::new(HearerId::from_bytes([1; 16]));
-        let heard: Vec<_> = [0, 0, 1, 5, 3, 5, 6].map(|number| ears.take(talk(2, number)).is_ok()).into();
+        let heard: Vec<_> = [0, 0, 1, 5, 3, 5, 6].map(|number| ears.take(USER, talk(2, number)).is_ok()).into();
         assert_eq!(heard, [true, false, true, true, false, false, true]);
-        assert!(ears.take(talk(3, 0)).is_ok(), "another speaker");
+        assert!(ears.take(USER, talk(3, 0)).is_ok(), "another speaker");
+    }
+
+    #[test]
+    fn nobody_is_silenced_by_another_user() {
+        let mut ears = Ears::new(HearerId::from_bytes([1; 16]));
+        let other = PeerId::from_bytes([2; 32]);
+        assert!(ears.take(other, talk(2, u64::MAX)).is_ok());
+        assert!(ears.take(USER, talk(2, 0)).is_ok());
+        assert!(ears.take(other, talk(2, u64::MAX)).is_err());
     }
 
     #[test]
     fn who_spoke_least_lately_is_forgotten() {
         let mut ears = Ears::new(HearerId::from_bytes([1; 16]));
-        (0..=SPEAKERS_MAX).for_each(|speaker| drop(ears.take(talk(speaker, 7))));
-        assert!(ears.take(talk(1, 7)).is_err());
-        assert!(ears.take(talk(0, 7)).is_ok());
+        (0..=SPEAKERS_MAX).for_each(|speaker| drop(ears.take(USER, talk(speaker, 7))));
+        assert!(ears.take(USER, talk(1, 7)).is_err());
+        assert!(ears.take(USER, talk(0, 7)).is_ok());
     }
 }

@@ -121,8 +121,8 @@ impl Forum {
         let mut talks = self.0.ways.hear(self.0.bucket.known().id(), hearing);
         let hear = async {
             let mut ears = Ears::new(self.0.me);
-            while let Some(talk) = talks.recv().await {
-                match ears.open(&self.0.bucket, talk).await {
+            while let Some(said) = talks.recv().await {
+                match ears.open(&self.0.bucket, said).await {
                     Ok(Heard { is_new, messages }) => {
                         if is_new {
                             self.0.came.notify_waiters();
