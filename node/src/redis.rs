@@ -7,10 +7,11 @@ use std::time::Duration;
 use rustls::ServerConfig;
 use serde::{Deserialize, Serialize};
 use storgo_consensus::Cluster;
-use storgo_gateways::resp::{Door, DoorConfig};
+use storgo_gateways::resp::{Door, DoorConfig, NoticeSet};
 use storgo_object::ports::{OsRandom, SystemClock};
 use storgo_object::{Bucket, BucketOptions, ErrorKind, Forum, ObjectError};
 use storgo_protocol::cluster::Level;
+use storgo_protocol::limits::RESP_STALE_MS;
 use storgo_protocol::meta::KeyRule;
 use storgo_protocol::{NetworkId, PeerAddress};
 use tokio::net::TcpListener;
@@ -46,6 +47,13 @@ pub struct RedisConfig {
     /// Whether other machines may connect in clear, so that whoever sees the line reads keys, values and secrets. Default:
     /// false.
     pub plain: bool,
+    /// Whether who asks for a key is sent to the door that has it nearest (`MOVED`), as a Redis Cluster does: for cluster clients
+    /// alone. Default: false, any door serves any key.
+    pub moved: bool,
+    /// Milliseconds that what a client reads may be stale, at the most, once it has said `READONLY`. Default: 1000.
+    pub stale_ms: u64,
+    /// What is told of what happens to keys, in the letters of Redis's `notify-keyspace-events`. Default: nothing.
+    pub notify: String,
     /// How clients are spoken to in secret. Default: in clear.
     pub tls: Option<TlsConfig>,
 }
@@ -62,6 +70,9 @@ impl Default for RedisConfig {
             idle_seconds: 0,
             auth: false,
             plain: false,
+            moved: false,
+            stale_ms: RESP_STALE_MS,
+            notify: String::new(),
             tls: None,
         }
     }
@@ -91,6 +102,7 @@ pub(crate) struct RedisDoor {
     listener: TcpListener,
     home: Home,
     config: RedisConfig,
+    notices: NoticeSet,
     tls: Option<Arc<ServerConfig>>,
 }
 
@@ -116,9 +128,11 @@ impl RedisDoor {
         if let Some(reason) = config.danger(address) {
             return Err(refuse(reason.to_owned()));
         }
+        let letters = || refuse(format!("notify is {:?}, and has letters of Ag$lshzxeKEtmdn alone", config.notify));
+        let notices = NoticeSet::parse(config.notify.as_bytes()).ok_or_else(letters)?;
         let tls = config.tls.as_ref().map(TlsConfig::read).transpose()?;
         let listener = TcpListener::bind(address).await.map_err(|error| refuse(error.to_string()))?;
-        Ok(Some(Self { listener, home: home.clone(), config: config.clone(), tls }))
+        Ok(Some(Self { listener, home: home.clone(), config: config.clone(), notices, tls }))
     }
 
     /// Where it listens.
@@ -139,6 +153,9 @@ impl RedisDoor {
             answer_bytes_max: self.config.answer_bytes_max,
             idle: (!idle.is_zero()).then_some(idle),
             auth: self.config.auth,
+            notices: self.notices,
+            moved: self.config.moved,
+            stale: Duration::from_millis(self.config.stale_ms),
             tls: self.tls,
             ..DoorConfig::default()
         };

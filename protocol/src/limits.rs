@@ -603,6 +603,12 @@ pub const RESP_DOORS_MAX: usize = 512;
 /// Seconds after which a door is forgotten that does not say any more where it is.
 pub const RESP_DOOR_SECONDS_MAX: u64 = 10;
 
+/// Milliseconds that what a Redis client reads may be stale where it says that it may, unless that is set.
+pub const RESP_STALE_MS: u64 = 1000;
+
+/// Milliseconds for which a door goes by what it knew of which doors have which slots nearest.
+pub const RESP_NEAREST_MS: u64 = 200;
+
 /// Bytes that are read at once of a client, at least.
 pub const RESP_READ_BYTES: usize = 16 * KIB;
 

@@ -493,6 +493,14 @@ const ROWS: &[Row] = &[
     Bound("RESP_SUBSCRIBED_ALL_BYTES_MAX", LISTENING, LISTENED, "a client more that listens to as much as it may"),
     Bound("RESP_DOORS_MAX", DOORS, DOORS_KNOWN, "a door more"),
     Bound("RESP_DOOR_SECONDS_MAX", DOORS, DOORS_KNOWN, "a second more"),
+    Own(
+        "RESP_NEAREST_MS",
+        "how long this side goes by what it knew of who leads: it sends clients, and serves who is sent to it",
+    ),
+    Own(
+        "RESP_STALE_MS",
+        "how stale this side lets be what it reads for who allows that: the configuration may say otherwise",
+    ),
     Own("RESP_PIPELINED_MAX", "how many requests of one client this side begins at once: the rest wait where they are"),
     Own("RESP_AHEAD_BYTES", "how many bytes of answers this side makes ahead: the rest are begun later"),
     Bound(

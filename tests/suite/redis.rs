@@ -198,6 +198,33 @@ fn what_is_published_at_one_door_is_heard_at_all_in_order_though_a_door_dies() {
 }
 
 #[test]
+fn what_happens_to_keys_is_told_at_all_doors() {
+    let names = doors(2, "[redis]\nnotify = \"KEA\"\n");
+    let [mut near, mut far, mut speaker] = [0, 1, 1].map(|member| connect(&names, member).unwrap());
+    let (mut near, mut far) = (near.as_pubsub(), far.as_pubsub());
+    near.psubscribe("__keyevent@0__:*").unwrap();
+    far.psubscribe("__keyevent@0__:expired").unwrap();
+    greet(&mut speaker, &mut near, "__keyevent@0__:greeting", "hello");
+    let told = |listener: &mut redis::PubSub<'_>| loop {
+        let message = listener.get_message().unwrap();
+        let event = message.get_channel_name().trim_start_matches("__keyevent@0__:").to_owned();
+        if event != "greeting" {
+            return format!("{event} {}", message.get_payload::<String>().unwrap());
+        }
+    };
+    for line in ["SET k v", "INCR n", "DEL k"] {
+        ask(&mut speaker, line).unwrap();
+    }
+    assert_eq!([(); 3].map(|()| told(&mut near)), ["set k", "incrby n", "del k"]);
+    // Nobody looks at it: the groups say that it is over, and each door tells its own clients, once.
+    for key in ["brief", "last"] {
+        ask(&mut speaker, &format!("SET {key} v PX 100")).unwrap();
+        assert_eq!([(); 2].map(|()| told(&mut near)), [format!("set {key}"), format!("expire {key}")]);
+        assert_eq!([told(&mut near), told(&mut far)], [(); 2].map(|()| format!("expired {key}")));
+    }
+}
+
+#[test]
 fn each_slot_is_listed_with_a_door_that_is_there() {
     type Door = (String, u16, String, Vec<String>);
     let mut names = doors(3, "");
@@ -239,6 +266,73 @@ fn each_slot_is_listed_with_a_door_that_is_there() {
     for connection in &mut connections[..2] {
         until("the dead one is forgotten", || knows(connection, &left));
     }
+}
+
+#[test]
+fn a_cluster_client_finds_its_way_though_a_door_dies() {
+    const KEYS: usize = 300;
+    let mut names = doors(3, "");
+    let nodes: Vec<_> = (0..3).map(|member| format!("redis://{}/", address(&names, member))).collect();
+    let client = redis::cluster::ClusterClient::builder(nodes).retries(16).build().unwrap();
+    let mut cluster = client.get_connection().unwrap();
+    for n in 0..KEYS {
+        let _: () = cluster.set(format!("key:{n}"), n).unwrap();
+    }
+    let all: Vec<_> = (0..KEYS).map(|n| format!("key:{n}")).collect();
+    let got: Vec<usize> = cluster.mget(&all).unwrap();
+    assert_eq!(got, (0..KEYS).collect::<Vec<_>>());
+    let (one, two): (i64, i64) = redis::cluster::cluster_pipe().incr("n", 5).incr("n", 2).query(&mut cluster).unwrap();
+    assert_eq!((one, two), (5, 7));
+    names.lab.nodes[2].kill();
+    for n in 0..KEYS {
+        let read = || cluster.get::<_, usize>(format!("key:{n}")).ok();
+        assert_eq!(until("it goes elsewhere", read), n);
+    }
+    assert_eq!(cluster.del::<_, usize>(&all).unwrap(), KEYS);
+}
+
+#[test]
+fn who_asks_the_wrong_door_is_sent_to_the_right_one_unless_it_may_be_told_what_is_stale() {
+    const KEYS: usize = 60;
+    let names = doors(3, "[redis]\nmoved = true\nstale_ms = 3000\n");
+    let addresses: Vec<_> = (0..3).map(|member| address(&names, member)).collect();
+    let client = redis::cluster::ClusterClient::new(addresses.iter().map(|at| format!("redis://{at}/"))).unwrap();
+    let mut cluster = client.get_connection().unwrap();
+    let keys: Vec<_> = (0..KEYS).map(|n| format!("key:{n}")).collect();
+    let mut near = connect(&names, 0).unwrap();
+    let moved = |connection: &mut Connection, line: &str| {
+        let error = ask(connection, line).err()?;
+        let (slot, to) = error.redirect_node().map(|(to, slot)| (slot, to.to_owned()))?;
+        assert!(slot < 16384 && addresses.contains(&to), "{error}");
+        Some(to)
+    };
+    until("some keys are elsewhere", || {
+        let elsewhere = keys.iter().filter(|key| moved(&mut near, &format!("SET {key} 1")).is_some()).count();
+        (elsewhere > 0 && elsewhere < KEYS).then_some(())
+    });
+    for (n, key) in keys.iter().enumerate() {
+        let _: () = cluster.set(key, n).unwrap();
+    }
+    let mut sent = 0;
+    for (n, key) in keys.iter().enumerate() {
+        let get = format!("GET {key}");
+        if let Some(there) = moved(&mut near, &get) {
+            sent += 1;
+            assert_eq!(text(&mut open(&there).unwrap(), &get), n.to_string());
+        } else {
+            assert_eq!(text(&mut near, &get), n.to_string());
+        }
+    }
+    assert!(sent > 0);
+    // Who says that it may be told what is stale is told here what it was a moment ago, and may not write.
+    assert_eq!(text(&mut near, "READONLY"), "OK");
+    for (n, key) in keys.iter().enumerate() {
+        let fresh = || (text(&mut near, &format!("GET {key}")) == n.to_string()).then_some(());
+        until("it is as it was written", fresh);
+    }
+    assert!(keys.iter().any(|key| moved(&mut near, &format!("INCR {key}")).is_some()));
+    assert_eq!(text(&mut near, "READWRITE"), "OK");
+    assert!(keys.iter().any(|key| moved(&mut near, &format!("GET {key}")).is_some()));
 }
 
 #[test]

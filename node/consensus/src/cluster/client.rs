@@ -288,7 +288,7 @@ impl MetadataClient {
         }
     }
 
-    /// Any member of a group, the next one if one does not answer.
+    /// Any member of a group, the nearest first, the next one if one does not answer.
     async fn ask_any(
         &self,
         map: &ClusterMap,
@@ -297,9 +297,11 @@ impl MetadataClient {
         within: Duration,
     ) -> Result<Told, MetadataError> {
         let mut seats = map.seats(group).to_vec();
-        let by = usize::from(u16::from_le_bytes(self.0.random.array()));
         let count = seats.len().max(1);
-        seats.rotate_left(by % count);
+        // That of this process, if it has a seat.
+        let nearest = self.0.asker.here().and_then(|here| seats.iter().position(|seat| *seat == here));
+        let by = nearest.unwrap_or_else(|| usize::from(u16::from_le_bytes(self.0.random.array())) % count);
+        seats.rotate_left(by);
         let mut met: Box<dyn std::error::Error + Send + Sync> = format!("no member of group {group} is known").into();
         for seat in seats {
             match self.ask_one(seat, group, ask, within / u32::try_from(count).unwrap_or(1)).await {

@@ -13,6 +13,7 @@ use super::commands::{self, Begun, Command, Outcome};
 use super::keyspace::refusal;
 use super::reply::{Protocol, Reply};
 use super::shared::Unsent;
+use super::slate::Op;
 use super::slowlog::Slow;
 use super::state::{Answers, State};
 use super::step::Told;
@@ -56,7 +57,14 @@ impl Pending {
         match begun {
             Begun::Done(reply) => Self::done(reply, state),
             Begun::Keys(ops, one) => {
-                let submit = |(key, op)| Part::Asked(keyspace.submit(key, op, state.unsent(), false));
+                let submit = |(key, op): (Bytes, Op)| {
+                    let may_be_stale = state.reads_stale && !op.writes;
+                    Part::Asked(if may_be_stale {
+                        keyspace.glance(key, op, state.unsent())
+                    } else {
+                        keyspace.submit(key, op, state.unsent(), false)
+                    })
+                };
                 Self::Keys(ops.into_iter().map(submit).collect(), one)
             }
             Begun::Together(joint) => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use storgo_object::ports::{Clock, Random};
 use storgo_object::{Bucket, Forum};
+use storgo_protocol::cluster::Level;
 use storgo_protocol::limits::{RESP_KEYS_SECONDS, RESP_REFUSAL_SECONDS_MAX, RESP_STRANGER_SECONDS_MAX};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
@@ -18,10 +19,10 @@ use tokio_util::task::TaskTracker;
 use super::client::{Client, Filter};
 use super::commands;
 use super::guard::Guard;
-use super::keyspace::Keyspace;
 use super::session::{Session, Stream};
 use super::settings::DoorConfig;
 use super::shared::Shared;
+use super::values::Values;
 
 /// A door to a bucket, for whoever speaks Redis's protocol. Whoever comes in may do what the bucket's user may, or where access
 /// keys have to be shown what the one allows that it shows.
@@ -39,8 +40,10 @@ impl Door {
         config: DoorConfig,
     ) -> Self {
         let guard = config.auth.then(|| Guard::new(Arc::new(bucket.clone()), Arc::clone(&clock)));
-        let keyspace = Keyspace::new(Arc::new(bucket), clock);
-        Self(Arc::new(Shared::new(keyspace, guard, Some(forum), random, config, commands::names())))
+        let glances = bucket.clone().reading_at(Some(Level::Bounded(config.stale)));
+        let fresh = bucket.reading_at(Some(Level::Linearizable));
+        let values: [Arc<dyn Values>; 2] = [Arc::new(fresh), Arc::new(glances)];
+        Self(Arc::new(Shared::new((values, clock), guard, Some(forum), random, config, commands::names())))
     }
 
     /// Serves whoever connects, until it is to stop; who was answered in part gets the rest.
@@ -50,6 +53,8 @@ impl Door {
     pub async fn serve(&self, listener: TcpListener, stop: CancellationToken) -> std::io::Result<()> {
         let sessions = TaskTracker::new();
         sessions.spawn(stop.clone().run_until_cancelled_owned(watch(Arc::clone(&self.0))));
+        let (keyspace, until) = (self.0.keyspace.clone(), stop.clone());
+        sessions.spawn(async move { until.run_until_cancelled(keyspace.follow()).await });
         let (shared, until, address) = (Arc::clone(&self.0), stop.clone(), listener.local_addr().ok());
         sessions.spawn(async move { until.run_until_cancelled(shared.doors.talk(&shared.channels, address)).await });
         let served = loop {

@@ -6,12 +6,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use storgo_object::Forum;
 use storgo_protocol::PeerId;
-use storgo_protocol::limits::{RESP_DOOR_SECONDS_MAX, RESP_DOORS_MAX, SLOTS};
+use storgo_protocol::limits::{RESP_DOOR_SECONDS_MAX, RESP_DOORS_MAX, RESP_NEAREST_MS, SLOTS};
 use storgo_protocol::meta::Slot;
 use tokio::time::Instant;
 
@@ -20,13 +21,21 @@ use super::pubsub::{Channels, Said};
 /// How often a door says where it is.
 const SAID_EVERY: Duration = Duration::from_secs(2);
 
+/// How long it goes by who was to lead.
+const LEADS_KEPT: Duration = Duration::from_millis(RESP_NEAREST_MS);
+
 /// The doors of a bucket.
 #[derive(Debug, Default)]
 pub(super) struct Doors {
     forum: Option<Forum>,
     /// Other doors by the members beside which they are, and when they were last heard of. Held for a moment.
     others: Mutex<BTreeMap<PeerId, (SocketAddr, Instant)>>,
+    /// Who is to lead which slots, and when that was looked up. Held for a moment.
+    leads: Mutex<Option<(Instant, Leads)>>,
 }
+
+/// Who is to lead which slots: ranges in ascending order.
+type Leads = Arc<[(RangeInclusive<Slot>, Option<PeerId>)]>;
 
 /// A door.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,7 +57,7 @@ pub(super) struct Nearest {
 
 impl Doors {
     pub(super) fn new(forum: Option<Forum>) -> Self {
-        Self { forum, others: Mutex::default() }
+        Self { forum, others: Mutex::default(), leads: Mutex::default() }
     }
 
     /// Speaks to other doors and hears them until it is dropped. This one is reached at `address`, if others can know that.
@@ -77,9 +86,31 @@ impl Doors {
     /// Another door says where it is.
     fn note(&self, member: PeerId, address: SocketAddr, now: Instant) {
         let mut others = self.others.lock();
-        others.retain(|_, (_, heard)| now - *heard < Duration::from_secs(RESP_DOOR_SECONDS_MAX));
+        others.retain(|_, (_, heard)| is_fresh(*heard, now));
         if others.len() < RESP_DOORS_MAX || others.contains_key(&member) {
             others.insert(member, (address, now));
+        }
+    }
+
+    /// Where the door is that has a slot nearest, if that is another.
+    pub(super) fn elsewhere(&self, slot: Slot, now: Instant) -> Option<SocketAddr> {
+        let leads = self.leads(now);
+        let (range, leader) = leads.get(leads.partition_point(|(range, _)| *range.end() < slot))?;
+        let leader = (*leader).filter(|leader| range.contains(&slot) && *leader != self.here())?;
+        let others = self.others.lock();
+        let (address, heard) = others.get(&leader)?;
+        is_fresh(*heard, now).then_some(*address)
+    }
+
+    fn leads(&self, now: Instant) -> Leads {
+        let mut leads = self.leads.lock();
+        match &*leads {
+            Some((looked, known)) if now.saturating_duration_since(*looked) < LEADS_KEPT => Arc::clone(known),
+            _ => {
+                let new: Leads = self.forum.as_ref().map(Forum::leads).unwrap_or_default().into();
+                *leads = Some((now, Arc::clone(&new)));
+                new
+            }
         }
     }
 
@@ -96,7 +127,7 @@ impl Doors {
     fn known(&self, own: SocketAddr, now: Instant) -> BTreeMap<PeerId, Place> {
         let here = self.here();
         let others = self.others.lock();
-        let fresh = others.iter().filter(|(_, (_, heard))| now - *heard < Duration::from_secs(RESP_DOOR_SECONDS_MAX));
+        let fresh = others.iter().filter(|(_, (_, heard))| is_fresh(*heard, now));
         let place = |member: PeerId, address| (member, Place { id: id(member), address, is_own: member == here });
         fresh.map(|(member, (address, _))| place(*member, *address)).chain([place(here, own)]).collect()
     }
@@ -105,10 +136,12 @@ impl Doors {
     pub(super) fn nearest(&self, own: SocketAddr, now: Instant) -> Vec<Nearest> {
         let known = self.known(own, now);
         let whole = || Slot::default()..=Slot::new(SLOTS - 1).unwrap_or_default();
-        let leads = self.forum.as_ref().map(Forum::leads).filter(|leads| !leads.is_empty());
-        let leads = leads.unwrap_or_else(|| vec![(whole(), None)]);
+        let mut leads = self.leads(now);
+        if leads.is_empty() {
+            leads = [(whole(), None)].into();
+        }
         let mut listed: Vec<Nearest> = Vec::new();
-        for (n, (slots, leader)) in leads.into_iter().enumerate() {
+        for (n, (slots, leader)) in leads.iter().cloned().enumerate() {
             let doors = in_order(&known, leader, n);
             match listed.last_mut() {
                 Some(last) if last.doors == doors => last.slots = *last.slots.start()..=*slots.end(),
@@ -117,6 +150,11 @@ impl Doors {
         }
         listed
     }
+}
+
+/// Whether who was heard then is there still, as far as is known.
+fn is_fresh(heard: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(heard) < Duration::from_secs(RESP_DOOR_SECONDS_MAX)
 }
 
 /// All doors, the leader's first, or that whose turn it is.
@@ -170,6 +208,21 @@ mod tests {
         let first = |leader, turn| in_order(&known, leader, turn)[0].address.port();
         assert_eq!([2, 3, 4].map(|n| first(Some(member(n)), 0)), [2, 3, 4]);
         assert_eq!([0, 1, 2, 3, 4].map(|turn| first(Some(member(9)), turn)), [1, 2, 3, 4, 1]);
+        // Where the leader's door is elsewhere, that is where who asks can be sent.
+        let range = |first, last, leader| (Slot::new(first).unwrap()..=Slot::new(last).unwrap(), leader);
+        let leads = [range(0, 99, Some(member(3))), range(100, 199, Some(member(9))), range(200, 16383, None)];
+        *doors.leads.lock() = Some((now, leads.into()));
+        let sent = [0, 99, 100, 200, 16383].map(|slot| doors.elsewhere(Slot::new(slot).unwrap(), now));
+        assert_eq!(sent, [Some(address(3)), Some(address(3)), None, None, None]);
+        let looked_again = now + LEADS_KEPT;
+        assert!(
+            doors.elsewhere(Slot::default(), looked_again.checked_sub(Duration::from_millis(1)).unwrap()).is_some()
+        );
+        assert_eq!(doors.elsewhere(Slot::default(), looked_again), None, "nobody says any more who leads");
+        let later = now + Duration::from_secs(RESP_DOOR_SECONDS_MAX);
+        *doors.leads.lock() = Some((later, [range(0, 16383, Some(member(3)))].into()));
+        assert_eq!(doors.elsewhere(Slot::default(), later), None, "it is not heard any more");
+        *doors.leads.lock() = None;
         let all = doors.nearest(address(1), now);
         assert_eq!((all.len(), all[0].doors.len()), (1, 4));
         assert_eq!((all[0].slots.start().number(), all[0].slots.end().number()), (0, SLOTS - 1));

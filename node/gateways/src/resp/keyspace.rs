@@ -24,11 +24,13 @@ use storgo_protocol::meta::{Condition, VersionId, is_over};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
+use super::happened::Class;
 use super::long::{LongWork, Room};
+use super::notices::Notices;
 use super::reply::Reply;
 use super::shared::{Turn, Unsent};
 use super::slate::{Joint, Op, Slate};
-use super::step::{Command, Outcome, Told, do_all, do_joint, held, is_long, there};
+use super::step::{Command, Done, Outcome, Told, do_all, do_joint, held, is_long, there};
 use super::values::Values;
 
 /// Keys and values. Clones are the same.
@@ -38,7 +40,10 @@ pub(super) struct Keyspace(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     values: Arc<dyn Values>,
+    /// The same, as they were not long ago.
+    glances: Arc<dyn Values>,
     clock: Arc<dyn Clock>,
+    notices: Notices,
     /// What waits for keys at which something is being done.
     queues: Mutex<HashMap<Bytes, VecDeque<Waiting>>>,
     /// Keys at which something is done at once; others wait.
@@ -104,9 +109,23 @@ fn take_next(queue: &mut VecDeque<Waiting>) -> Option<Next> {
 }
 
 impl Keyspace {
-    pub(super) fn new(values: Arc<dyn Values>, clock: Arc<dyn Clock>) -> Self {
+    /// Keys with these values; what may be stale is read from `glances`.
+    pub(super) fn new(
+        values: Arc<dyn Values>,
+        glances: Arc<dyn Values>,
+        clock: Arc<dyn Clock>,
+        notices: Notices,
+    ) -> Self {
         let turns = Semaphore::new(RESP_KEYS_AT_ONCE_MAX);
-        Self(Arc::new(Inner { values, clock, queues: Mutex::default(), turns, long: LongWork::default() }))
+        Self(Arc::new(Inner {
+            values,
+            glances,
+            clock,
+            notices,
+            queues: Mutex::default(),
+            turns,
+            long: LongWork::default(),
+        }))
     }
 
     pub(super) fn now_ms(&self) -> u64 {
@@ -117,6 +136,11 @@ impl Keyspace {
     /// It `is_next` if all that the client asked for before is answered: otherwise it may be told to come later.
     pub(super) fn submit(&self, key: Bytes, op: Op, unsent: &Arc<Unsent>, is_next: bool) -> oneshot::Receiver<Told> {
         let (command, answer) = Command::new(op, unsent, is_next);
+        self.enqueue(key, command);
+        answer
+    }
+
+    fn enqueue(&self, key: Bytes, command: Command) {
         let mut queues = self.0.queues.lock();
         if let Some(queue) = queues.get_mut(&key) {
             queue.push_back(Waiting::Command(command));
@@ -125,6 +149,18 @@ impl Keyspace {
             let taken = Taken { inner: Arc::clone(&self.0), key };
             tokio::spawn(taken.work(vec![command]));
         }
+    }
+
+    /// Has a look at what a key held not long ago, beside all that is submitted for it. It must not be one that writes.
+    pub(super) fn glance(&self, key: Bytes, op: Op, unsent: &Arc<Unsent>) -> oneshot::Receiver<Told> {
+        let (command, answer) = Command::new(op, unsent, false);
+        let keyspace = self.clone();
+        tokio::spawn(async move {
+            // That it is over is for its group to say.
+            if let Some(command) = keyspace.0.glance(&key, command).await {
+                keyspace.enqueue(key, command);
+            }
+        });
         answer
     }
 
@@ -185,24 +221,34 @@ impl Keyspace {
             }
             let bytes: usize = known.values().flatten().map(|value| value.bytes.len()).sum();
             let is_long = joint.is_long || bytes >= RESP_LONG_BYTES;
-            let (reply, changes, _counted) = self
+            let (done, _counted) = self
                 .0
                 .long
                 .run(is_long, || {
                     let has_room = unsent.turn(true, is_long) != Turn::Never;
-                    let (reply, changes) = do_joint(joint, &known, now_ms, has_room);
-                    let counted = unsent.count(reply.weight());
-                    (reply, changes, counted)
+                    let done = do_joint(joint, &known, now_ms, has_room);
+                    let counted = unsent.count(done.said.weight());
+                    (done, counted)
                 })
                 .await;
-            match self.0.values.change_values(&changes).await {
-                Ok(_) => return Ok(Some(reply)),
+            match self.0.values.change_values(&done.changes).await {
+                Ok(_) => {
+                    for (key, happened) in done.happened {
+                        self.0.notices.tell(&key, &[happened]);
+                    }
+                    return Ok(Some(done.said));
+                }
                 Err(ObjectError::Name(NameError::Condition { .. })) => {}
                 Err(error) => return Err(error),
             }
         }
         let reason = "others changed them each time that it was tried".to_owned();
         Err(NameError::Conflict { what: "the keys".to_owned(), reason }.into())
+    }
+
+    /// Tells clients of this door of keys that were over, where that is wanted. It never ends.
+    pub(super) async fn follow(&self) {
+        self.0.notices.follow(self.0.values.as_ref()).await;
     }
 
     /// A page of the keys, in their order.
@@ -265,10 +311,10 @@ impl Taken {
 
 impl Inner {
     /// What a key holds, with room for it if it is long.
-    async fn read(&self, key: &[u8]) -> Result<(Option<Value>, Option<Room<'_>>), ObjectError> {
+    async fn read(&self, values: &dyn Values, key: &[u8]) -> Result<(Option<Value>, Option<Room<'_>>), ObjectError> {
         let (mut most, mut room) = (RESP_LONG_BYTES, None);
         loop {
-            match self.values.value(key, most).await? {
+            match values.value(key, most).await? {
                 Some(Seen::Longer(bytes)) => {
                     drop(room.take());
                     room = Some(self.long.room(bytes).await?);
@@ -278,6 +324,33 @@ impl Inner {
                 None => return Ok((None, room)),
             }
         }
+    }
+
+    /// Answers a command from what a key held not long ago; gives it back where that is over by this machine's clock.
+    async fn glance(&self, key: &Bytes, command: Command) -> Option<Command> {
+        let _turn = self.turns.acquire().await;
+        if !command.is_wanted() {
+            return None;
+        }
+        let (known, _room) = match self.read(self.glances.as_ref(), key).await {
+            Ok(read) => read,
+            Err(error) => {
+                command.tell(key, Ok(refusal(&error)));
+                return None;
+            }
+        };
+        let now_ms = self.clock.now_ms();
+        let current = there(known.as_ref(), now_ms);
+        if current.is_none() && known.is_some() {
+            return Some(command);
+        }
+        let is_long = current.is_some_and(is_long);
+        let slate = Slate::new(now_ms, current.map(held));
+        let commands = std::slice::from_ref(&command);
+        let done = self.long.run(is_long || command.op.is_long, || do_all(commands, slate, is_long)).await;
+        let said = done.said.into_iter().next().unwrap_or(Err(Turn::Later));
+        command.tell(key, said);
+        None
     }
 
     /// What several keys hold, with room for all.
@@ -304,18 +377,19 @@ impl Inner {
     /// wrote there before: where something is to be written on that condition, it need not be read again.
     async fn fold(
         &self,
-        key: &[u8],
+        key: &Bytes,
         commands: &[Command],
         last: &mut Option<Value>,
     ) -> Result<Vec<Result<Reply, Turn>>, ObjectError> {
-        let is_blind = commands.first().is_some_and(|command| !command.op.looks);
+        let tells_new = self.notices.wants(Class::New);
+        let is_blind = !tells_new && commands.first().is_some_and(|command| !command.op.looks);
         let writes = commands.iter().any(|command| command.op.writes);
         for _ in 0..RESP_FOLD_TRIES {
             let (known, is_certain, _room) = match last.take() {
                 _ if is_blind => (None, true, None),
                 Some(last) if writes => (Some(last), false, None),
                 _ => {
-                    let (known, room) = self.read(key).await?;
+                    let (known, room) = self.read(self.values.as_ref(), key).await?;
                     (known, true, room)
                 }
             };
@@ -329,7 +403,8 @@ impl Inner {
             };
             let has_long = current.is_some_and(is_long);
             let takes_long = has_long || commands.iter().any(|command| command.op.is_long);
-            let (done, outcome) = self.long.run(takes_long, || do_all(commands, slate, has_long)).await;
+            let Done { said, outcome, happened } =
+                self.long.run(takes_long, || do_all(commands, slate, has_long)).await;
             let written = match outcome {
                 // What was answered from memory is said by nobody else.
                 Outcome::None if !is_certain => continue,
@@ -349,7 +424,8 @@ impl Inner {
             match written {
                 Ok(value) => {
                     *last = value.filter(|value| !is_long(value));
-                    return Ok(done);
+                    self.notices.tell(key, &happened);
+                    return Ok(said);
                 }
                 // Nothing was done: somebody else was there first.
                 Err(ObjectError::Name(NameError::Condition { .. })) => {}

@@ -24,8 +24,10 @@ mod draw;
 pub mod fuzz;
 mod glob;
 mod guard;
+mod happened;
 mod keyspace;
 mod long;
+mod notices;
 mod numbers;
 mod payload;
 mod position;
@@ -45,4 +47,5 @@ mod usage;
 mod values;
 
 pub use door::Door;
+pub use happened::NoticeSet;
 pub use settings::DoorConfig;

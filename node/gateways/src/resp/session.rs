@@ -6,7 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+#[cfg(test)]
+use bytes::Bytes;
+use bytes::BytesMut;
 use storgo_protocol::limits::{
     RESP_AHEAD_BYTES, RESP_ARGS_MAX, RESP_FLUSH_BYTES, RESP_INLINE_BYTES_MAX, RESP_PIPELINED_MAX, RESP_READ_BYTES,
     RESP_REFUSAL_SECONDS_MAX, RESP_WRITE_SECONDS_MAX, VALUE_BYTES_MAX,

@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use storgo_protocol::limits::{
-    RESP_CLIENTS_MAX, RESP_REQUEST_BYTES_MAX, RESP_SLOW_KEPT_MAX, RESP_UNSENT_BYTES, VALUE_BYTES_MAX,
+    RESP_CLIENTS_MAX, RESP_REQUEST_BYTES_MAX, RESP_SLOW_KEPT_MAX, RESP_STALE_MS, RESP_UNSENT_BYTES, VALUE_BYTES_MAX,
 };
 use tokio_rustls::rustls::ServerConfig;
+
+use super::happened::NoticeSet;
 
 /// How a door is kept.
 #[derive(Debug, Clone)]
@@ -24,6 +26,12 @@ pub struct DoorConfig {
     pub auth: bool,
     /// How clients are spoken to in secret; `None` for in clear.
     pub tls: Option<Arc<ServerConfig>>,
+    /// What is to be told of what happens to keys.
+    pub notices: NoticeSet,
+    /// Whether who asks for a key is sent to the door that has it nearest.
+    pub moved: bool,
+    /// How stale it may be what is read by who said `READONLY`.
+    pub stale: Duration,
     /// The program's version, as clients are told.
     pub version: String,
 }
@@ -37,6 +45,9 @@ impl Default for DoorConfig {
             idle: None,
             auth: false,
             tls: None,
+            notices: NoticeSet::default(),
+            moved: false,
+            stale: Duration::from_millis(RESP_STALE_MS),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
@@ -55,14 +66,23 @@ const QUERY_BYTES_LEAST: i64 = 1024 * 1024;
 /// Seconds of silence, at the most, as in Redis.
 const IDLE_SECONDS_MOST: i64 = i32::MAX as i64;
 
+/// How a setting is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Count,
+    /// Then `1mb` is understood.
+    Bytes,
+    /// Letters of what is to be told.
+    Notices,
+}
+
 /// A number that can be set.
 #[derive(Debug)]
 pub(super) struct Setting {
     pub(super) name: &'static str,
     least: i64,
     most: i64,
-    /// Whether it counts bytes: then `1mb` is understood.
-    is_bytes: bool,
+    form: Form,
     now: AtomicI64,
 }
 
@@ -70,11 +90,13 @@ pub(super) struct Setting {
 #[derive(Debug)]
 pub(super) struct Settings {
     answer_bytes_max: usize,
+    moved: bool,
     clients_max: Setting,
     query_bytes_max: Setting,
     idle_seconds: Setting,
     slow_us: Setting,
     slow_kept: Setting,
+    notices: Setting,
 }
 
 /// What is set as it is for good: by the network, or because there is nothing that could be otherwise.
@@ -98,6 +120,7 @@ pub(super) enum Refused {
     Fixed,
     NoNumber,
     NoBytes,
+    NoNotice,
     Outside(i64, i64),
 }
 
@@ -108,6 +131,7 @@ impl std::fmt::Display for Refused {
             Self::Fixed => f.write_str("can't set immutable config"),
             Self::NoNumber => f.write_str("argument couldn't be parsed into an integer"),
             Self::NoBytes => f.write_str("argument must be a memory value"),
+            Self::NoNotice => f.write_str("Invalid event class character. Use 'Ag$lshzxeKEtmdn'."),
             Self::Outside(least, most) => write!(f, "argument must be between {least} and {most} inclusive"),
         }
     }
@@ -116,7 +140,7 @@ impl std::fmt::Display for Refused {
 impl Setting {
     fn new(name: &'static str, range: std::ops::RangeInclusive<i64>, now: i64) -> Self {
         let (least, most) = (*range.start(), (*range.end()).max(now));
-        Self { name, least, most, is_bytes: false, now: AtomicI64::new(now) }
+        Self { name, least, most, form: Form::Count, now: AtomicI64::new(now) }
     }
 
     pub(super) fn now(&self) -> i64 {
@@ -132,15 +156,23 @@ impl Setting {
         self.now.store(number, Ordering::Relaxed);
     }
 
+    /// What it is, as it is read.
+    fn shown(&self) -> String {
+        match self.form {
+            Form::Count | Form::Bytes => self.now().to_string(),
+            Form::Notices => NoticeSet::from_bits(self.now()).to_string(),
+        }
+    }
+
     /// Reads what it is to be.
     ///
     /// # Errors
     /// [`Refused`] if it is no number, or one that is not allowed.
     pub(super) fn read(&self, text: &[u8]) -> Result<i64, Refused> {
-        let number = if self.is_bytes {
-            bytes_of(text).ok_or(Refused::NoBytes)?
-        } else {
-            super::numbers::parse_int(text).ok_or(Refused::NoNumber)?
+        let number = match self.form {
+            Form::Count => super::numbers::parse_int(text).ok_or(Refused::NoNumber)?,
+            Form::Bytes => bytes_of(text).ok_or(Refused::NoBytes)?,
+            Form::Notices => NoticeSet::parse(text).ok_or(Refused::NoNotice)?.bits(),
         };
         let is_inside = (self.least..=self.most).contains(&number);
         if is_inside { Ok(number) } else { Err(Refused::Outside(self.least, self.most)) }
@@ -174,18 +206,21 @@ impl Settings {
             QUERY_BYTES_LEAST..=int(RESP_REQUEST_BYTES_MAX),
             int(config.query_bytes_max),
         );
+        let notices = Setting::new("notify-keyspace-events", 0..=i64::MAX, config.notices.bits());
         Self {
             answer_bytes_max: config.answer_bytes_max,
+            moved: config.moved,
             clients_max: Setting::new("maxclients", 1..=int(RESP_CLIENTS_MAX), int(config.clients_max)),
-            query_bytes_max: Setting { is_bytes: true, ..bytes },
+            query_bytes_max: Setting { form: Form::Bytes, ..bytes },
+            notices: Setting { form: Form::Notices, ..notices },
             idle_seconds: Setting::new("timeout", 0..=IDLE_SECONDS_MOST, idle),
             slow_us: Setting::new("slowlog-log-slower-than", -1..=i64::MAX, SLOW_US),
             slow_kept: Setting::new("slowlog-max-len", 0..=int(RESP_SLOW_KEPT_MAX), SLOW_KEPT),
         }
     }
 
-    const fn numbers(&self) -> [&Setting; 5] {
-        [&self.clients_max, &self.query_bytes_max, &self.idle_seconds, &self.slow_us, &self.slow_kept]
+    const fn settings(&self) -> [&Setting; 6] {
+        [&self.clients_max, &self.query_bytes_max, &self.idle_seconds, &self.slow_us, &self.slow_kept, &self.notices]
     }
 
     /// Clients at once.
@@ -201,6 +236,16 @@ impl Settings {
     /// Bytes of a client's answers that are not sent yet, beyond which what it asked for ahead waits.
     pub(super) const fn answer_bytes_max(&self) -> usize {
         self.answer_bytes_max
+    }
+
+    /// Whether who asks for a key is sent to the door that has it nearest.
+    pub(super) const fn moved(&self) -> bool {
+        self.moved
+    }
+
+    /// What clients are told that this is: one server, or a part of a cluster.
+    pub(super) const fn mode(&self) -> &'static str {
+        if self.moved { "cluster" } else { "standalone" }
     }
 
     /// After how long a silence a client is sent away.
@@ -219,11 +264,16 @@ impl Settings {
         self.slow_kept.count()
     }
 
+    /// What clients of this door do to keys that is to be told.
+    pub(super) fn notices(&self) -> NoticeSet {
+        NoticeSet::from_bits(self.notices.now())
+    }
+
     /// All names, and what they are set to.
     pub(super) fn all(&self) -> Vec<(&'static str, String)> {
         let mut all: Vec<_> = FIXED.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         all.push((LONGEST_VALUE, VALUE_BYTES_MAX.to_string()));
-        all.extend(self.numbers().map(|setting| (setting.name, setting.now().to_string())));
+        all.extend(self.settings().map(|setting| (setting.name, setting.shown())));
         all.sort_unstable();
         all
     }
@@ -234,7 +284,7 @@ impl Settings {
     /// [`Refused`] if there is no such name, or it is to be otherwise than it ever is.
     pub(super) fn find(&self, name: &[u8], value: &[u8]) -> Result<Option<&Setting>, Refused> {
         let is_named = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        if let Some(setting) = self.numbers().into_iter().find(|setting| is_named(setting.name)) {
+        if let Some(setting) = self.settings().into_iter().find(|setting| is_named(setting.name)) {
             return Ok(Some(setting));
         }
         let (_, fixed) = self.all().into_iter().find(|(known, _)| is_named(known)).ok_or(Refused::Unknown)?;

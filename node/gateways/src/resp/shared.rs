@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use storgo_object::Forum;
-use storgo_object::ports::Random;
+use storgo_object::ports::{Clock, Random};
 use storgo_protocol::limits::{
     RESP_AHEAD_BYTES, RESP_HELD_BYTES_MAX, RESP_STRANGERS_MAX, RESP_UNSENT_BYTES_ALL_MAX, RESP_UNSENT_BYTES_MAX,
 };
@@ -18,10 +18,12 @@ use super::cursors::Cursors;
 use super::doors::Doors;
 use super::guard::Guard;
 use super::keyspace::Keyspace;
+use super::notices::Notices;
 use super::pubsub::Channels;
 use super::settings::{DoorConfig, Settings};
 use super::slowlog::SlowLog;
 use super::stats::Stats;
+use super::values::Values;
 
 /// What all sessions share.
 #[derive(Debug)]
@@ -52,24 +54,26 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// `commands` are the names of all that are counted.
+    /// Of the values, those behind the first may be stale. `commands` are the names of all that are counted.
     pub(super) fn new(
-        keyspace: Keyspace,
+        ([values, glances], clock): ([Arc<dyn Values>; 2], Arc<dyn Clock>),
         guard: Option<Guard>,
         forum: Option<Forum>,
         random: Arc<dyn Random>,
         config: DoorConfig,
         commands: impl Iterator<Item = &'static str>,
     ) -> Self {
+        let (channels, settings) = (Arc::new(Channels::new(forum.clone())), Arc::new(Settings::new(&config)));
+        let notices = Notices::new(Arc::clone(&settings), Arc::clone(&channels));
         Self {
-            keyspace,
+            keyspace: Keyspace::new(values, glances, clock, notices),
             guard,
             strangers: Arc::new(Semaphore::new(RESP_STRANGERS_MAX)),
             cursors: Cursors::default(),
-            channels: Arc::new(Channels::new(forum.clone())),
+            channels,
             doors: Doors::new(forum),
             random,
-            settings: Arc::new(Settings::new(&config)),
+            settings,
             version: config.version,
             tls: config.tls,
             stats: Stats::new(commands),
@@ -118,8 +122,17 @@ impl Shared {
 
     /// The same, with somebody who decides whom to let in.
     pub(super) fn guarded(values: Arc<super::values::fake::Memory>, guard: Option<Guard>, config: DoorConfig) -> Self {
-        let keyspace = Keyspace::new(values, Arc::new(Fixed));
-        Self::new(keyspace, guard, None, Arc::new(Fixed), config, super::commands::names())
+        let values: Arc<dyn Values> = values;
+        Self::made([Arc::clone(&values), values], guard, config)
+    }
+
+    /// The same; those behind the first are what is glanced at.
+    pub(super) fn of_two(values: [Arc<super::values::fake::Memory>; 2], config: DoorConfig) -> Arc<Self> {
+        Arc::new(Self::made(values.map(|values| -> Arc<dyn Values> { values }), None, config))
+    }
+
+    fn made(values: [Arc<dyn Values>; 2], guard: Option<Guard>, config: DoorConfig) -> Self {
+        Self::new((values, Arc::new(Fixed)), guard, None, Arc::new(Fixed), config, super::commands::names())
     }
 }
 
@@ -128,7 +141,7 @@ impl Shared {
 struct Fixed;
 
 #[cfg(test)]
-impl storgo_object::ports::Clock for Fixed {
+impl Clock for Fixed {
     fn now_seconds(&self) -> u64 {
         1_000_000
     }

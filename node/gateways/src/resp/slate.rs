@@ -11,6 +11,7 @@ use storgo_protocol::meta::is_over;
 
 use super::collections::Collection;
 use super::content::{Content, Kind};
+use super::happened::Happened;
 use super::numbers::ValueError;
 use super::reply::Reply;
 
@@ -39,6 +40,10 @@ pub(super) struct Slate {
     /// Whether it is not known what the key held at first.
     is_blind: bool,
     changed: bool,
+    /// What the command that has it now is called where it changes something; empty where nobody is told of that.
+    event: &'static str,
+    /// What was done to it, in its order.
+    happened: Vec<Happened>,
 }
 
 /// What commands leave to be done.
@@ -51,7 +56,11 @@ pub(super) enum Change {
 
 /// Several keys of one slot, as a command sees them that changes them in one step.
 #[derive(Debug, Default)]
-pub(super) struct Slates(BTreeMap<Bytes, Slate>);
+pub(super) struct Slates {
+    slates: BTreeMap<Bytes, Slate>,
+    /// What was done to which, in its order.
+    happened: Vec<(Bytes, Happened)>,
+}
 
 /// What a command does to several keys.
 pub(super) struct Joint {
@@ -59,6 +68,8 @@ pub(super) struct Joint {
     pub(super) keys: Vec<Bytes>,
     /// Whether it may take long, short as the values may be.
     pub(super) is_long: bool,
+    /// What it is called where it changes something.
+    pub(super) event: &'static str,
     pub(super) run: Box<JointRun>,
 }
 
@@ -71,9 +82,44 @@ impl std::fmt::Debug for Joint {
     }
 }
 
+impl Joint {
+    /// Does it.
+    ///
+    /// # Errors
+    /// What is said where nothing is to be changed.
+    pub(super) fn apply(&self, slates: &mut Slates) -> Result<Reply, Reply> {
+        for key in &self.keys {
+            slates.of(key)?.event = self.event;
+        }
+        let said = (self.run)(slates);
+        for key in &self.keys {
+            slates.gather(key);
+        }
+        said
+    }
+}
+
 impl Slates {
     pub(super) const fn new(slates: BTreeMap<Bytes, Slate>) -> Self {
-        Self(slates)
+        Self { slates, happened: Vec::new() }
+    }
+
+    /// Has something done to one of them.
+    pub(super) fn apply(&mut self, key: &Bytes, op: &Op) -> Reply {
+        let reply = self.of(key).map_or_else(|error| error, |slate| op.apply(slate));
+        self.gather(key);
+        reply
+    }
+
+    /// What happened to one since it was asked last.
+    fn gather(&mut self, key: &Bytes) {
+        let happened = self.slates.get_mut(key).map(Slate::take_happened).unwrap_or_default();
+        self.happened.extend(happened.into_iter().map(|happened| (key.clone(), happened)));
+    }
+
+    /// What happened to which.
+    pub(super) fn take_happened(&mut self) -> Vec<(Bytes, Happened)> {
+        std::mem::take(&mut self.happened)
     }
 
     /// The slate of a key that was named before.
@@ -81,17 +127,17 @@ impl Slates {
     /// # Errors
     /// What a client is told where it was not: a fault of this program.
     pub(super) fn of(&mut self, key: &Bytes) -> Result<&mut Slate, Reply> {
-        self.0.get_mut(key).ok_or_else(|| Reply::error("ERR internal error"))
+        self.slates.get_mut(key).ok_or_else(|| Reply::error("ERR internal error"))
     }
 
     /// What a key holds as it was opened before.
     pub(super) fn held(&self, key: &Bytes) -> Option<&Held> {
-        self.0.get(key).and_then(Slate::held)
+        self.slates.get(key).and_then(Slate::held)
     }
 
     /// What is to be done to each.
     pub(super) fn into_changes(self) -> impl Iterator<Item = (Bytes, Change)> {
-        self.0.into_iter().map(|(key, slate)| (key, slate.into_change()))
+        self.slates.into_iter().map(|(key, slate)| (key, slate.into_change()))
     }
 }
 
@@ -103,7 +149,9 @@ pub(super) struct Op {
     pub(super) writes: bool,
     /// Whether it may take long, short as the value may be.
     pub(super) is_long: bool,
-    pub(super) run: Box<dyn Fn(&mut Slate) -> Reply + Send + Sync>,
+    /// What it is called where it changes something; empty where nobody is told of that.
+    event: &'static str,
+    run: Box<dyn Fn(&mut Slate) -> Reply + Send + Sync>,
 }
 
 /// What a command says in the end: an error is an answer too.
@@ -122,7 +170,26 @@ impl std::fmt::Debug for Op {
 impl Op {
     /// One that changes nothing, and may look into a collection.
     pub(super) fn look<R: Into<Reply>>(run: impl Fn(&mut Slate) -> R + Send + Sync + 'static) -> Self {
-        Self { looks: true, writes: false, is_long: false, run: Box::new(move |slate| run(slate).into()) }
+        Self::of(true, false, run)
+    }
+
+    fn of<R: Into<Reply>>(looks: bool, writes: bool, run: impl Fn(&mut Slate) -> R + Send + Sync + 'static) -> Self {
+        Self { looks, writes, is_long: false, event: "", run: Box::new(move |slate| run(slate).into()) }
+    }
+
+    /// The same, called so where it changes something, unless it has a name of its own.
+    pub(super) fn called(self, event: &'static str) -> Self {
+        Self { event: if self.event.is_empty() { event } else { self.event }, ..self }
+    }
+
+    /// Does it.
+    pub(super) fn apply(&self, slate: &mut Slate) -> Reply {
+        slate.event = self.event;
+        let reply = (self.run)(slate);
+        if !self.writes && slate.held.is_none() {
+            slate.note(Happened::MISSED);
+        }
+        reply
     }
 
     /// The same, which may take long.
@@ -147,7 +214,7 @@ impl Op {
 
     /// One that makes a value of what there was.
     pub(super) fn change<R: Into<Reply>>(run: impl Fn(&mut Slate) -> R + Send + Sync + 'static) -> Self {
-        Self { looks: true, writes: true, is_long: false, run: Box::new(move |slate| run(slate).into()) }
+        Self::of(true, true, run)
     }
 
     /// One that changes a collection, as [`Slate::edit`] does.
@@ -160,19 +227,19 @@ impl Op {
 
     /// One that does not care what there was.
     pub(super) fn overwrite<R: Into<Reply>>(run: impl Fn(&mut Slate) -> R + Send + Sync + 'static) -> Self {
-        Self { looks: false, writes: true, is_long: false, run: Box::new(move |slate| run(slate).into()) }
+        Self::of(false, true, run)
     }
 }
 
 impl Slate {
     /// Of a key that holds this.
     pub(super) const fn new(now_ms: u64, held: Option<Held>) -> Self {
-        Self { now_ms, held, is_blind: false, changed: false }
+        Self { now_ms, held, is_blind: false, changed: false, event: "", happened: Vec::new() }
     }
 
     /// Of a key that nobody looked at: the first command must not look either.
-    pub(super) const fn blind(now_ms: u64) -> Self {
-        Self { now_ms, held: None, is_blind: true, changed: false }
+    pub(super) fn blind(now_ms: u64) -> Self {
+        Self { is_blind: true, ..Self::new(now_ms, None) }
     }
 
     pub(super) const fn held(&self) -> Option<&Held> {
@@ -192,29 +259,71 @@ impl Slate {
         self.held.as_ref().map(|held| held.content.text()).transpose()
     }
 
+    fn note(&mut self, happened: Happened) {
+        if !self.event.is_empty() {
+            self.happened.push(happened);
+        }
+    }
+
+    /// What was done to it since it was asked last.
+    pub(super) fn take_happened(&mut self) -> Vec<Happened> {
+        std::mem::take(&mut self.happened)
+    }
+
+    /// What its command does to it is called so from here on.
+    pub(super) const fn called(&mut self, event: &'static str) -> &mut Self {
+        if !self.event.is_empty() {
+            self.event = event;
+        }
+        self
+    }
+
+    /// Something happened to what it holds that is called so, beside what its command is called.
+    pub(super) fn tells(&mut self, event: &'static str) {
+        if let Some(kind) = self.kind() {
+            self.note(Happened::value(event, kind));
+        }
+    }
+
     /// Sets a text and its end.
     pub(super) fn set(&mut self, bytes: impl Into<Bytes>, expires_ms: u64) {
         self.hold(Content::Text(bytes.into()), expires_ms);
+        if expires_ms > 0 && self.held.is_some() {
+            self.note(Happened::generic("expire"));
+        }
     }
 
     /// Sets a text; when it ends stays as it is.
     pub(super) fn set_bytes(&mut self, bytes: impl Into<Bytes>) {
         let expires_ms = self.held.as_ref().map_or(0, |held| held.expires_ms);
-        self.set(bytes, expires_ms);
+        self.hold(Content::Text(bytes.into()), expires_ms);
     }
 
     /// Sets content and end; an end that is over takes the key away.
     pub(super) fn hold(&mut self, content: Content, expires_ms: u64) {
-        let is_over = is_over(expires_ms, self.now_ms);
-        self.changed |= !is_over || self.held.is_some() || self.is_blind;
-        self.held = (!is_over).then_some(Held { content, expires_ms });
+        if is_over(expires_ms, self.now_ms) {
+            self.remove();
+            return;
+        }
+        if self.held.is_none() && !self.is_blind {
+            self.note(Happened::NEW);
+        }
+        self.note(match self.event {
+            event @ ("copy_to" | "rename_to" | "restore") => Happened::generic(event),
+            event => Happened::value(event, content.kind()),
+        });
+        self.changed = true;
+        self.held = Some(Held { content, expires_ms });
     }
 
     /// Sets when what it holds ends, as [`Slate::hold`] has it.
     pub(super) fn set_end(&mut self, expires_ms: u64) {
-        if let Some(held) = self.held.take() {
+        if is_over(expires_ms, self.now_ms) {
+            self.remove();
+        } else if let Some(held) = &mut self.held {
+            held.expires_ms = expires_ms;
             self.changed = true;
-            self.held = (!is_over(expires_ms, self.now_ms)).then_some(Held { expires_ms, ..held });
+            self.note(Happened::generic(if expires_ms > 0 { "expire" } else { "persist" }));
         }
     }
 
@@ -247,6 +356,7 @@ impl Slate {
                 Edit::Changed(reply) => self.put(made, 0).map(|()| reply),
             };
         };
+        let kind = held.content.kind();
         let found = held.content.open::<C>()?;
         // Where it may not fit, what there was is kept to go back to.
         let more_bytes = more_bytes.saturating_add(NUMBER_BYTES_MAX);
@@ -261,9 +371,11 @@ impl Slate {
             *found = before;
             return Err(too_large());
         }
+        let is_empty = found.is_empty();
         self.changed = true;
-        if found.is_empty() {
-            self.held = None;
+        self.note(Happened::value(self.event, kind));
+        if is_empty {
+            self.remove();
         }
         Ok(reply)
     }
@@ -286,8 +398,17 @@ impl Slate {
 
     /// Takes the key away; what it held.
     pub(super) fn remove(&mut self) -> Option<Held> {
-        self.changed |= self.held.is_some() || self.is_blind;
-        self.held.take()
+        self.take_away("del")
+    }
+
+    /// The same, called so.
+    pub(super) fn take_away(&mut self, event: &'static str) -> Option<Held> {
+        let held = self.held.take();
+        self.changed |= held.is_some() || self.is_blind;
+        if held.is_some() {
+            self.note(Happened::generic(event));
+        }
+        held
     }
 
     /// What is to be done to the key.

@@ -35,6 +35,8 @@ pub(super) struct State {
     unsent: Arc<Unsent>,
     protocol: Protocol,
     pub(super) answers: Answers,
+    /// Whether what it reads may be somewhat stale.
+    pub(super) reads_stale: bool,
     /// Commands that wait for EXEC.
     transaction: Option<Transaction>,
     /// What the next transaction rests on.
@@ -48,7 +50,7 @@ impl State {
     pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {
         let (protocol, answers, watched) = (Protocol::default(), Answers::default(), Watched::default());
         let unsent = shared.unsent();
-        Self { shared, client, unsent, protocol, answers, transaction: None, watched }
+        Self { shared, client, unsent, protocol, answers, reads_stale: false, transaction: None, watched }
     }
 
     /// Tells the client's line how its connection stands now.

@@ -13,6 +13,7 @@ use storgo_protocol::meta::{Condition, is_over};
 use tokio::sync::oneshot;
 
 use super::content::Content;
+use super::happened::Happened;
 use super::reply::Reply;
 use super::shared::{Turn, Unsent};
 use super::slate::{Change, Held, Joint, Op, Slate, Slates};
@@ -57,7 +58,7 @@ impl Command {
     /// Runs it, or says when it is its turn.
     fn run(&self, slate: &mut Slate, is_long: bool) -> Result<Reply, Turn> {
         match self.unsent.turn(self.is_next, is_long || self.op.is_long) {
-            Turn::Now => Ok((self.op.run)(slate)),
+            Turn::Now => Ok(self.op.apply(slate)),
             other => Err(other),
         }
     }
@@ -114,36 +115,53 @@ impl From<Change> for Outcome {
     }
 }
 
+/// What commands came to that were done to one key.
+pub(super) struct Done {
+    /// What is said of each.
+    pub(super) said: Vec<Result<Reply, Turn>>,
+    pub(super) outcome: Outcome,
+    pub(super) happened: Vec<Happened>,
+}
+
 /// Does commands on a slate, until their answers are as long as those of one step may be.
-pub(super) fn do_all(commands: &[Command], mut slate: Slate, is_long: bool) -> (Vec<Result<Reply, Turn>>, Outcome) {
-    let (mut done, mut bytes) = (Vec::with_capacity(commands.len()), 0);
+pub(super) fn do_all(commands: &[Command], mut slate: Slate, is_long: bool) -> Done {
+    let (mut said, mut bytes) = (Vec::with_capacity(commands.len()), 0);
     for command in commands {
         if bytes >= RESP_STEP_BYTES {
             break;
         }
         // What does not look is short, and the others rest on it.
-        let is_first_write = done.is_empty() && !command.op.looks;
-        let reply = if is_first_write { Ok((command.op.run)(&mut slate)) } else { command.run(&mut slate, is_long) };
+        let is_first_write = said.is_empty() && !command.op.looks;
+        let reply = if is_first_write { Ok(command.op.apply(&mut slate)) } else { command.run(&mut slate, is_long) };
         bytes += reply.as_ref().map_or(0, Reply::weight);
-        done.push(reply);
+        said.push(reply);
     }
-    (done, slate.into_change().into())
+    let happened = slate.take_happened();
+    Done { said, outcome: slate.into_change().into(), happened }
 }
 
-/// Does a step on several keys, if it `has_room` for its answer; what is said, and what is to become of each.
+/// What a step on several keys came to.
+pub(super) struct JointDone {
+    pub(super) said: Reply,
+    /// What is to become of each key.
+    pub(super) changes: Vec<ValueChange>,
+    pub(super) happened: Vec<(Bytes, Happened)>,
+}
+
+/// Does a step on several keys, if it `has_room` for its answer.
 pub(super) fn do_joint(
     joint: &Joint,
     known: &BTreeMap<&Bytes, Option<Value>>,
     now_ms: u64,
     has_room: bool,
-) -> (Reply, Vec<ValueChange>) {
+) -> JointDone {
     let there = |value: &Option<Value>| there(value.as_ref(), now_ms).map(held);
     let fresh = || {
         Slates::new(known.iter().map(|(key, value)| (Bytes::clone(key), Slate::new(now_ms, there(value)))).collect())
     };
     let mut slates = fresh();
-    let said = if has_room { (joint.run)(&mut slates) } else { Err(full()) };
-    let reply = said.unwrap_or_else(|refusal| {
+    let said = if has_room { joint.apply(&mut slates) } else { Err(full()) };
+    let said = said.unwrap_or_else(|refusal| {
         slates = fresh();
         refusal
     });
@@ -163,7 +181,8 @@ pub(super) fn do_joint(
         let condition = value.map_or(Condition::Absent, |value| Condition::Version(value.version));
         ValueChange { key, becomes, condition }
     };
-    (reply, slates.into_changes().map(change).collect())
+    let happened = slates.take_happened();
+    JointDone { said, changes: slates.into_changes().map(change).collect(), happened }
 }
 
 /// What a value is to commands.

@@ -1,6 +1,7 @@
 //! What a keyspace asks of a bucket: values that are read and written whole. Behind it, tests keep them in memory.
 
 use futures::future::BoxFuture;
+use storgo_object::ports::{Events, EventsSince};
 use storgo_object::{Bucket, ListOptions, ObjectError, Page, Seen, SetValue, Value, ValueChange};
 use storgo_protocol::meta::{Condition, VersionId};
 
@@ -23,6 +24,9 @@ pub(super) trait Values: Send + Sync + std::fmt::Debug {
 
     /// A page of the keys.
     fn list<'a>(&'a self, options: &'a ListOptions) -> BoxFuture<'a, Result<Page, ObjectError>>;
+
+    /// What happened to keys.
+    fn events<'a>(&'a self, since: &'a EventsSince) -> BoxFuture<'a, Result<Events, ObjectError>>;
 }
 
 impl Values for Bucket {
@@ -48,6 +52,10 @@ impl Values for Bucket {
 
     fn list<'a>(&'a self, options: &'a ListOptions) -> BoxFuture<'a, Result<Page, ObjectError>> {
         Box::pin(self.list(options))
+    }
+
+    fn events<'a>(&'a self, since: &'a EventsSince) -> BoxFuture<'a, Result<Events, ObjectError>> {
+        Box::pin(self.events(since))
     }
 }
 
@@ -191,6 +199,10 @@ pub(super) mod fake {
             entries.truncate(options.limit);
             let next = entries.last().filter(|_| more).map(|entry| (entry.key.clone(), None));
             ready(Ok(Page { entries, next, stale: None })).boxed()
+        }
+
+        fn events<'a>(&'a self, _: &'a EventsSince) -> BoxFuture<'a, Result<Events, ObjectError>> {
+            ready(Ok(Events::default())).boxed()
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::super::doors::{Nearest, Place};
 use super::super::reply::Reply;
 use super::super::state::State;
+use super::introspection::keys_of;
 use super::keys::{count_in_slot, keys_in_slot};
 use super::parts::{HELPS, NONE, help};
 use super::{Begun, Command, arg, int};
@@ -25,10 +26,10 @@ const NO_BUS: u16 = 0;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[Command] = &[
-    // Any door serves any key, as it is: none is asked for, and what one reads is never stale.
+    // Any door serves any key: none is on its way.
     Command { name: "asking", arity: 1, flags: &["fast"], keys: NONE, begin: |_, _| Ok(Reply::OK.into()) },
-    Command { name: "readonly", arity: 1, flags: FAST, keys: NONE, begin: |_, _| Ok(Reply::OK.into()) },
-    Command { name: "readwrite", arity: 1, flags: FAST, keys: NONE, begin: |_, _| Ok(Reply::OK.into()) },
+    Command { name: "readonly", arity: 1, flags: FAST, keys: NONE, begin: |state, _| Ok(reads_stale(state, true)) },
+    Command { name: "readwrite", arity: 1, flags: FAST, keys: NONE, begin: |state, _| Ok(reads_stale(state, false)) },
 ];
 
 #[rustfmt::skip]
@@ -62,6 +63,27 @@ const HELP: &[&str] = &[
     "SLOTS",
     "    The same, by ranges of slots, and the other doors, which serve them too.",
 ];
+
+fn reads_stale(state: &mut State, may_be: bool) -> Begun {
+    state.reads_stale = may_be;
+    Reply::OK.into()
+}
+
+/// Sends who asks for keys to the door that has them nearest, where that is set. Keys of several slots are served here, and so
+/// is who may be told what is stale.
+pub(super) fn check(state: &State, command: &Command, args: &[Bytes]) -> Result<(), Reply> {
+    let stays = state.reads_stale && command.flags.contains(&"readonly");
+    if !state.shared().settings.moved() || stays {
+        return Ok(());
+    }
+    let keys = keys_of(command, args).unwrap_or_default();
+    let mut slots = keys.iter().map(|key| Slot::of_redis(key));
+    let Some(slot) = slots.next().filter(|first| slots.all(|slot| slot == *first)) else { return Ok(()) };
+    match state.shared().doors.elsewhere(slot, Instant::now()) {
+        Some(address) => Err(Reply::error(format!("MOVED {} {}:{}", slot.number(), address.ip(), address.port()))),
+        None => Ok(()),
+    }
+}
 
 fn nearest(state: &State) -> Vec<Nearest> {
     state.shared().doors.nearest(state.client().to(), Instant::now())

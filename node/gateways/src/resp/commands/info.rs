@@ -35,7 +35,7 @@ const SECTIONS: &[Section] = &[
     ("CPU", true, |_| cpu()),
     ("Commandstats", false, command_stats),
     ("Errorstats", true, error_stats),
-    ("Cluster", true, |_| lines([("cluster_enabled", "0".to_owned())])),
+    ("Cluster", true, |state| lines([("cluster_enabled", u8::from(state.shared().settings.moved()).to_string())])),
 ];
 
 fn info(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
@@ -65,7 +65,7 @@ fn server(state: &State) -> Lines {
     lines([
         ("redis_version", AS_REDIS.to_owned()),
         ("storgo_version", shared.version.clone()),
-        ("redis_mode", "standalone".to_owned()),
+        ("redis_mode", shared.settings.mode().to_owned()),
         ("arch_bits", usize::BITS.to_string()),
         ("process_id", std::process::id().to_string()),
         ("tcp_port", state.client().to().port().to_string()),

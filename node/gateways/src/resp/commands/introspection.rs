@@ -16,7 +16,7 @@ use super::{Begun, Command, all, check, every, find, is, length, named, syntax};
 pub(super) const PARTS: &[Command] = &[
     Command { name: "command|count", arity: 2, flags: HELPS, keys: NONE, begin: |_, _| Ok(length(all().count()).into()) },
     Command { name: "command|docs", arity: -2, flags: HELPS, keys: NONE, begin: docs },
-    Command { name: "command|getkeys", arity: -4, flags: HELPS, keys: NONE, begin: |_, args| Ok(keys_of(args.get(2..).unwrap_or_default())?.into()) },
+    Command { name: "command|getkeys", arity: -4, flags: HELPS, keys: NONE, begin: |_, args| Ok(told_keys(args.get(2..).unwrap_or_default())?.into()) },
     Command { name: "command|help", arity: 2, flags: HELPS, keys: NONE, begin: |_, _| help("COMMAND", HELP) },
     Command { name: "command|info", arity: -2, flags: HELPS, keys: NONE, begin: some_described },
     Command { name: "command|list", arity: -2, flags: HELPS, keys: NONE, begin: list },
@@ -79,8 +79,16 @@ fn described(command: &Command) -> Reply {
     ])
 }
 
-fn keys_of(args: &[Bytes]) -> Result<Reply, Reply> {
+fn told_keys(args: &[Bytes]) -> Result<Reply, Reply> {
     let command = named(args).map_err(|_| Reply::error("ERR Invalid command specified"))?;
+    Ok(Reply::Array(bulks(keys_of(command, args)?.into_iter())))
+}
+
+/// The keys of a command with these arguments.
+///
+/// # Errors
+/// What is said where it has none, or they cannot be told.
+pub(super) fn keys_of<'a>(command: &Command, args: &'a [Bytes]) -> Result<Vec<&'a Bytes>, Reply> {
     let (first, last, step) = command.keys;
     // Behind those that have their places, some commands say how many more follow.
     let is_numbered = command.flags.contains(&"movablekeys");
@@ -92,14 +100,14 @@ fn keys_of(args: &[Bytes]) -> Result<Reply, Reply> {
     check(command, args).map_err(|_| Reply::error("ERR Invalid number of arguments specified for command"))?;
     let behind = if last < 0 { args.len() } else { usize::try_from(last).map_or(0, |last| last + 1) };
     let placed = args.iter().take(behind).skip(first).step_by(step.max(1)).take(if step > 0 { usize::MAX } else { 0 });
-    let mut keys: Vec<_> = bulks(placed);
+    let mut keys: Vec<_> = placed.collect();
     if is_numbered {
         let invalid = || Reply::error("ERR Invalid arguments specified for command");
         let numbered = numbered_keys(args, behind, invalid).map_err(|_| invalid())?;
-        keys.extend(bulks(numbered.iter()));
+        keys.extend(numbered);
     }
     if keys.is_empty() {
         return Err(Reply::error("ERR Invalid number of arguments specified for command"));
     }
-    Ok(Reply::Array(keys))
+    Ok(keys)
 }

@@ -27,7 +27,7 @@ pub(super) fn together(
     run: impl Fn(&mut Slates) -> Result<Reply, Reply> + Send + Sync + 'static,
 ) -> Result<Begun, Reply> {
     one_slot(keys.iter())?;
-    Ok(Begun::Together(Joint { keys, is_long: false, run: Box::new(run) }))
+    Ok(Begun::Together(Joint { keys, is_long: false, event: "", run: Box::new(run) }))
 }
 
 fn msetnx(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
@@ -63,7 +63,7 @@ fn rename(args: &[Bytes], if_absent: bool) -> Result<Begun, Reply> {
         if if_absent && slates.of(&to)?.held().is_some() {
             return Ok(Reply::Int(0));
         }
-        let Held { content, expires_ms } = slates.of(&from)?.remove().ok_or_else(no_key)?;
+        let Held { content, expires_ms } = slates.of(&from)?.take_away("rename_from").ok_or_else(no_key)?;
         slates.of(&to)?.hold(content, expires_ms);
         Ok(if if_absent { Reply::Int(1) } else { Reply::OK })
     })

@@ -60,6 +60,22 @@ fn push(args: &[Bytes], end: End, if_there: bool) -> Result<Begun, Reply> {
     })
 }
 
+/// What it is called that something is taken at an end.
+const fn popping(end: End) -> &'static str {
+    match end {
+        End::Left => "lpop",
+        End::Right => "rpop",
+    }
+}
+
+/// What it is called that something is put at an end.
+const fn pushing(end: End) -> &'static str {
+    match end {
+        End::Left => "lpush",
+        End::Right => "rpush",
+    }
+}
+
 /// Takes so many at an end.
 fn popped(list: &mut List, end: End, count_max: usize) -> Vec<Reply> {
     std::iter::from_fn(|| list.pop(end)).take(count_max).map(Reply::Bulk).collect()
@@ -95,7 +111,7 @@ fn lmpop(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
             if slate.read(List::is_empty)? {
                 continue;
             }
-            return slate.edit(0, |list: &mut List| {
+            return slate.called(popping(end)).edit(0, |list: &mut List| {
                 let popped = popped(list, end, wanted);
                 Ok(Edit::Changed(Reply::Array(vec![Reply::Bulk(key.clone()), Reply::Array(popped)])))
             });
@@ -106,7 +122,8 @@ fn lmpop(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
 
 fn moved(args: &[Bytes], from_end: End, to_end: End) -> Result<Begun, Reply> {
     let (from, to) = (arg(args, 1)?.clone(), arg(args, 2)?.clone());
-    together(vec![from.clone(), to.clone()], move |slates| {
+    // It is told first that the element came.
+    together(vec![to.clone(), from.clone()], move |slates| {
         let index = if from_end == End::Left { 0 } else { -1 };
         let element = slates.of(&from)?.read(|list: &List| list.get(index).cloned())?;
         let Some(element) = element else { return Ok(Reply::Nil) };
@@ -121,10 +138,11 @@ fn moved(args: &[Bytes], from_end: End, to_end: End) -> Result<Begun, Reply> {
         };
         if from == to {
             let rotate = |list: &mut List| pop(list).and_then(|_| push(list));
-            slates.of(&from)?.edit(0, rotate)?;
+            slates.of(&from)?.called(pushing(to_end)).edit(0, rotate)?;
+            slates.of(&from)?.tells(popping(from_end));
         } else {
-            slates.of(&to)?.edit(weight([&element]), push)?;
-            slates.of(&from)?.edit(0, pop)?;
+            slates.of(&to)?.called(pushing(to_end)).edit(weight([&element]), push)?;
+            slates.of(&from)?.called(popping(from_end)).edit(0, pop)?;
         }
         Ok(Reply::Bulk(element))
     })

@@ -11,6 +11,7 @@ mod config;
 mod docs;
 mod dump;
 mod elements;
+mod events;
 mod hashes;
 mod info;
 mod introspection;
@@ -48,7 +49,21 @@ pub(super) struct Command {
     pub(super) flags: &'static [&'static str],
     /// Where keys stand: the first, the last (from the end if negative), and the step; zeros for none.
     pub(super) keys: (i32, i32, i32),
-    pub(super) begin: fn(&mut State, &[Bytes]) -> Result<Begun, Reply>,
+    begin: fn(&mut State, &[Bytes]) -> Result<Begun, Reply>,
+}
+
+impl Command {
+    /// Begins it. What it does to keys is called as Redis calls that.
+    fn start(&self, state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
+        let event = events::of(self.name);
+        Ok(match (self.begin)(state, args)? {
+            Begun::Keys(ops, one) => {
+                Begun::Keys(ops.into_iter().map(|(key, op)| (key, op.called(event))).collect(), one)
+            }
+            Begun::Together(joint) => Begun::Together(Joint { event, ..joint }),
+            other => other,
+        })
+    }
 }
 
 /// A command that began.
@@ -153,6 +168,7 @@ pub(super) fn begin(state: &mut State, args: &[Bytes]) -> (Option<&'static Comma
         state.client().asks(command.name);
         let checked = check(command, args).and_then(|()| auth::permit(state, command));
         let checked = checked.and_then(|()| pubsub::check(state, command));
+        let checked = checked.and_then(|()| cluster::check(state, command, args));
         let Err(refusal) = checked else { return Ok(command) };
         state.shared().stats.rejected(command.name);
         // Whoever misspells the end of a transaction has no transaction any more.
@@ -166,7 +182,7 @@ pub(super) fn begin(state: &mut State, args: &[Bytes]) -> (Option<&'static Comma
         (Ok(command), Some(open)) if !transactions::is_immediate(command) => {
             (None, Begun::Done(transactions::queue(open, args)))
         }
-        (Ok(command), _) => (Some(command), (command.begin)(state, args).unwrap_or_else(Begun::Done)),
+        (Ok(command), _) => (Some(command), command.start(state, args).unwrap_or_else(Begun::Done)),
     }
 }
 

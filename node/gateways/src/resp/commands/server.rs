@@ -77,6 +77,7 @@ fn reset(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     state.client().set_name(Bytes::new());
     state.client().set_user(None);
     state.answers = Answers::On;
+    state.reads_stale = false;
     *state.transaction() = None;
     state.watched().lock().clear();
     Ok(Reply::Simple("RESET".into()).into())
@@ -142,7 +143,7 @@ impl Hello {
             pair("version", Reply::bulk(AS_REDIS)),
             pair("proto", Reply::Int(version)),
             pair("id", Reply::Int(state.id())),
-            pair("mode", Reply::bulk("standalone")),
+            pair("mode", Reply::bulk(state.shared().settings.mode())),
             pair("role", Reply::bulk("master")),
             pair("modules", Reply::Array(Vec::new())),
         ])

@@ -123,8 +123,11 @@ fn smove(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
             return Ok(Reply::Int(is_there.into()));
         }
         // First what may be refused.
-        slates.of(&to)?.edit(weight([&member]), |set: &mut Set| Ok(counted(set.insert(member.clone()).into())))?;
-        slates.of(&from)?.edit(0, |set: &mut Set| Ok(counted(set.remove(&member).into())))
+        slates
+            .of(&to)?
+            .called("sadd")
+            .edit(weight([&member]), |set: &mut Set| Ok(counted(set.insert(member.clone()).into())))?;
+        slates.of(&from)?.called("srem").edit(0, |set: &mut Set| Ok(counted(set.remove(&member).into())))
     })
 }
 

@@ -112,7 +112,7 @@ impl Step {
             Ok(command) => command,
             Err(refusal) => return Self::Done(refusal),
         };
-        match (command.begin)(state, args).unwrap_or_else(Begun::Done) {
+        match command.start(state, args).unwrap_or_else(Begun::Done) {
             Begun::Done(reply) => Self::Done(reply),
             Begun::Keys(ops, one) => Self::Keys(ops, one),
             Begun::Together(joint) => Self::Together(joint),
@@ -144,11 +144,8 @@ impl Step {
     fn run(&self, slates: &mut Slates) -> Reply {
         match self {
             Self::Done(reply) => reply.clone(),
-            Self::Keys(ops, one) => one(ops
-                .iter()
-                .map(|(key, op)| slates.of(key).map_or_else(|error| error, |slate| (op.run)(slate)))
-                .collect()),
-            Self::Together(joint) => (joint.run)(slates).into(),
+            Self::Keys(ops, one) => one(ops.iter().map(|(key, op)| slates.apply(key, op)).collect()),
+            Self::Together(joint) => joint.apply(slates).into(),
             // Its answer comes when it is done.
             Self::Once(_) => Reply::Nil,
         }
@@ -201,7 +198,7 @@ fn exec(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     }
     one_slot(keys.iter().chain(watched.keys()))?;
     let is_long = steps.len() >= RESP_LONG_STEPS || steps.iter().any(Step::is_long);
-    let joint = Joint { keys, is_long, run: Box::new(move |slates| run(&steps, slates)) };
+    let joint = Joint { keys, is_long, event: "", run: Box::new(move |slates| run(&steps, slates)) };
     let (keyspace, unsent) = (state.keyspace().clone(), Arc::clone(state.unsent()));
     Ok(Begun::Alone(Box::pin(async move {
         match keyspace.together(&joint, &watched, &unsent).await {

@@ -4,6 +4,7 @@ use storgo_protocol::limits::RESP_STEP_BYTES;
 
 use super::super::settings::DoorConfig;
 use super::super::shared::Shared;
+use super::super::values::fake::Memory;
 use super::*;
 
 /// A door with values in memory, whose clients wait when so much is not sent.
@@ -75,4 +76,33 @@ async fn what_nobody_waits_for_is_not_read() {
     let written = shared.keyspace.submit(key(0), write, &unsent, false).await.unwrap();
     assert!(matches!(written, Told::Reply(Reply::Simple(_))));
     assert_eq!(done.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn a_glance_sees_what_was_and_what_is_over_is_asked_for_anew() {
+    const NOW_MS: u64 = 1_000_000_000;
+    let [fresh, old]: [Arc<Memory>; 2] = Default::default();
+    let texts = [
+        (&fresh, "k", "new", 0),
+        (&fresh, "over", "longer", 0),
+        (&fresh, "made", "since", 0),
+        (&old, "k", "old", NOW_MS + 1),
+        (&old, "over", "brief", NOW_MS),
+    ];
+    for (memory, key, text, expires_ms) in texts {
+        let value = SetValue { bytes: text.into(), expires_ms, ..SetValue::default() };
+        memory.set(key.as_bytes(), value).await.unwrap();
+    }
+    let shared = Shared::of_two([fresh, old], DoorConfig::default());
+    let unsent = shared.unsent();
+    let get = || Op::read_text(|text| text.cloned().map_or(Reply::Nil, Reply::Bulk));
+    let said = async |told: oneshot::Receiver<Told>| match told.await.unwrap() {
+        Told::Reply(reply) => reply,
+        Told::Later(..) => panic!("there is room"),
+    };
+    for (key, glanced, is) in [("k", "old", "new"), ("over", "longer", "longer")] {
+        assert_eq!(said(shared.keyspace.glance(key.into(), get(), &unsent)).await, Reply::bulk(glanced), "{key}");
+        assert_eq!(said(shared.keyspace.submit(key.into(), get(), &unsent, false)).await, Reply::bulk(is), "{key}");
+    }
+    assert_eq!(said(shared.keyspace.glance("made".into(), get(), &unsent)).await, Reply::Nil);
 }

@@ -42,7 +42,7 @@ fn give(args: &[Bytes], add: Add, members: Vec<(Bytes, Score)>) -> Result<Begun,
         };
         Ok(if new + changed > 0 { Edit::Changed(reply) } else { Edit::Same(reply) })
     });
-    Ok(Begun::one(key(args)?, op))
+    Ok(Begun::one(key(args)?, if add.increments { op.called("zincr") } else { op }))
 }
 
 pub(super) fn remove(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {

@@ -32,6 +32,14 @@ impl End {
         }
     }
 
+    /// What it is called that something is taken there.
+    const fn event(self) -> &'static str {
+        match self {
+            Self::Lowest => "zpopmin",
+            Self::Highest => "zpopmax",
+        }
+    }
+
     /// Takes so many out; that which stood at the end first.
     fn take(self, set: &mut Sorted, count: usize) -> Vec<Entry> {
         let mut taken = set.remove_ranks(self.ranks(count, set.len()));
@@ -75,7 +83,7 @@ pub(super) fn pop_of_many(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply>
             if slate.read(|set: &Sorted| set.is_empty())? {
                 continue;
             }
-            return slate.edit(0, |set: &mut Sorted| {
+            return slate.called(end.event()).edit(0, |set: &mut Sorted| {
                 let pair = |entry: Entry| Reply::Array(vec![Reply::Bulk(entry.member), number(entry.score)]);
                 let entries = end.take(set, count).into_iter().map(pair).collect();
                 Ok(Edit::Changed(Reply::Array(vec![Reply::Bulk(key.clone()), Reply::Array(entries)])))

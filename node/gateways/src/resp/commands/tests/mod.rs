@@ -4,6 +4,7 @@
 //! of what is answered counts; behind `~` it does not, since Redis has none there, or another. Each begins with nothing.
 
 mod cluster;
+mod notices;
 mod pubsub;
 mod server;
 mod sorted;
