@@ -72,6 +72,10 @@ bench-network *ARGS:
 bench-kv *ARGS:
     tests/bench/kv.sh {{ ARGS }}
 
+# The Redis door beside redis-server and etcd, where they are installed: how fast, and what it costs. Ten minutes.
+bench-redis *ARGS:
+    tests/bench/redis.sh {{ ARGS }}
+
 # 8 GiB through six peers, with bounds on memory and on what a range costs. Some minutes, and 30 GB of disk.
 big *ARGS:
     tests/bench/big.sh {{ ARGS }}

@@ -603,6 +603,21 @@ pub const RESP_DOORS_MAX: usize = 512;
 /// Seconds after which a door is forgotten that does not say any more where it is.
 pub const RESP_DOOR_SECONDS_MAX: u64 = 10;
 
+/// Bytes of what one door has done by another at once.
+pub const RESP_ERRAND_BYTES_MAX: usize = 128 * KIB;
+
+/// What a door does for others at once.
+pub const RESP_ERRANDS_MAX: usize = 1024;
+
+/// Seconds that a door waits for what another does for it.
+pub const RESP_ERRAND_SECONDS_MAX: u64 = 10;
+
+/// Keys that a door remembers others to be faster at.
+pub const RESP_CONTENDED_MAX: usize = 4096;
+
+/// Seconds for which it remembers that.
+pub const RESP_CONTENDED_SECONDS: u64 = 5;
+
 /// Milliseconds that what a Redis client reads may be stale where it says that it may, unless that is set.
 pub const RESP_STALE_MS: u64 = 1000;
 

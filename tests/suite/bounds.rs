@@ -65,6 +65,8 @@ const REDIS_UNSENT: &str = "who_has_much_that_is_not_sent_waits_and_what_does_no
 const REDIS_SHARES: &str = "requests_that_are_not_whole_take_no_more_than_their_share";
 
 const DOORS: &str = "node/gateways/src/resp/doors.rs";
+const ERRAND: &str = "node/gateways/src/resp/errand.rs";
+const ERRANDS: &str = "node/gateways/src/resp/errands/tests.rs";
 const DOORS_KNOWN: &str = "doors_are_known_as_long_as_they_say_where_they_are";
 const OUTBOX: &str = "node/gateways/src/resp/pubsub/outbox.rs";
 const LISTENING: &str = "node/gateways/src/resp/commands/tests/pubsub.rs";
@@ -491,6 +493,26 @@ const ROWS: &[Row] = &[
     Bound("RESP_PATTERNS_MAX", DOOR_COMMANDS, LONG_NAMES, "one pattern more"),
     Bound("RESP_SUBSCRIBED_BYTES_MAX", LISTENING, LISTENED, "a channel with a long name more"),
     Bound("RESP_SUBSCRIBED_ALL_BYTES_MAX", LISTENING, LISTENED, "a client more that listens to as much as it may"),
+    Bound(
+        "RESP_ERRAND_BYTES_MAX",
+        ERRAND,
+        "what_is_too_long_too_many_or_too_deep_is_not_read",
+        "an errand of one byte more",
+    ),
+    Bound(
+        "RESP_ERRANDS_MAX",
+        ERRANDS,
+        "what_is_long_or_has_no_room_there_is_done_here_in_its_order",
+        "an errand while all places are taken",
+    ),
+    Bound(
+        "RESP_ERRAND_SECONDS_MAX",
+        ERRANDS,
+        "what_is_not_answered_is_said_to_be_unknown_and_not_done_again",
+        "an errand without an answer",
+    ),
+    Bound("RESP_CONTENDED_MAX", ERRANDS, "a_door_remembers_some_keys_for_a_while", "one key more"),
+    Bound("RESP_CONTENDED_SECONDS", ERRANDS, "a_door_remembers_some_keys_for_a_while", "a key some seconds later"),
     Bound("RESP_DOORS_MAX", DOORS, DOORS_KNOWN, "a door more"),
     Bound("RESP_DOOR_SECONDS_MAX", DOORS, DOORS_KNOWN, "a second more"),
     Own(

@@ -17,7 +17,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,7 +27,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../../bench"))
 sys.dont_write_bytecode = True
 
-import kv
+import doors
 import lab
 
 UNITS = (
@@ -53,53 +52,6 @@ MISSING = re.compile(r"ERR unknown command '([^']*)'")
 MISSING_PART = re.compile(r"ERR unknown subcommand '([^']*)'\. Try (\w+)")
 # Where Tcl begins to say from where it came.
 TRACE = re.compile(r"\n    (?:while executing|invoked from within)")
-
-
-class Doors(kv.Members):
-    """Three members, each with a door."""
-
-    FLAGS = ["--redis", "127.0.0.1:0"]
-
-    def port(self):
-        """The port of the first member's door, once the groups answer."""
-        port = int(self.ready[0]["redis"].rsplit(":", 1)[1])
-        wait_until_answers(port)
-        return port
-
-
-class Redis:
-    """A redis-server that keeps nothing."""
-
-    def __init__(self, program, directory):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.number = free.getsockname()[1]
-        command = [program, "--port", str(self.number), "--save", "", "--dir", directory]
-        self.server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        wait_until_answers(self.number)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.server.kill()
-        self.server.wait()
-
-
-def wait_until_answers(port):
-    """Waits until somebody answers PING at a port."""
-    deadline = time.monotonic() + lab.READY_SECONDS_MAX
-    while True:
-        try:
-            with socket.create_connection(("127.0.0.1", port), 5) as connection:
-                connection.sendall(b"PING\r\n")
-                if connection.recv(7) == b"+PONG\r\n":
-                    return
-        except OSError:
-            pass
-        if time.monotonic() > deadline:
-            raise lab.Failed(f"nobody answers at port {port}")
-        time.sleep(0.1)
 
 
 class Run:
@@ -238,11 +190,11 @@ def main():
         references, reports = {}, []
         server = os.path.join(directory, "src", "redis-server")
         if os.path.lexists(server):
-            with Redis(server, directory) as redis:
+            with doors.Redis(server, directory) as redis:
                 references = {unit: run(directory, unit, redis.number) for unit in arguments.units}
-        with Doors(os.path.abspath(arguments.storgo), GROUPS) as doors:
-            doors.wait_until_grown()
-            port = doors.port()
+        with doors.Doors(os.path.abspath(arguments.storgo), GROUPS) as members:
+            members.wait_until_grown()
+            port = members.port()
             for unit in arguments.units:
                 lab.say(unit)
                 reports.append(compare(unit, run(directory, unit, port), references.get(unit)))

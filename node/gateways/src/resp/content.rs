@@ -97,6 +97,17 @@ impl Content {
         }
     }
 
+    /// What it weighs as it stands here.
+    pub(super) fn weight(&self) -> usize {
+        match self {
+            Self::Text(body) | Self::Packed(_, body) => body.len(),
+            Self::Hash(hash) => hash.weight(),
+            Self::List(list) => list.weight(),
+            Self::Set(set) => set.weight(),
+            Self::Sorted(set) => set.weight(),
+        }
+    }
+
     pub(super) const fn kind(&self) -> Kind {
         match self {
             Self::Text(_) => Kind::Text,

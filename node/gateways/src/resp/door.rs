@@ -12,13 +12,16 @@ use storgo_protocol::limits::{RESP_KEYS_SECONDS, RESP_REFUSAL_SECONDS_MAX, RESP_
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::client::{Client, Filter};
 use super::commands;
+use super::errands;
 use super::guard::Guard;
+use super::said::Said;
 use super::session::{Session, Stream};
 use super::settings::DoorConfig;
 use super::shared::Shared;
@@ -43,7 +46,14 @@ impl Door {
         let glances = bucket.clone().reading_at(Some(Level::Bounded(config.stale)));
         let fresh = bucket.reading_at(Some(Level::Linearizable));
         let values: [Arc<dyn Values>; 2] = [Arc::new(fresh), Arc::new(glances)];
-        Self(Arc::new(Shared::new((values, clock), guard, Some(forum), random, config, commands::names())))
+        Self(Arc::new(Shared::new(
+            (values, clock),
+            guard,
+            (Some(forum.clone()), Some(Arc::new(forum))),
+            random,
+            config,
+            commands::names(),
+        )))
     }
 
     /// Serves whoever connects, until it is to stop; who was answered in part gets the rest.
@@ -56,7 +66,9 @@ impl Door {
         let (keyspace, until) = (self.0.keyspace.clone(), stop.clone());
         sessions.spawn(async move { until.run_until_cancelled(keyspace.follow()).await });
         let (shared, until, address) = (Arc::clone(&self.0), stop.clone(), listener.local_addr().ok());
-        sessions.spawn(async move { until.run_until_cancelled(shared.doors.talk(&shared.channels, address)).await });
+        sessions.spawn(async move {
+            until.run_until_cancelled(shared.doors.talk(address, |said| hear(&shared, said))).await
+        });
         let served = loop {
             let accepted = tokio::select! {
                 () = stop.cancelled() => break Ok(()),
@@ -135,6 +147,17 @@ impl Door {
         };
         shared.stats.came.fetch_add(1, Ordering::Relaxed);
         Session::new(shared, client).run(stream, place).await;
+    }
+}
+
+/// Another door says something.
+pub(super) fn hear(shared: &Arc<Shared>, said: Said) {
+    match said {
+        Said::Message(message) => drop(shared.channels.deliver(&message)),
+        Said::Door { member, address } => shared.doors.note(member, address, Instant::now()),
+        Said::Late(key) => shared.errands.is_late(&key),
+        Said::Errand(errand) => errands::run(shared, errand),
+        Said::Done(answers) => shared.errands.done(answers),
     }
 }
 

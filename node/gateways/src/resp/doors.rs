@@ -16,7 +16,7 @@ use storgo_protocol::limits::{RESP_DOOR_SECONDS_MAX, RESP_DOORS_MAX, RESP_NEARES
 use storgo_protocol::meta::Slot;
 use tokio::time::Instant;
 
-use super::pubsub::{Channels, Said};
+use super::said::Said;
 
 /// How often a door says where it is.
 const SAID_EVERY: Duration = Duration::from_secs(2);
@@ -61,14 +61,13 @@ impl Doors {
     }
 
     /// Speaks to other doors and hears them until it is dropped. This one is reached at `address`, if others can know that.
-    pub(super) async fn talk(&self, channels: &Channels, address: Option<SocketAddr>) {
+    pub(super) async fn talk(&self, address: Option<SocketAddr>, mut hear: impl FnMut(Said) + Send) {
         let Some(forum) = &self.forum else { return };
-        let hear = forum.run(|said| match Said::decode(said) {
-            Some(Said::Message(message)) => {
-                channels.deliver(&message);
-            }
-            Some(Said::Door { member, address }) => self.note(member, address, Instant::now()),
-            None => tracing::debug!("another door said something that makes no sense"),
+        let hear = forum.run(|said| {
+            let Some(said) = Said::decode(said) else {
+                return tracing::debug!("another door said something that makes no sense");
+            };
+            hear(said);
         });
         let say = async {
             // An address of every interface is no place to go to.
@@ -84,7 +83,7 @@ impl Doors {
     }
 
     /// Another door says where it is.
-    fn note(&self, member: PeerId, address: SocketAddr, now: Instant) {
+    pub(super) fn note(&self, member: PeerId, address: SocketAddr, now: Instant) {
         let mut others = self.others.lock();
         others.retain(|_, (_, heard)| is_fresh(*heard, now));
         if others.len() < RESP_DOORS_MAX || others.contains_key(&member) {
@@ -94,12 +93,21 @@ impl Doors {
 
     /// Where the door is that has a slot nearest, if that is another.
     pub(super) fn elsewhere(&self, slot: Slot, now: Instant) -> Option<SocketAddr> {
+        self.nearer(slot, now).map(|(_, address)| address)
+    }
+
+    /// Beside which member the door is that has a slot nearest, if that is another.
+    pub(super) fn leader(&self, slot: Slot, now: Instant) -> Option<PeerId> {
+        self.nearer(slot, now).map(|(member, _)| member)
+    }
+
+    fn nearer(&self, slot: Slot, now: Instant) -> Option<(PeerId, SocketAddr)> {
         let leads = self.leads(now);
         let (range, leader) = leads.get(leads.partition_point(|(range, _)| *range.end() < slot))?;
         let leader = (*leader).filter(|leader| range.contains(&slot) && *leader != self.here())?;
         let others = self.others.lock();
         let (address, heard) = others.get(&leader)?;
-        is_fresh(*heard, now).then_some(*address)
+        is_fresh(*heard, now).then_some((leader, *address))
     }
 
     fn leads(&self, now: Instant) -> Leads {
@@ -170,6 +178,17 @@ fn in_order(known: &BTreeMap<PeerId, Place>, leader: Option<PeerId>, turn: usize
 fn id(member: PeerId) -> String {
     let digits: Vec<_> = member.as_bytes().iter().take(20).map(|byte| format!("{byte:02x}")).collect();
     digits.concat()
+}
+
+#[cfg(test)]
+impl Doors {
+    /// All slots are nearest to a door that is there for long.
+    pub(super) fn led_by(&self, member: PeerId) {
+        let whole = Slot::default()..=Slot::new(SLOTS - 1).unwrap();
+        let long = Instant::now() + Duration::from_hours(1);
+        *self.leads.lock() = Some((long, [(whole, Some(member))].into()));
+        self.others.lock().insert(member, (SocketAddr::from(([127, 0, 0, 1], 1)), long));
+    }
 }
 
 #[cfg(test)]

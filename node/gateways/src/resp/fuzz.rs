@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::collections::{Collection, Hash, List, Set, Sorted};
 use super::request::{Bounds, ProtocolError, RequestParser};
+use super::said::Said;
 use super::{glob, numbers, payload};
 
 /// Requests of bytes that come in pieces, until they are wrong.
@@ -77,6 +78,17 @@ pub fn payload(bytes: &[u8]) {
     let _ = payload::decode(&Bytes::copy_from_slice(bytes));
 }
 
+/// What another door says is read as it was written, or not at all.
+pub fn said(bytes: &[u8]) {
+    let bytes = Bytes::copy_from_slice(bytes);
+    // Where a door is can be written in several ways.
+    if let Some(said) = Said::decode(bytes.clone())
+        && !matches!(said, Said::Door { .. })
+    {
+        assert_eq!(said.encode(), bytes);
+    }
+}
+
 /// A sum of decimals is a number that is read again. A zero byte stands between them.
 pub fn number(bytes: &[u8]) {
     let (value, by) = bytes.split_at(bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len()));
@@ -110,5 +122,6 @@ mod tests {
         replay("resp_pattern", pattern);
         replay("resp_payload", payload);
         replay("resp_request", request);
+        replay("resp_said", said);
     }
 }

@@ -24,6 +24,7 @@ use storgo_protocol::meta::{Condition, VersionId, is_over};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
+use super::errands::{Errands, Unknown};
 use super::happened::Class;
 use super::long::{LongWork, Room};
 use super::notices::Notices;
@@ -44,6 +45,7 @@ struct Inner {
     glances: Arc<dyn Values>,
     clock: Arc<dyn Clock>,
     notices: Notices,
+    errands: Arc<Errands>,
     /// What waits for keys at which something is being done.
     queues: Mutex<HashMap<Bytes, VecDeque<Waiting>>>,
     /// Keys at which something is done at once; others wait.
@@ -115,6 +117,7 @@ impl Keyspace {
         glances: Arc<dyn Values>,
         clock: Arc<dyn Clock>,
         notices: Notices,
+        errands: Arc<Errands>,
     ) -> Self {
         let turns = Semaphore::new(RESP_KEYS_AT_ONCE_MAX);
         Self(Arc::new(Inner {
@@ -122,6 +125,7 @@ impl Keyspace {
             glances,
             clock,
             notices,
+            errands,
             queues: Mutex::default(),
             turns,
             long: LongWork::default(),
@@ -273,12 +277,19 @@ impl Taken {
             // It is never closed. Who waits for a turn takes little memory: a request may name a million keys.
             let turn = self.inner.turns.acquire().await;
             // Who cannot be answered now is not looked at: what is done first may say whether the key is read at all.
-            let mut now = Vec::with_capacity(commands.len());
+            let mut now: Vec<Command> = Vec::with_capacity(commands.len());
             for command in commands {
                 match command.turn() {
                     Turn::Now => now.push(command),
                     turn => command.tell(&self.key, Err(turn)),
                 }
+            }
+            if self.inner.errand(&self.key, &mut now).await {
+                last = None;
+            }
+            if now.is_empty() {
+                commands = now;
+                continue;
             }
             let folded = Box::pin(self.inner.fold(&self.key, &now, &mut last)).await;
             drop(turn);
@@ -373,8 +384,29 @@ impl Inner {
         }
     }
 
+    /// Has commands done by the door that has the key nearest, if all of them can be, and tells what came of them; whether any
+    /// was. Those stay that are to be done here.
+    async fn errand(&self, key: &Bytes, commands: &mut Vec<Command>) -> bool {
+        if !are_errands(commands) || !self.errands.is_contended(key) {
+            return false;
+        }
+        let asked = commands.iter_mut().filter_map(Command::take_asked).collect();
+        let replies = match self.errands.have_done(key, asked).await {
+            Ok(Some(replies)) => replies,
+            Ok(None) => return false,
+            Err(Unknown) => commands.iter().map(|_| Some(unknown())).collect(),
+        };
+        // Behind one that was not done, none was.
+        let done: Vec<_> = replies.into_iter().map_while(|reply| reply).collect();
+        let here = commands.split_off(done.len().min(commands.len()));
+        commands.drain(..).zip(done).for_each(|(command, reply)| command.tell(key, Ok(reply)));
+        *commands = here;
+        true
+    }
+
     /// Does some commands in one step, the first of them if their answers are long; their answers. `last` is what this side
-    /// wrote there before: where something is to be written on that condition, it need not be read again.
+    /// wrote there before: where something is to be written on that condition, it need not be read again. None is done where another
+    /// door was faster, and is to do them.
     async fn fold(
         &self,
         key: &Bytes,
@@ -428,13 +460,29 @@ impl Inner {
                     return Ok(said);
                 }
                 // Nothing was done: somebody else was there first.
-                Err(ObjectError::Name(NameError::Condition { .. })) => {}
+                Err(ObjectError::Name(NameError::Condition { .. })) => {
+                    if self.errands.was_late(key) && are_errands(commands) {
+                        return Ok(Vec::new());
+                    }
+                }
                 Err(error) => return Err(error),
             }
         }
         let reason = "others changed it each time that it was tried".to_owned();
         Err(NameError::Conflict { what: "the key".to_owned(), reason }.into())
     }
+}
+
+/// Whether another door can do them.
+fn are_errands(commands: &[Command]) -> bool {
+    !commands.is_empty() && commands.iter().all(Command::is_errand)
+}
+
+/// What is said where no answer came of an errand.
+fn unknown() -> Reply {
+    Reply::error(
+        "CLUSTERDOWN the door beside the leader did not answer in time: whether it was done is not known, and it is not tried again",
+    )
 }
 
 /// What a client is told of a failure, with the code word that tells it what to do.

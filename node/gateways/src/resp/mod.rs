@@ -20,6 +20,8 @@ mod door;
 mod doors;
 mod doubles;
 mod draw;
+mod errand;
+mod errands;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod glob;
@@ -34,6 +36,7 @@ mod position;
 mod pubsub;
 mod reply;
 mod request;
+mod said;
 mod session;
 mod settings;
 mod shared;

@@ -16,6 +16,7 @@ use tokio_rustls::rustls::ServerConfig;
 use super::client::{Client, Filter};
 use super::cursors::Cursors;
 use super::doors::Doors;
+use super::errands::{Errands, Voice};
 use super::guard::Guard;
 use super::keyspace::Keyspace;
 use super::notices::Notices;
@@ -36,7 +37,8 @@ pub(super) struct Shared {
     strangers: Arc<Semaphore>,
     pub(super) cursors: Cursors,
     pub(super) channels: Arc<Channels>,
-    pub(super) doors: Doors,
+    pub(super) doors: Arc<Doors>,
+    pub(super) errands: Arc<Errands>,
     pub(super) random: Arc<dyn Random>,
     /// The program's version.
     pub(super) version: String,
@@ -58,20 +60,23 @@ impl Shared {
     pub(super) fn new(
         ([values, glances], clock): ([Arc<dyn Values>; 2], Arc<dyn Clock>),
         guard: Option<Guard>,
-        forum: Option<Forum>,
+        (forum, voice): (Option<Forum>, Option<Arc<dyn Voice>>),
         random: Arc<dyn Random>,
         config: DoorConfig,
         commands: impl Iterator<Item = &'static str>,
     ) -> Self {
         let (channels, settings) = (Arc::new(Channels::new(forum.clone())), Arc::new(Settings::new(&config)));
+        let doors = Arc::new(Doors::new(forum.clone()));
+        let errands = Arc::new(Errands::new(voice, Arc::clone(&doors), Arc::clone(&random)));
         let notices = Notices::new(Arc::clone(&settings), Arc::clone(&channels));
         Self {
-            keyspace: Keyspace::new(values, glances, clock, notices),
+            keyspace: Keyspace::new(values, glances, clock, notices, Arc::clone(&errands)),
             guard,
             strangers: Arc::new(Semaphore::new(RESP_STRANGERS_MAX)),
             cursors: Cursors::default(),
             channels,
-            doors: Doors::new(forum),
+            doors,
+            errands,
             random,
             settings,
             version: config.version,
@@ -123,16 +128,27 @@ impl Shared {
     /// The same, with somebody who decides whom to let in.
     pub(super) fn guarded(values: Arc<super::values::fake::Memory>, guard: Option<Guard>, config: DoorConfig) -> Self {
         let values: Arc<dyn Values> = values;
-        Self::made([Arc::clone(&values), values], guard, config)
+        Self::made([Arc::clone(&values), values], guard, None, config)
     }
 
     /// The same; those behind the first are what is glanced at.
     pub(super) fn of_two(values: [Arc<super::values::fake::Memory>; 2], config: DoorConfig) -> Arc<Self> {
-        Arc::new(Self::made(values.map(|values| -> Arc<dyn Values> { values }), None, config))
+        Arc::new(Self::made(values.map(|values| -> Arc<dyn Values> { values }), None, None, config))
     }
 
-    fn made(values: [Arc<dyn Values>; 2], guard: Option<Guard>, config: DoorConfig) -> Self {
-        Self::new((values, Arc::new(Fixed)), guard, None, Arc::new(Fixed), config, super::commands::names())
+    /// The same, which says to others what it has done by them.
+    pub(super) fn speaking(values: Arc<super::values::fake::Memory>, voice: Arc<dyn Voice>) -> Arc<Self> {
+        let values: Arc<dyn Values> = values;
+        Arc::new(Self::made([Arc::clone(&values), values], None, Some(voice), DoorConfig::default()))
+    }
+
+    fn made(
+        values: [Arc<dyn Values>; 2],
+        guard: Option<Guard>,
+        voice: Option<Arc<dyn Voice>>,
+        config: DoorConfig,
+    ) -> Self {
+        Self::new((values, Arc::new(Fixed)), guard, (None, voice), Arc::new(Fixed), config, super::commands::names())
     }
 }
 

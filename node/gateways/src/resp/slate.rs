@@ -151,6 +151,8 @@ pub(super) struct Op {
     pub(super) is_long: bool,
     /// What it is called where it changes something; empty where nobody is told of that.
     event: &'static str,
+    /// What a client asked, where another door may do it.
+    asked: Option<Vec<Bytes>>,
     run: Box<dyn Fn(&mut Slate) -> Reply + Send + Sync>,
 }
 
@@ -174,12 +176,33 @@ impl Op {
     }
 
     fn of<R: Into<Reply>>(looks: bool, writes: bool, run: impl Fn(&mut Slate) -> R + Send + Sync + 'static) -> Self {
-        Self { looks, writes, is_long: false, event: "", run: Box::new(move |slate| run(slate).into()) }
+        Self { looks, writes, is_long: false, event: "", asked: None, run: Box::new(move |slate| run(slate).into()) }
     }
 
     /// The same, called so where it changes something, unless it has a name of its own.
     pub(super) fn called(self, event: &'static str) -> Self {
         Self { event: if self.event.is_empty() { event } else { self.event }, ..self }
+    }
+
+    /// The same, done so that others can do it in its place: by what a client asked.
+    pub(super) fn asked(self, args: &[Bytes]) -> Self {
+        Self { asked: Some(args.to_vec()), ..self }
+    }
+
+    /// Whether others can do it in its place.
+    pub(super) const fn is_errand(&self) -> bool {
+        self.asked.is_some()
+    }
+
+    /// What a client asked, if others can do it in its place: they are asked once.
+    pub(super) fn take_asked(&mut self) -> Option<Vec<Bytes>> {
+        self.asked.take()
+    }
+
+    /// The same, not done where this holds.
+    pub(super) fn unless(self, skips: impl Fn(&Slate) -> bool + Send + Sync + 'static) -> Self {
+        let run = self.run;
+        Self { run: Box::new(move |slate| if skips(slate) { Reply::Nil } else { run(slate) }), ..self }
     }
 
     /// Does it.

@@ -1,11 +1,13 @@
 //! What commands see of the connection that they come from.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use storgo_protocol::meta::VersionId;
+use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
 use super::cursors::Cursors;
@@ -51,6 +53,13 @@ impl State {
         let (protocol, answers, watched) = (Protocol::default(), Answers::default(), Watched::default());
         let unsent = shared.unsent();
         Self { shared, client, unsent, protocol, answers, reads_stale: false, transaction: None, watched }
+    }
+
+    /// One for what is done for another door: there is nobody behind it.
+    pub(super) fn of_errand(shared: &Arc<Shared>) -> Self {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let client = Client::new(0, nowhere, nowhere, shared.channels.outbox(), CancellationToken::new());
+        Self::new(Arc::clone(shared), Arc::new(client))
     }
 
     /// Tells the client's line how its connection stands now.

@@ -50,6 +50,16 @@ impl Command {
         self.unsent.turn(self.is_next, false)
     }
 
+    /// Whether another door can do it.
+    pub(super) const fn is_errand(&self) -> bool {
+        self.op.is_errand()
+    }
+
+    /// What its client asked, if another door can do it: it is asked once.
+    pub(super) fn take_asked(&mut self) -> Option<Vec<Bytes>> {
+        self.op.take_asked()
+    }
+
     /// Whether somebody waits for it, or it is done for its own sake.
     pub(super) fn is_wanted(&self) -> bool {
         self.op.writes || !self.told.is_closed()

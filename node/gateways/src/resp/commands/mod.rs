@@ -53,12 +53,22 @@ pub(super) struct Command {
 }
 
 impl Command {
+    fn is_write(&self) -> bool {
+        self.flags.contains(&"write")
+    }
+
     /// Begins it. What it does to keys is called as Redis calls that.
     fn start(&self, state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         let event = events::of(self.name);
         Ok(match (self.begin)(state, args)? {
             Begun::Keys(ops, one) => {
-                Begun::Keys(ops.into_iter().map(|(key, op)| (key, op.called(event))).collect(), one)
+                // Where it concerns one key, another door could do it.
+                let is_errand = ops.len() == 1 && self.is_write() && state.shared().errands.are_possible();
+                let label = |(key, op): (Bytes, Op)| {
+                    let op = op.called(event);
+                    (key, if is_errand { op.asked(args) } else { op })
+                };
+                Begun::Keys(ops.into_iter().map(label).collect(), one)
             }
             Begun::Together(joint) => Begun::Together(Joint { event, ..joint }),
             other => other,
@@ -183,6 +193,27 @@ pub(super) fn begin(state: &mut State, args: &[Bytes]) -> (Option<&'static Comma
             (None, Begun::Done(transactions::queue(open, args)))
         }
         (Ok(command), _) => (Some(command), command.start(state, args).unwrap_or_else(Begun::Done)),
+    }
+}
+
+/// Begins what another door asks for: a command that changes one key, and nothing else.
+///
+/// # Errors
+/// What is said where it is something else.
+pub(super) fn begin_errand(state: &mut State, args: &[Bytes]) -> Result<(Bytes, Op), Reply> {
+    let command = named(args)?;
+    check(command, args)?;
+    let no_errand = || Reply::error("ERR that is nothing that doors do for each other");
+    // Some do what they do when they begin: they change no keys.
+    if !command.is_write() || command.keys.0 == 0 {
+        return Err(no_errand());
+    }
+    match (command.begin)(state, args)? {
+        Begun::Keys(mut ops, _) if ops.len() == 1 => {
+            let (key, op) = ops.pop().ok_or_else(no_errand)?;
+            Ok((key, op.called(events::of(command.name))))
+        }
+        _ => Err(no_errand()),
     }
 }
 

@@ -17,5 +17,5 @@ mod outbox;
 #[cfg(test)]
 pub(super) use channels::TooMany;
 pub(super) use channels::{Channels, Subscribed};
-pub(super) use message::{Kind, Message, Said};
+pub(super) use message::{FORM, Kind, Message};
 pub(super) use outbox::Outbox;

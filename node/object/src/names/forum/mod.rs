@@ -107,6 +107,19 @@ impl Forum {
         }
     }
 
+    /// Says something to those who hear beside one member, behind what was said to them before; it waits for nobody. False if
+    /// nobody is told.
+    #[must_use]
+    pub fn say_to(&self, member: PeerId, message: &Bytes) -> bool {
+        let neighbours = self.0.neighbours.lock();
+        let Some(neighbour) = neighbours.get(&member).filter(|neighbour| neighbour.hears()) else { return false };
+        let is_told = neighbour.push(message);
+        if !is_told {
+            self.0.lose(1);
+        }
+        is_told
+    }
+
     /// Messages that were lost as far as is known: others were too slow or did not answer, or what came did not open.
     #[must_use]
     pub fn lost(&self) -> u64 {

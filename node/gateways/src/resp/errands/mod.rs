@@ -1,0 +1,224 @@
+//! Errands: what doors have done by each other.
+//!
+//! Where several doors change a key at once, each looks, and all but one are too late, again and again. So a door that was
+//! too late has what its clients ask of that key done by the door beside the member that is to lead there, for some
+//! seconds, where it queues up with what others ask and is done in one step. Where it is that door which is too late, it tells the others.
+//!
+//! ```text
+//!   queue of the key ─► Errands ═══ forum ═══► door beside the leader ─► queue of the key ─► one step for all
+//!         ▲                │                              │
+//!         └──── answers ◄──┘ ◄═════════ forum ◄═══════════┘
+//! ```
+//!
+//! An errand is said once. If no answer comes, what became of it is not known, and it is not tried again.
+
+mod doing;
+
+use std::collections::HashMap;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use lru::LruCache;
+use parking_lot::Mutex;
+use storgo_object::Forum;
+use storgo_object::ports::Random;
+use storgo_protocol::PeerId;
+use storgo_protocol::limits::{
+    RESP_CONTENDED_MAX, RESP_CONTENDED_SECONDS, RESP_ERRAND_BYTES_MAX, RESP_ERRAND_SECONDS_MAX, RESP_ERRANDS_MAX,
+};
+use storgo_protocol::meta::Slot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::Instant;
+
+use super::doors::Doors;
+use super::errand::{Answers, Errand};
+use super::reply::Reply;
+use super::said::Said;
+pub(super) use doing::run;
+
+/// What is said to one other door.
+pub(super) trait Voice: Send + Sync + std::fmt::Debug {
+    /// The member beside which this door is.
+    fn here(&self) -> Option<PeerId>;
+
+    /// Says something to all other doors.
+    fn say(&self, said: &Bytes);
+
+    /// Says something to the door beside a member, at most once; false if it is not said.
+    fn say_to(&self, member: PeerId, said: &Bytes) -> bool;
+}
+
+impl Voice for Forum {
+    fn here(&self) -> Option<PeerId> {
+        self.here()
+    }
+
+    fn say(&self, said: &Bytes) {
+        self.say(said);
+    }
+
+    fn say_to(&self, member: PeerId, said: &Bytes) -> bool {
+        self.say_to(member, said)
+    }
+}
+
+/// The errands of a door.
+#[derive(Debug)]
+pub(super) struct Errands {
+    voice: Option<Arc<dyn Voice>>,
+    doors: Arc<Doors>,
+    random: Arc<dyn Random>,
+    /// Keys at which this door was too late, and since when. Held for a moment.
+    contended: Mutex<LruCache<Bytes, Instant>>,
+    /// Whether there ever was one: most doors have none.
+    was_late: AtomicBool,
+    /// Errands that were said and have no answer yet. Held for a moment.
+    waiting: Mutex<HashMap<u64, oneshot::Sender<Vec<Option<Reply>>>>>,
+    /// Places for what this door does for others.
+    places: Arc<Semaphore>,
+}
+
+/// An errand that was said.
+#[derive(Debug)]
+struct Sent<'a> {
+    errands: &'a Errands,
+    id: u64,
+    answer: oneshot::Receiver<Vec<Option<Reply>>>,
+}
+
+impl Drop for Sent<'_> {
+    fn drop(&mut self) {
+        self.errands.waiting.lock().remove(&self.id);
+    }
+}
+
+/// No answer came in time.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unknown;
+
+impl Errands {
+    pub(super) fn new(voice: Option<Arc<dyn Voice>>, doors: Arc<Doors>, random: Arc<dyn Random>) -> Self {
+        let most = NonZeroUsize::new(RESP_CONTENDED_MAX).unwrap_or(NonZeroUsize::MIN);
+        Self {
+            voice,
+            doors,
+            random,
+            contended: Mutex::new(LruCache::new(most)),
+            was_late: AtomicBool::new(false),
+            waiting: Mutex::default(),
+            places: Arc::new(Semaphore::new(RESP_ERRANDS_MAX)),
+        }
+    }
+
+    /// Whether there is anybody to do them.
+    pub(super) const fn are_possible(&self) -> bool {
+        self.voice.is_some()
+    }
+
+    /// Somebody else was faster at a key than this door; whether another is to change it from now on.
+    pub(super) fn was_late(&self, key: &Bytes) -> bool {
+        let is_elsewhere = self.way(key).is_some();
+        if is_elsewhere || !self.is_contended(key) {
+            self.remember(key);
+        }
+        is_elsewhere
+    }
+
+    /// The door that has a key nearest says that others are faster there.
+    pub(super) fn is_late(&self, key: &Bytes) {
+        if self.way(key).is_some() {
+            self.remember(key);
+        }
+    }
+
+    fn remember(&self, key: &Bytes) {
+        self.was_late.store(true, Ordering::Relaxed);
+        // A copy: what is kept for long must not keep what it was read with.
+        let key = Bytes::copy_from_slice(key);
+        if let (None, Some(voice)) = (self.way(&key), &self.voice) {
+            voice.say(&Said::Late(key.clone()).encode());
+        }
+        self.contended.lock().put(key, Instant::now());
+    }
+
+    /// Whether it is better to have a key changed elsewhere.
+    pub(super) fn is_contended(&self, key: &[u8]) -> bool {
+        if !self.was_late.load(Ordering::Relaxed) {
+            return false;
+        }
+        let mut contended = self.contended.lock();
+        let Some(since) = contended.get(key) else { return false };
+        let holds = since.elapsed() < Duration::from_secs(RESP_CONTENDED_SECONDS);
+        if !holds {
+            contended.pop(key);
+        }
+        holds
+    }
+
+    /// Beside which member the door is that is to change a key, if that is another one.
+    fn way(&self, key: &[u8]) -> Option<PeerId> {
+        self.doors.leader(Slot::of_redis(key), Instant::now())
+    }
+
+    /// Has commands on a key done elsewhere; what is said of each that was done. `None` if none was, because there is no way
+    /// there, or no room.
+    ///
+    /// # Errors
+    /// [`Unknown`] if no answer came in time: they may be done, or be done yet.
+    pub(super) async fn have_done(
+        &self,
+        key: &Bytes,
+        commands: Vec<Vec<Bytes>>,
+    ) -> Result<Option<Vec<Option<Reply>>>, Unknown> {
+        // Dropped behind the wait: what comes later is for nobody.
+        let Some(mut sent) = self.send(key, commands) else { return Ok(None) };
+        let patience = Duration::from_secs(RESP_ERRAND_SECONDS_MAX);
+        if let Ok(Ok(replies)) = tokio::time::timeout(patience, &mut sent.answer).await {
+            return Ok(Some(replies));
+        }
+        self.contended.lock().pop(key);
+        Err(Unknown)
+    }
+
+    fn send(&self, key: &Bytes, commands: Vec<Vec<Bytes>>) -> Option<Sent<'_>> {
+        let (voice, to) = (self.voice.as_ref()?, self.way(key)?);
+        // Nobody else can guess it.
+        let id = u64::from_le_bytes(self.random.array());
+        let errand = Said::Errand(Errand { from: voice.here()?, id, commands }).encode();
+        if errand.len() > RESP_ERRAND_BYTES_MAX {
+            return None;
+        }
+        let (answered, answer) = oneshot::channel();
+        self.waiting.lock().insert(id, answered);
+        let sent = Sent { errands: self, id, answer };
+        voice.say_to(to, &errand).then_some(sent)
+    }
+
+    /// Another door says what came of an errand.
+    pub(super) fn done(&self, answers: Answers) {
+        let waiting = self.waiting.lock().remove(&answers.id);
+        // Who waited may be gone just now, or since long.
+        if waiting.is_none_or(|waiting| waiting.send(answers.replies).is_err()) {
+            tracing::debug!(id = answers.id, "an errand was answered that nobody waits for");
+        }
+    }
+
+    /// A place for what another door wants done, if there is one.
+    fn place(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.places).try_acquire_owned().ok()
+    }
+
+    /// Tells another door what came of its errand.
+    fn answer(&self, to: PeerId, answers: Answers) {
+        let said = Said::Done(answers).encode();
+        if !self.voice.as_ref().is_some_and(|voice| voice.say_to(to, &said)) {
+            tracing::debug!(%to, "another door is not told what came of its errand");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
