@@ -127,10 +127,10 @@ impl Node {
             data: data.path().to_owned(),
             redis: redis.as_ref().and_then(RedisDoor::address),
         };
-        let cluster = api.cluster.clone();
+        let (cluster, metrics) = (api.cluster.clone(), api.metrics.clone());
         let mut supervisor = doors(listener, api, met, data.path().to_owned(), membership);
         if let Some(redis) = redis {
-            let here = Here { network, addresses: ready.addresses.clone(), cluster };
+            let here = Here { network, addresses: ready.addresses.clone(), cluster, metrics };
             supervisor.spawn("the redis door", |stop| redis.serve(here, stop));
         }
         Ok(Self { ready, supervisor, metadata, mesh, store, _socket: socket, _data: data })

@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ServerConfig;
 use serde::{Deserialize, Serialize};
 use storgo_consensus::Cluster;
 use storgo_gateways::resp::{Door, DoorConfig, NoticeSet};
@@ -20,7 +19,8 @@ use tokio_util::sync::CancellationToken;
 use crate::client::{Client, ClientOptions};
 use crate::error::NodeError;
 use crate::home::Home;
-use crate::tls::TlsConfig;
+use crate::metrics::Metrics;
+use crate::tls::{Certificates, TlsConfig};
 
 /// How long it waits before it asks again for groups that do not answer.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -103,7 +103,7 @@ pub(crate) struct RedisDoor {
     home: Home,
     config: RedisConfig,
     notices: NoticeSet,
-    tls: Option<Arc<ServerConfig>>,
+    tls: Option<Arc<Certificates>>,
 }
 
 /// The node that a door leads to.
@@ -113,6 +113,7 @@ pub(crate) struct Here {
     pub(crate) addresses: Vec<PeerAddress>,
     /// Its groups, if it keeps any: what they lead is asked of them without a network.
     pub(crate) cluster: Option<Cluster>,
+    pub(crate) metrics: Metrics,
 }
 
 impl RedisDoor {
@@ -130,7 +131,7 @@ impl RedisDoor {
         }
         let letters = || refuse(format!("notify is {:?}, and has letters of Ag$lshzxeKEtmdn alone", config.notify));
         let notices = NoticeSet::parse(config.notify.as_bytes()).ok_or_else(letters)?;
-        let tls = config.tls.as_ref().map(TlsConfig::read).transpose()?;
+        let tls = config.tls.as_ref().map(Certificates::open).transpose()?;
         let listener = TcpListener::bind(address).await.map_err(|error| refuse(error.to_string()))?;
         Ok(Some(Self { listener, home: home.clone(), config: config.clone(), notices, tls }))
     }
@@ -156,12 +157,22 @@ impl RedisDoor {
             notices: self.notices,
             moved: self.config.moved,
             stale: Duration::from_millis(self.config.stale_ms),
-            tls: self.tls,
+            tls: self.tls.as_ref().map(Certificates::server).transpose()?,
             ..DoorConfig::default()
         };
         let door = Door::new(bucket, forum, Arc::new(SystemClock), Arc::new(OsRandom), config);
         tracing::info!(bucket = self.config.bucket, auth = self.config.auth, tls = is_secret, "the redis door is open");
-        let served = door.serve(self.listener, stop).await;
+        here.metrics.with(|registry| registry.register_collector(Box::new(door.collector())));
+        let keep = async {
+            match self.tls {
+                Some(certificates) => certificates.keep().await,
+                None => std::future::pending().await,
+            }
+        };
+        let served = tokio::select! {
+            served = door.serve(self.listener, stop) => served,
+            () = keep => Ok(()),
+        };
         client.close().await;
         served.map_err(|error| NodeError::Died { part: "the redis door", reason: error.to_string() })
     }

@@ -26,15 +26,24 @@ fn cert(alice: &Home) -> PathBuf {
 
 /// Flags of a node whose door wants keys and speaks TLS, with a certificate that is made for it.
 fn flags(alice: &Home) -> Vec<String> {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
-    let pem =
-        |what: &str, der: &[u8]| format!("-----BEGIN {what}-----\n{}\n-----END {what}-----\n", BASE64.encode(der));
-    let (cert, key) = (cert(alice), alice.path.with_extension("key.pem"));
-    fs::write(&cert, pem("CERTIFICATE", made.cert.der())).unwrap();
-    fs::write(&key, pem("PRIVATE KEY", &made.key_pair.serialize_der())).unwrap();
+    make_cert(alice);
+    let (cert, key) = (cert(alice), key(alice));
     let (home, tls) = (alice.path.display().to_string(), format!("{},{}", cert.display(), key.display()));
     let flags = ["-vv", "--home", &home, "--redis", "127.0.0.1:0", "--redis-auth", "--redis-tls", &tls];
     flags.map(str::to_owned).into()
+}
+
+fn key(alice: &Home) -> PathBuf {
+    alice.path.with_extension("key.pem")
+}
+
+/// Makes a certificate, in place of another that was there.
+fn make_cert(alice: &Home) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
+    let pem =
+        |what: &str, der: &[u8]| format!("-----BEGIN {what}-----\n{}\n-----END {what}-----\n", BASE64.encode(der));
+    fs::write(cert(alice), pem("CERTIFICATE", made.cert.der())).unwrap();
+    fs::write(key(alice), pem("PRIVATE KEY", &made.key_pair.serialize_der())).unwrap();
 }
 
 /// A client of the door that believes its certificate.
@@ -100,6 +109,16 @@ fn a_door_lets_in_who_shows_a_key_until_it_is_removed() {
     assert_eq!(writer.read(&mut [0]).unwrap_or(0), 0, "the connection is closed");
     assert_eq!(told(&mut connect(&names), &format!("AUTH {wide} {secret}")), wrong);
     assert_eq!(told(&mut reader, "STRLEN k"), ":1");
+
+    // Another certificate is shown without a restart, and who is connected stays.
+    make_cert(&names.alice);
+    until("the new certificate is shown", || {
+        let mut newcomer = connect(&names);
+        newcomer.write_all(b"PING\r\n").is_ok().then_some(())
+    });
+    assert_eq!(told(&mut reader, "STRLEN k"), ":1");
+    let counted = names.lab.ask(0, &["node", "metrics"]).ok().json()["openmetrics"].as_str().unwrap().to_owned();
+    assert!(counted.contains("storgo_redis_wrong_auth_total 4\n"), "{counted}");
 
     // The secret is the program's that was given it, and of its door while that runs.
     let log = fs::read_to_string(&names.lab.nodes[0].log).unwrap();

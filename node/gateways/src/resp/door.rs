@@ -21,6 +21,7 @@ use super::client::{Client, Filter};
 use super::commands;
 use super::errands;
 use super::guard::Guard;
+use super::metrics::DoorCollector;
 use super::said::Said;
 use super::session::{Session, Stream};
 use super::settings::DoorConfig;
@@ -54,6 +55,12 @@ impl Door {
             config,
             commands::names(),
         )))
+    }
+
+    /// What it counts, for who watches the node.
+    #[must_use]
+    pub fn collector(&self) -> DoorCollector {
+        DoorCollector::new(Arc::clone(&self.0))
     }
 
     /// Serves whoever connects, until it is to stop; who was answered in part gets the rest.

@@ -29,6 +29,7 @@ mod guard;
 mod happened;
 mod keyspace;
 mod long;
+mod metrics;
 mod notices;
 mod numbers;
 mod payload;
@@ -51,4 +52,5 @@ mod values;
 
 pub use door::Door;
 pub use happened::NoticeSet;
+pub use metrics::DoorCollector;
 pub use settings::DoorConfig;

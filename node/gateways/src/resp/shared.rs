@@ -91,6 +91,11 @@ impl Shared {
         }
     }
 
+    /// Bytes of answers that were made and not sent yet.
+    pub(super) fn answer_bytes(&self) -> usize {
+        self.answer_bytes.load(Ordering::Relaxed)
+    }
+
     /// What a new client owes: nothing.
     pub(super) fn unsent(&self) -> Arc<Unsent> {
         let (all, own, waits) = (Arc::clone(&self.answer_bytes), AtomicUsize::new(0), AtomicBool::new(false));

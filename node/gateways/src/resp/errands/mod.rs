@@ -17,7 +17,7 @@ mod doing;
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -79,6 +79,15 @@ pub(super) struct Errands {
     waiting: Mutex<HashMap<u64, oneshot::Sender<Vec<Option<Reply>>>>>,
     /// Places for what this door does for others.
     places: Arc<Semaphore>,
+    counts: Counts,
+}
+
+/// How many there were.
+#[derive(Debug, Default)]
+struct Counts {
+    sent: AtomicU64,
+    unanswered: AtomicU64,
+    done: AtomicU64,
 }
 
 /// An errand that was said.
@@ -110,12 +119,19 @@ impl Errands {
             was_late: AtomicBool::new(false),
             waiting: Mutex::default(),
             places: Arc::new(Semaphore::new(RESP_ERRANDS_MAX)),
+            counts: Counts::default(),
         }
     }
 
     /// Whether there is anybody to do them.
     pub(super) const fn are_possible(&self) -> bool {
         self.voice.is_some()
+    }
+
+    /// Those that were sent, those of them that got no answer, and those that were done for others.
+    pub(super) fn counts(&self) -> [u64; 3] {
+        let Counts { sent, unanswered, done } = &self.counts;
+        [sent, unanswered, done].map(|count| count.load(Ordering::Relaxed))
     }
 
     /// Somebody else was faster at a key than this door; whether another is to change it from now on.
@@ -180,6 +196,7 @@ impl Errands {
             return Ok(Some(replies));
         }
         self.contended.lock().pop(key);
+        self.counts.unanswered.fetch_add(1, Ordering::Relaxed);
         Err(Unknown)
     }
 
@@ -194,7 +211,9 @@ impl Errands {
         let (answered, answer) = oneshot::channel();
         self.waiting.lock().insert(id, answered);
         let sent = Sent { errands: self, id, answer };
-        voice.say_to(to, &errand).then_some(sent)
+        let is_said = voice.say_to(to, &errand);
+        self.counts.sent.fetch_add(is_said.into(), Ordering::Relaxed);
+        is_said.then_some(sent)
     }
 
     /// Another door says what came of an errand.
@@ -213,6 +232,7 @@ impl Errands {
 
     /// Tells another door what came of its errand.
     fn answer(&self, to: PeerId, answers: Answers) {
+        self.counts.done.fetch_add(1, Ordering::Relaxed);
         let said = Said::Done(answers).encode();
         if !self.voice.as_ref().is_some_and(|voice| voice.say_to(to, &said)) {
             tracing::debug!(%to, "another door is not told what came of its errand");
