@@ -40,6 +40,7 @@ mod tests {
             "storgo node run --data d --listen /ip4/127.0.0.1/tcp/0 --bootstrap /ip4/127.0.0.1/tcp/1 --network n \
              --zone z --disk a --disk b --capacity 10GB --no-mdns",
             "storgo node run --redis 0.0.0.0:6379 --redis-bucket b --redis-auth --redis-tls c.pem,k.pem",
+            "storgo node run --redis 127.0.0.1:6379 --redis-udp 127.0.0.1:6379",
             "storgo node status --node d --json",
             "storgo peer ls",
             "storgo dht find 12D3KooWAGDWxmFvxC4m9Wn6nCaUMgFRVkF6qLqUPfjBXJJiYC1a",
@@ -90,6 +91,7 @@ mod tests {
             "storgo cp storgo://photos/k",
             "storgo node run --capacity lots",
             "storgo node run --redis-tls c.pem",
+            "storgo node run --redis 127.0.0.1:6379 --redis-udp",
             "storgo put f --via nonsense",
             "storgo node run --listen 127.0.0.1:4101",
         ] {

@@ -62,6 +62,8 @@ pub struct Ready {
     pub data: PathBuf,
     /// Where it takes Redis's protocol.
     pub redis: Option<SocketAddr>,
+    /// Where it takes that in datagrams.
+    pub redis_udp: Option<SocketAddr>,
 }
 
 impl Node {
@@ -126,6 +128,7 @@ impl Node {
             socket: socket.path().to_owned(),
             data: data.path().to_owned(),
             redis: redis.as_ref().and_then(RedisDoor::address),
+            redis_udp: redis.as_ref().and_then(RedisDoor::datagram_address),
         };
         let (cluster, metrics) = (api.cluster.clone(), api.metrics.clone());
         let mut supervisor = doors(listener, api, met, data.path().to_owned(), membership);

@@ -13,7 +13,7 @@ use storgo_protocol::cluster::Level;
 use storgo_protocol::limits::RESP_STALE_MS;
 use storgo_protocol::meta::KeyRule;
 use storgo_protocol::{NetworkId, PeerAddress};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio_util::sync::CancellationToken;
 
 use crate::client::{Client, ClientOptions};
@@ -32,6 +32,9 @@ pub struct RedisConfig {
     /// Where it listens; there is no door without it. Addresses of others than this machine itself want `auth`, and `tls` or
     /// `plain`.
     pub listen: Option<SocketAddr>,
+    /// Where it takes datagrams, too, of who publishes and subscribes. Datagrams have no TLS, so addresses of others than this
+    /// machine itself want `auth` and `plain`. Default: nowhere.
+    pub udp: Option<SocketAddr>,
     /// The bucket that its keys are in, which is made at first use. Default: `redis`.
     pub bucket: String,
     /// Clients at once. Default: 10000.
@@ -63,6 +66,7 @@ impl Default for RedisConfig {
         let DoorConfig { clients_max, query_bytes_max, answer_bytes_max, .. } = DoorConfig::default();
         Self {
             listen: None,
+            udp: None,
             bucket: "redis".to_owned(),
             clients_max,
             query_bytes_max,
@@ -94,12 +98,30 @@ impl RedisConfig {
             () => None,
         }
     }
+
+    /// Why datagrams must not be taken at this address with these settings.
+    fn datagram_danger(&self, address: SocketAddr) -> Option<&'static str> {
+        match () {
+            () if self.listen.is_none() => Some("datagrams are taken beside a door: add --redis ADDRESS"),
+            () if address.ip().is_loopback() => None,
+            () if !self.auth => Some(
+                "other machines reach this address, and whoever sends there may publish and hear what is published: add \
+                 --redis-auth, so that they have to show an access key, or use 127.0.0.1 or ::1",
+            ),
+            () if !self.plain => Some(
+                "other machines reach this address, and datagrams pass in clear, secrets too, whatever --redis-tls says: add \
+                 --redis-plain where nobody else sees the line, or use 127.0.0.1 or ::1",
+            ),
+            () => None,
+        }
+    }
 }
 
 /// A door that is listened at, and not open yet.
 #[derive(Debug)]
 pub(crate) struct RedisDoor {
     listener: TcpListener,
+    datagrams: Option<UdpSocket>,
     home: Home,
     config: RedisConfig,
     notices: NoticeSet,
@@ -123,8 +145,13 @@ impl RedisDoor {
     /// [`NodeError::Config`] without a home, for an address that only what the configuration does not say makes safe, for one
     /// that is in use, and for certificates that cannot be used.
     pub(crate) async fn bind(home: Option<&Home>, config: &RedisConfig) -> Result<Option<Self>, NodeError> {
+        let refuse_at =
+            |address: SocketAddr, reason: String| NodeError::Config { what: format!("redis, {address}"), reason };
+        if let Some((address, reason)) = config.udp.and_then(|udp| Some((udp, config.datagram_danger(udp)?))) {
+            return Err(refuse_at(address, reason.to_owned()));
+        }
         let Some(address) = config.listen else { return Ok(None) };
-        let refuse = |reason: String| NodeError::Config { what: format!("redis, {address}"), reason };
+        let refuse = |reason: String| refuse_at(address, reason);
         let home = home.ok_or_else(|| refuse("it opens for a user, and there is none".to_owned()))?;
         if let Some(reason) = config.danger(address) {
             return Err(refuse(reason.to_owned()));
@@ -133,12 +160,21 @@ impl RedisDoor {
         let notices = NoticeSet::parse(config.notify.as_bytes()).ok_or_else(letters)?;
         let tls = config.tls.as_ref().map(Certificates::open).transpose()?;
         let listener = TcpListener::bind(address).await.map_err(|error| refuse(error.to_string()))?;
-        Ok(Some(Self { listener, home: home.clone(), config: config.clone(), notices, tls }))
+        let datagrams = match config.udp {
+            Some(udp) => Some(UdpSocket::bind(udp).await.map_err(|error| refuse_at(udp, error.to_string()))?),
+            None => None,
+        };
+        Ok(Some(Self { listener, datagrams, home: home.clone(), config: config.clone(), notices, tls }))
     }
 
     /// Where it listens.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.listener.local_addr().ok()
+    }
+
+    /// Where it takes datagrams.
+    pub(crate) fn datagram_address(&self) -> Option<SocketAddr> {
+        self.datagrams.as_ref()?.local_addr().ok()
     }
 
     /// Opens the door once the groups answer, and serves until it is to stop.
@@ -163,6 +199,13 @@ impl RedisDoor {
         let door = Door::new(bucket, forum, Arc::new(SystemClock), Arc::new(OsRandom), config);
         tracing::info!(bucket = self.config.bucket, auth = self.config.auth, tls = is_secret, "the redis door is open");
         here.metrics.with(|registry| registry.register_collector(Box::new(door.collector())));
+        let (datagrams, until) = (self.datagrams, stop.clone());
+        let besides = async {
+            match datagrams {
+                Some(socket) => door.serve_datagrams(socket, until).await,
+                None => Ok(()),
+            }
+        };
         let keep = async {
             match self.tls {
                 Some(certificates) => certificates.keep().await,
@@ -170,7 +213,7 @@ impl RedisDoor {
             }
         };
         let served = tokio::select! {
-            served = door.serve(self.listener, stop) => served,
+            served = async { tokio::try_join!(door.serve(self.listener, stop), besides) } => served.map(drop),
             () = keep => Ok(()),
         };
         client.close().await;
@@ -254,5 +297,23 @@ mod tests {
             assert!(!safe(open, false, true, &tls) && !safe(open, true, false, &None), "{open}");
             assert!(safe(open, true, true, &None) && safe(open, true, false, &tls), "{open}");
         }
+    }
+
+    #[test]
+    fn datagrams_of_other_machines_want_keys_and_leave_to_pass_in_clear() {
+        let listen = Some("127.0.0.1:6379".parse().unwrap());
+        let tls = Some(TlsConfig { cert: "c".into(), key: "k".into() });
+        let config = RedisConfig { listen, tls, ..RedisConfig::default() };
+        let safe = |address: &str, auth, plain| {
+            RedisConfig { auth, plain, ..config.clone() }.datagram_danger(address.parse().unwrap()).is_none()
+        };
+        assert!(safe("127.0.0.1:6379", false, false) && safe("[::1]:6379", false, false));
+        for open in ["0.0.0.0:6379", "[::]:6379", "192.0.2.1:1"] {
+            assert!(safe(open, true, true), "{open}");
+            // That connections are secret helps no datagram.
+            assert!(!safe(open, true, false) && !safe(open, false, true), "{open}");
+        }
+        let alone = RedisConfig { listen: None, ..config };
+        assert!(alone.datagram_danger("127.0.0.1:6379".parse().unwrap()).is_some());
     }
 }

@@ -597,6 +597,29 @@ pub const RESP_SUBSCRIBED_BYTES_MAX: usize = 32 * MIB;
 /// Bytes of the names of what all clients listen to.
 pub const RESP_SUBSCRIBED_ALL_BYTES_MAX: usize = 256 * MIB;
 
+/// Bytes of a datagram, and so of a request or a message in one: what UDP carries over version 4 of IP.
+pub const RESP_UDP_BYTES_MAX: usize = 65_507;
+
+/// Arguments of a request in a datagram, with the token: each name that is listened to is answered by a datagram of its own.
+pub const RESP_UDP_ARGS_MAX: usize = 64;
+
+/// Addresses that listen over UDP at once. They are clients of the door, too.
+pub const RESP_UDP_LISTENERS_MAX: usize = 1024;
+
+/// Names that one address listens to over UDP: who listens to none any more is told so of each, in a datagram of its own.
+pub const RESP_UDP_NAMES_MAX: usize = 256;
+
+/// Seconds after which an address is not told any more what it listens to, unless it asks for something: nothing else says
+/// that nobody is there.
+pub const RESP_UDP_SILENCE_SECONDS_MAX: u64 = 60;
+
+/// Seconds that a token holds at least, by which a sender shows that it receives at its address; it never holds twice as long.
+pub const RESP_UDP_TOKEN_SECONDS: u64 = 120;
+
+/// Secrets that are looked at over UDP at once, one of an address: a wrong one takes a second. It is less than strangers may
+/// guess over TCP.
+pub const RESP_UDP_GUESSES_MAX: usize = 64;
+
 /// Other doors of its bucket that a door remembers.
 pub const RESP_DOORS_MAX: usize = 512;
 

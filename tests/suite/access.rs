@@ -117,7 +117,10 @@ fn a_door_lets_in_who_shows_a_key_until_it_is_removed() {
         newcomer.write_all(b"PING\r\n").is_ok().then_some(())
     });
     assert_eq!(told(&mut reader, "STRLEN k"), ":1");
-    let counted = names.lab.ask(0, &["node", "metrics"]).ok().json()["openmetrics"].as_str().unwrap().to_owned();
+    let counted = names.lab.ask(&names.lab.nodes[0], &["node", "metrics"]).ok().json()["openmetrics"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     assert!(counted.contains("storgo_redis_wrong_auth_total 4\n"), "{counted}");
 
     // The secret is the program's that was given it, and of its door while that runs.

@@ -72,6 +72,9 @@ const OUTBOX: &str = "node/gateways/src/resp/pubsub/outbox.rs";
 const LISTENING: &str = "node/gateways/src/resp/commands/tests/pubsub.rs";
 const LISTENED: &str = "nobody_listens_to_more_than_it_may";
 
+const UDP: &str = "node/gateways/src/resp/udp/tests.rs";
+const UDP_ROOM: &str = "no_more_listen_and_to_no_more_than_there_is_room_for";
+
 const STRIPE: &str = "a_stripe_beyond_its_bounds_is_refused";
 const INDEX: &str = "an_index_node_beyond_its_bounds_is_refused";
 const NODES: &str = "a_root_and_a_layout_beyond_their_bounds_are_refused";
@@ -513,6 +516,18 @@ const ROWS: &[Row] = &[
     ),
     Bound("RESP_CONTENDED_MAX", ERRANDS, "a_door_remembers_some_keys_for_a_while", "one key more"),
     Bound("RESP_CONTENDED_SECONDS", ERRANDS, "a_door_remembers_some_keys_for_a_while", "a key some seconds later"),
+    Bound("RESP_UDP_BYTES_MAX", UDP, "what_does_not_fit_a_datagram_is_counted_and_not_sent", "one byte more"),
+    Bound("RESP_UDP_ARGS_MAX", UDP, UDP_ROOM, "a word more"),
+    Bound("RESP_UDP_LISTENERS_MAX", UDP, UDP_ROOM, "an address more"),
+    Bound("RESP_UDP_NAMES_MAX", UDP, UDP_ROOM, "a channel and a pattern more"),
+    Bound("RESP_UDP_SILENCE_SECONDS_MAX", UDP, "who_is_silent_is_told_no_more", "a second more"),
+    Bound(
+        "RESP_UDP_TOKEN_SECONDS",
+        "node/gateways/src/resp/udp/token.rs",
+        "a_token_holds_for_its_address_its_key_and_a_while",
+        "a token twice as old",
+    ),
+    Bound("RESP_UDP_GUESSES_MAX", UDP, "secrets_are_guessed_slowly_and_few_at_once", "one guess more"),
     Bound("RESP_DOORS_MAX", DOORS, DOORS_KNOWN, "a door more"),
     Bound("RESP_DOOR_SECONDS_MAX", DOORS, DOORS_KNOWN, "a second more"),
     Own(

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
 
@@ -195,6 +195,38 @@ fn what_is_published_at_one_door_is_heard_at_all_in_order_though_a_door_dies() {
     // And the other way.
     let mut returned = connect(&names, 1).unwrap();
     greet(&mut returned, &mut a, "news", "hello from the one that died");
+}
+
+#[test]
+fn what_is_said_by_datagrams_is_heard_by_connections_of_another_door_and_the_other_way() {
+    let names = doors(2, "[redis]\nudp = \"127.0.0.1:0\"\n");
+    let to = names.lab.nodes[0].ready["redis_udp"].as_str().expect("the ready line has it").to_owned();
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.connect(to).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let receive = || {
+        let mut buffer = [0; 1000];
+        let bytes = socket.recv(&mut buffer).unwrap();
+        String::from_utf8_lossy(&buffer[..bytes]).into_owned()
+    };
+    let asked = |line: String| {
+        socket.send(line.as_bytes()).unwrap();
+        receive()
+    };
+    let token = asked(format!("HELLO {}", "x".repeat(80)));
+    let token = token.split("\r\n").nth(1).unwrap().to_owned();
+    assert!(asked(format!("{token} SUBSCRIBE news")).contains("subscribe"));
+
+    let [mut listening, mut speaker] = [1, 1].map(|member| connect(&names, member).unwrap());
+    let mut listening = listening.as_pubsub();
+    listening.subscribe("news").unwrap();
+    until("its door hears the other", || {
+        socket.send(format!("{token} PUBLISH news hello").as_bytes()).unwrap();
+        listening.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        listening.get_message().ok().filter(|message| message.get_payload::<String>().unwrap() == "hello")
+    });
+    let _: i64 = speaker.publish("news", "rain").unwrap();
+    while !receive().ends_with("$4\r\nnews\r\n$4\r\nrain\r\n") {}
 }
 
 #[test]

@@ -13,6 +13,11 @@ pub(super) struct RedisArgs {
     #[arg(id = "redis", long = "redis", value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
 
+    /// Takes datagrams here, too, of who publishes and subscribes by them (docs/redis.md, "Over UDP"). They have no TLS:
+    /// addresses that other machines reach want --redis-auth and --redis-plain
+    #[arg(long = "redis-udp", value_name = "ADDRESS")]
+    udp: Option<SocketAddr>,
+
     /// The bucket that keys of the Redis protocol are in, made at first use [default: redis]
     #[arg(long = "redis-bucket", value_name = "BUCKET")]
     bucket: Option<String>,
@@ -34,6 +39,7 @@ impl RedisArgs {
     /// Puts what was said over what the file says.
     pub(super) fn over(self, config: &mut RedisConfig) {
         config.listen = self.listen.or(config.listen);
+        config.udp = self.udp.or(config.udp);
         config.auth |= self.auth;
         config.plain |= self.plain;
         if let Some(bucket) = self.bucket {

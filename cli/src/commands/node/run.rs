@@ -24,6 +24,7 @@ use crate::{amounts, parent};
 ///   storgo node run --data d1 --listen /ip4/127.0.0.1/tcp/0 --network mine
 ///   storgo node run --join INVITE --redis 127.0.0.1:6379
 ///   storgo node run --redis 0.0.0.0:6379 --redis-auth --redis-tls cert.pem,key.pem
+///   storgo node run --redis 127.0.0.1:6379 --redis-udp 127.0.0.1:6379
 ///   storgo node run --disk /mnt/a/storgo --disk /mnt/b/storgo --capacity 2TB --zone attic
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -171,6 +172,9 @@ pub(crate) struct Ready {
     /// Where it takes Redis's protocol, if it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) redis: Option<SocketAddr>,
+    /// Where it takes that in datagrams, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) redis_udp: Option<SocketAddr>,
 }
 
 impl Ready {
@@ -184,12 +188,14 @@ impl Ready {
             data: ready.data.clone(),
             process: std::process::id(),
             redis: ready.redis,
+            redis_udp: ready.redis_udp,
         }
     }
 
     fn text(&self) -> String {
         let redis = self.redis.map(|address| format!(" redis {address}")).unwrap_or_default();
-        format!("ready {} {}{redis}", self.peer, self.addresses.join(" "))
+        let udp = self.redis_udp.map(|address| format!(" redis-udp {address}")).unwrap_or_default();
+        format!("ready {} {}{redis}{udp}", self.peer, self.addresses.join(" "))
     }
 
     /// The address to join through; an error if the line names none.

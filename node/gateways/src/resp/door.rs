@@ -10,14 +10,14 @@ use storgo_object::{Bucket, Forum};
 use storgo_protocol::cluster::Level;
 use storgo_protocol::limits::{RESP_KEYS_SECONDS, RESP_REFUSAL_SECONDS_MAX, RESP_STRANGER_SECONDS_MAX};
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::client::{Client, Filter};
+use super::client::Filter;
 use super::commands;
 use super::errands;
 use super::guard::Guard;
@@ -26,6 +26,7 @@ use super::said::Said;
 use super::session::{Session, Stream};
 use super::settings::DoorConfig;
 use super::shared::Shared;
+use super::udp::Datagrams;
 use super::values::Values;
 
 /// A door to a bucket, for whoever speaks Redis's protocol. Whoever comes in may do what the bucket's user may, or where access
@@ -97,6 +98,15 @@ impl Door {
         served
     }
 
+    /// Serves who publishes and listens by datagrams, until it is to stop. Access keys are read while [`Door::serve`] is served.
+    ///
+    /// # Errors
+    /// [`std::io::Error`] if the socket does not say where it is.
+    pub async fn serve_datagrams(&self, socket: UdpSocket, stop: CancellationToken) -> std::io::Result<()> {
+        Datagrams::new(Arc::clone(&self.0), socket, stop)?.serve().await;
+        Ok(())
+    }
+
     /// Takes somebody who connected as far as a session, beside all others.
     fn admit(&self, mut stream: TcpStream, from: SocketAddr, sessions: &TaskTracker, stop: &CancellationToken) {
         if let Err(error) = stream.set_nodelay(true) {
@@ -140,20 +150,10 @@ impl Door {
         stop: CancellationToken,
     ) {
         let shared = self.0;
-        let client = {
-            let mut clients = shared.clients.lock();
-            (clients.len() < shared.settings.clients_max()).then(|| {
-                let client = Arc::new(Client::new(shared.next_id(), from, to, shared.channels.outbox(), stop));
-                clients.insert(client.id, Arc::clone(&client));
-                client
-            })
-        };
-        let Some(client) = client else {
-            shared.stats.refused.fetch_add(1, Ordering::Relaxed);
-            return refuse(&mut stream).await;
-        };
-        shared.stats.came.fetch_add(1, Ordering::Relaxed);
-        Session::new(shared, client).run(stream, place).await;
+        match shared.enter(from, to, stop) {
+            Some(client) => Session::new(shared, client).run(stream, place).await,
+            None => refuse(&mut stream).await,
+        }
     }
 }
 

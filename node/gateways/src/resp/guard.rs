@@ -77,6 +77,14 @@ impl Guard {
         self.find(said)
     }
 
+    /// Who it is that showed a key before, if that is still welcome.
+    pub(super) fn user(&self, id: AccessKeyId) -> Option<User> {
+        let now_ms = self.clock.now_ms();
+        let keys = self.keys();
+        let key = keys.get(&id).filter(|key| !key.terms.is_over(now_ms))?;
+        Some(User { id, writes: key.terms.writes })
+    }
+
     /// Whether a user is still welcome.
     pub(super) fn welcomes(&self, user: User) -> bool {
         let now_ms = self.clock.now_ms();
@@ -136,4 +144,4 @@ impl Guard {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -5,6 +5,8 @@
 //!     ▲                     │
 //!     ├──────── reply ◄─────┤          glob, numbers, strings, bits, collections: what commands make of bytes
 //!     └──────── pubsub ◄────┴──────────► Forum: other doors of the bucket
+//!                 ▲
+//!   datagrams ─► udp
 //! ```
 //!
 //! What this door gives is what its groups give: a write that was answered survives, and a read is never stale.
@@ -47,6 +49,7 @@ mod state;
 mod stats;
 mod step;
 mod strings;
+mod udp;
 mod usage;
 mod values;
 

@@ -123,8 +123,7 @@ impl Session {
                 }
             }
         }
-        self.state.shared().channels.leave(self.state.client());
-        self.state.shared().clients.lock().remove(&self.state.client().id);
+        self.state.shared().leave(self.state.client());
     }
 
     /// Done when the client is to go because it does not say who it is.

@@ -1,6 +1,7 @@
 //! What all clients of a door share: the keys, what is set and counted, who is here, and how many bytes they may hold.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
@@ -12,6 +13,7 @@ use storgo_protocol::limits::{
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tokio_rustls::rustls::ServerConfig;
+use tokio_util::sync::CancellationToken;
 
 use super::client::{Client, Filter};
 use super::cursors::Cursors;
@@ -109,6 +111,25 @@ impl Shared {
     pub(super) fn place(&self) -> Result<Option<OwnedSemaphorePermit>, TryAcquireError> {
         let is_one = self.guard.is_some() || self.tls.is_some();
         is_one.then(|| Arc::clone(&self.strangers).try_acquire_owned()).transpose()
+    }
+
+    /// Lets a client in, if there is room for one more.
+    pub(super) fn enter(&self, from: SocketAddr, to: SocketAddr, stop: CancellationToken) -> Option<Arc<Client>> {
+        let mut clients = self.clients.lock();
+        if clients.len() >= self.settings.clients_max() {
+            self.stats.refused.fetch_add(1, Ordering::Relaxed);
+            return None;
+        }
+        let client = Arc::new(Client::new(self.next_id(), from, to, self.channels.outbox(), stop));
+        clients.insert(client.id, Arc::clone(&client));
+        self.stats.came.fetch_add(1, Ordering::Relaxed);
+        Some(client)
+    }
+
+    /// A client is gone: it listens to nothing any more.
+    pub(super) fn leave(&self, client: &Client) {
+        self.channels.leave(client);
+        self.clients.lock().remove(&client.id);
     }
 
     /// The id of the next client.

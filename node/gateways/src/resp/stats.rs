@@ -23,6 +23,10 @@ pub(super) struct Stats {
     pub(super) wrong_auth: AtomicU64,
     /// How often somebody asked for what its access key does not allow.
     pub(super) forbidden: AtomicU64,
+    /// Datagrams that came and were not answered: they made no sense, or their sender had not shown that it receives.
+    pub(super) udp_ignored: AtomicU64,
+    /// Datagrams that were not sent, because they were too long or were not taken.
+    pub(super) udp_lost: AtomicU64,
     commands: HashMap<&'static str, Counters>,
     /// By their code words, which are ours. Held for a moment.
     errors: Mutex<BTreeMap<String, u64>>,
@@ -58,6 +62,8 @@ impl Stats {
             refused: AtomicU64::new(0),
             wrong_auth: AtomicU64::new(0),
             forbidden: AtomicU64::new(0),
+            udp_ignored: AtomicU64::new(0),
+            udp_lost: AtomicU64::new(0),
             commands: names.map(|name| (name, Counters::default())).collect(),
             errors: Mutex::default(),
         }
@@ -129,7 +135,8 @@ impl Stats {
         for Counters { calls, us, rejected, failed, spans } in self.commands.values() {
             [calls, us, rejected, failed].into_iter().chain(spans).for_each(zero);
         }
-        [&self.came, &self.refused, &self.wrong_auth, &self.forbidden].into_iter().for_each(zero);
+        let Self { came, refused, wrong_auth, forbidden, udp_ignored, udp_lost, .. } = self;
+        [came, refused, wrong_auth, forbidden, udp_ignored, udp_lost].into_iter().for_each(zero);
         self.errors.lock().clear();
     }
 }

@@ -118,6 +118,8 @@ fn stats(state: &State) -> Lines {
         ("pubsub_patterns", patterns.to_string()),
         ("pubsubshard_channels", shards.to_string()),
         ("storgo_messages_lost", channels.lost().to_string()),
+        ("storgo_udp_ignored", count(&done.udp_ignored)),
+        ("storgo_udp_lost", count(&done.udp_lost)),
         ("total_error_replies", done.errors().values().sum::<u64>().to_string()),
     ])
 }

@@ -21,8 +21,8 @@ use super::*;
 
 /// Keys in memory, how often they were read, and what time it is.
 #[derive(Debug, Default)]
-struct Ring {
-    keys: Mutex<Vec<OpenAccessKey>>,
+pub(in super::super) struct Ring {
+    pub(in super::super) keys: Mutex<Vec<OpenAccessKey>>,
     reads: AtomicU64,
     now_ms: AtomicU64,
 }
@@ -46,7 +46,7 @@ impl Clock for Ring {
 
 impl Ring {
     /// Makes a key; its id and secret with a space between, as they are typed.
-    fn add(&self, byte: u8, writes: bool, expires_ms: u64) -> String {
+    pub(in super::super) fn add(&self, byte: u8, writes: bool, expires_ms: u64) -> String {
         let id = AccessKeyId::draw([byte; 20]);
         let terms = AccessTerms { id, writes, created_ms: 0, expires_ms, note: String::new() };
         let secret = AccessSecret::draw(&[byte; 25]);
@@ -57,15 +57,15 @@ impl Ring {
 }
 
 /// A door that wants keys, in memory.
-struct Guarded {
-    ring: Arc<Ring>,
-    shared: Arc<Shared>,
+pub(in super::super) struct Guarded {
+    pub(in super::super) ring: Arc<Ring>,
+    pub(in super::super) shared: Arc<Shared>,
     address: SocketAddr,
     _stop: tokio_util::sync::DropGuard,
 }
 
 impl Guarded {
-    async fn open(tls: Option<Arc<ServerConfig>>) -> Self {
+    pub(in super::super) async fn open(tls: Option<Arc<ServerConfig>>) -> Self {
         let ring: Arc<Ring> = Arc::default();
         let guard = Guard::new(Arc::clone(&ring) as _, Arc::clone(&ring) as _);
         let config = DoorConfig { tls, ..DoorConfig::default() };
@@ -83,7 +83,7 @@ impl Guarded {
 }
 
 /// Sends lines, and hears as many bytes as are expected.
-async fn talk(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), said: &str, expected: &str) {
+pub(in super::super) async fn talk(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), said: &str, expected: &str) {
     stream.write_all(said.replace('\n', "\r\n").as_bytes()).await.unwrap();
     let expected = expected.replace('\n', "\r\n");
     let mut heard = vec![0; expected.len()];

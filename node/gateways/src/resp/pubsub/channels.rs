@@ -54,6 +54,12 @@ impl Subscribed {
         }
     }
 
+    /// How many of these it does not listen to yet.
+    pub(in super::super) fn new_names(&mut self, kind: Kind, names: &[Bytes]) -> usize {
+        let own = self.names(kind);
+        names.iter().filter(|name| !own.contains(*name)).count()
+    }
+
     /// To how many channels, patterns, and channels of shards.
     pub(in super::super) fn counts(&self) -> (usize, usize, usize) {
         (self.channels.len(), self.patterns.len(), self.shards.len())

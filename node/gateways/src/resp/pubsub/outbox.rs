@@ -107,6 +107,30 @@ impl Outbox {
 
     /// Takes messages out, up to the mark of the answer that is due, until there are enough to write. Whether there are more.
     pub(in super::super) fn take(&self, due: u64, out: &mut BytesMut) -> bool {
+        self.draw(due, |message| {
+            let has_room = out.len() < RESP_FLUSH_BYTES;
+            if has_room {
+                out.extend_from_slice(message);
+            }
+            has_room
+        })
+    }
+
+    /// Takes one message out, whatever is due: for who tells each by itself, and answers nothing meanwhile.
+    pub(in super::super) fn take_one(&self) -> Option<Bytes> {
+        let mut one = None;
+        self.draw(u64::MAX, |message| {
+            let has_room = one.is_none();
+            if has_room {
+                one = Some(message.clone());
+            }
+            has_room
+        });
+        one
+    }
+
+    /// Takes messages out as long as they are taken, up to the mark of the answer that is due. Whether there are more.
+    fn draw(&self, due: u64, mut takes: impl FnMut(&Bytes) -> bool) -> bool {
         let mut queue = self.queue.lock();
         loop {
             match queue.entries.front() {
@@ -118,10 +142,11 @@ impl Outbox {
                         return false;
                     }
                 }
-                Some(Entry::Message(_)) if out.len() >= RESP_FLUSH_BYTES => return true,
                 Some(Entry::Message(message)) => {
                     let bytes = message.len() + ENTRY_BYTES;
-                    out.extend_from_slice(message);
+                    if !takes(message) {
+                        return true;
+                    }
                     self.all.take(&mut queue, bytes);
                 }
                 Some(Entry::Mark) | None => return false,
@@ -217,6 +242,22 @@ mod tests {
             outbox.take(0, &mut out)
         });
         assert_eq!(more, [true, true, false]);
+    }
+
+    #[test]
+    fn who_is_told_one_by_one_waits_for_no_answer() {
+        let all: Arc<All> = Arc::default();
+        let outbox = Outbox::new(Arc::clone(&all));
+        assert_eq!(outbox.take_one(), None);
+        outbox.mark();
+        let long = told(2 * RESP_FLUSH_BYTES);
+        assert!(outbox.push(&told(1)) && outbox.push(&long));
+        outbox.mark();
+        assert!(outbox.push(&told(1)));
+        let taken = [(); 4].map(|()| outbox.take_one());
+        let short = told(1).bytes(Protocol::Two);
+        assert_eq!(taken, [Some(short.clone()), Some(long.bytes(Protocol::Two)), Some(short), None]);
+        assert_eq!(all.bytes.load(Ordering::Relaxed), 0);
     }
 
     #[test]
