@@ -121,7 +121,7 @@ fn a_door_lets_in_who_shows_a_key_until_it_is_removed() {
         .as_str()
         .unwrap()
         .to_owned();
-    assert!(counted.contains("storgo_redis_wrong_auth_total 4\n"), "{counted}");
+    assert!(counted.contains("storgo_redis_wrong_auth_total 2\n"), "{counted}");
 
     // The secret is the program's that was given it, and of its door while that runs.
     let log = fs::read_to_string(&names.lab.nodes[0].log).unwrap();

@@ -210,7 +210,7 @@ fn what_is_said_by_datagrams_is_heard_by_connections_of_another_door_and_the_oth
         String::from_utf8_lossy(&buffer[..bytes]).into_owned()
     };
     let asked = |line: String| {
-        socket.send(line.as_bytes()).unwrap();
+        socket.send(format!("{line}\r\n").as_bytes()).unwrap();
         receive()
     };
     let token = asked(format!("HELLO {}", "x".repeat(80)));
@@ -221,7 +221,7 @@ fn what_is_said_by_datagrams_is_heard_by_connections_of_another_door_and_the_oth
     let mut listening = listening.as_pubsub();
     listening.subscribe("news").unwrap();
     until("its door hears the other", || {
-        socket.send(format!("{token} PUBLISH news hello").as_bytes()).unwrap();
+        socket.send(format!("{token} PUBLISH news hello\r\n").as_bytes()).unwrap();
         listening.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
         listening.get_message().ok().filter(|message| message.get_payload::<String>().unwrap() == "hello")
     });

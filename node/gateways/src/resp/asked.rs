@@ -57,8 +57,9 @@ impl Pending {
         match begun {
             Begun::Done(reply) => Self::done(reply, state),
             Begun::Keys(ops, one) => {
+                let is_one = ops.len() == 1;
                 let submit = |(key, op): (Bytes, Op)| {
-                    let may_be_stale = state.reads_stale && !op.writes;
+                    let may_be_stale = is_one && state.reads_stale && !op.writes;
                     Part::Asked(if may_be_stale {
                         keyspace.glance(key, op, state.unsent())
                     } else {

@@ -93,21 +93,17 @@ impl Doors {
 
     /// Where the door is that has a slot nearest, if that is another.
     pub(super) fn elsewhere(&self, slot: Slot, now: Instant) -> Option<SocketAddr> {
-        self.nearer(slot, now).map(|(_, address)| address)
-    }
-
-    /// Beside which member the door is that has a slot nearest, if that is another.
-    pub(super) fn leader(&self, slot: Slot, now: Instant) -> Option<PeerId> {
-        self.nearer(slot, now).map(|(member, _)| member)
-    }
-
-    fn nearer(&self, slot: Slot, now: Instant) -> Option<(PeerId, SocketAddr)> {
-        let leads = self.leads(now);
-        let (range, leader) = leads.get(leads.partition_point(|(range, _)| *range.end() < slot))?;
-        let leader = (*leader).filter(|leader| range.contains(&slot) && *leader != self.here())?;
+        let leader = self.leader(slot, now)?;
         let others = self.others.lock();
         let (address, heard) = others.get(&leader)?;
-        is_fresh(*heard, now).then_some((leader, *address))
+        is_fresh(*heard, now).then_some(*address)
+    }
+
+    /// The member that is to lead the group of a slot, if this door is beside another.
+    pub(super) fn leader(&self, slot: Slot, now: Instant) -> Option<PeerId> {
+        let leads = self.leads(now);
+        let (range, leader) = leads.get(leads.partition_point(|(range, _)| *range.end() < slot))?;
+        (*leader).filter(|leader| range.contains(&slot) && *leader != self.here())
     }
 
     fn leads(&self, now: Instant) -> Leads {

@@ -27,6 +27,14 @@ pub(super) struct Answers {
 }
 
 impl Errand {
+    /// Bytes of one without commands.
+    pub(super) const HEAD_BYTES: usize = 32 + 8 + 4;
+
+    /// Bytes that a command takes.
+    pub(super) fn bytes_of(args: &[Bytes]) -> usize {
+        size_of::<u32>() + args.iter().map(|arg| size_of::<u32>() + arg.len()).sum::<usize>()
+    }
+
     /// Member (32), id (u64), commands (u32), and of each: arguments (u32), and each with its length (u32).
     pub(super) fn encode(&self) -> Bytes {
         let mut out = BytesMut::new();
@@ -48,7 +56,7 @@ impl Errand {
         }
         let mut rest = Rest(bytes);
         let (from, id) = (PeerId::from_bytes(rest.array()?), u64::from_le_bytes(rest.array()?));
-        let commands = rest.many(RESP_FOLDED_MAX, |rest| rest.many(RESP_ARGS_MAX, Rest::bytes))?;
+        let commands = rest.many(RESP_FOLDED_MAX, |rest| rest.many(RESP_ARGS_MAX, Rest::copied))?;
         rest.end(Self { from, id, commands })
     }
 }
@@ -157,6 +165,11 @@ impl Rest {
         Some(self.0.split_to(bytes))
     }
 
+    /// The same, as a copy: a short one that is kept must not keep all that came with it.
+    fn copied(&mut self) -> Option<Bytes> {
+        self.bytes().map(|bytes| Bytes::copy_from_slice(&bytes))
+    }
+
     fn text(&mut self) -> Option<String> {
         String::from_utf8(self.bytes()?.into()).ok()
     }
@@ -185,8 +198,7 @@ impl Rest {
             b',' => Reply::Double(Some(f64::from_le_bytes(self.array()?)).filter(|number| !number.is_nan())?),
             b'*' => Reply::Array(replies(self)?),
             b'~' => Reply::Set(replies(self)?),
-            b'>' => Reply::Push(replies(self)?),
-            b'&' => Reply::Several(replies(self)?),
+            // What has no frame of its own, or is no answer, would put a client out of step.
             b'%' => Reply::Map(pairs(self)?),
             b'|' => Reply::Pairs(pairs(self)?),
             _ => return None,
@@ -215,7 +227,6 @@ mod tests {
             Some(Reply::Array(vec![int(), bulk(), Reply::Nil, Reply::NilArray, Reply::Double(1.5)])),
             Some(Reply::Map(vec![(bulk(), Reply::Set(vec![int()]))])),
             Some(Reply::Pairs(vec![(bulk(), Reply::Verbatim("text".into()))])),
-            Some(Reply::Several(vec![Reply::Push(vec![bulk()])])),
             None,
         ];
         Answers { id: 9, replies }
@@ -253,6 +264,9 @@ mod tests {
         };
         assert!(Answers::decode(deep(DEPTH_MAX)).is_some());
         assert_eq!(Answers::decode(deep(DEPTH_MAX + 1)), None);
+        for frameless in [Reply::Several(vec![Reply::Nil]), Reply::Push(vec![Reply::Nil])] {
+            assert_eq!(Answers::decode(Answers { id: 1, replies: vec![Some(frameless)] }.encode()), None);
+        }
         let nan = Answers { id: 1, replies: vec![Some(Reply::Double(f64::NAN))] };
         assert_eq!(Answers::decode(nan.encode()), None);
     }

@@ -24,7 +24,7 @@ use storgo_protocol::meta::{Condition, VersionId, is_over};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
-use super::errands::{Errands, Unknown};
+use super::errands::{self, Errands, Unknown};
 use super::happened::Class;
 use super::long::{LongWork, Room};
 use super::notices::Notices;
@@ -284,12 +284,21 @@ impl Taken {
                     turn => command.tell(&self.key, Err(turn)),
                 }
             }
-            if self.inner.errand(&self.key, &mut now).await {
-                last = None;
-            }
             if now.is_empty() {
                 commands = now;
                 continue;
+            }
+            let mut behind = Vec::new();
+            if self.inner.errands.is_contended(&self.key) {
+                let here = now.iter().take_while(|command| command.errand().is_none()).count();
+                if here == 0 {
+                    // Others have their turn while this waits for another door.
+                    drop(turn);
+                    self.inner.errand(&self.key, &mut now).await;
+                    (commands, last) = (now, None);
+                    continue;
+                }
+                behind = now.split_off(here);
             }
             let folded = Box::pin(self.inner.fold(&self.key, &now, &mut last)).await;
             drop(turn);
@@ -306,6 +315,7 @@ impl Taken {
                     commands.drain(..).for_each(|command| command.tell(&self.key, Ok(reply.clone())));
                 }
             }
+            commands.append(&mut behind);
         }
     }
 
@@ -384,24 +394,20 @@ impl Inner {
         }
     }
 
-    /// Has commands done by the door that has the key nearest, if all of them can be, and tells what came of them; whether any
-    /// was. Those stay that are to be done here.
-    async fn errand(&self, key: &Bytes, commands: &mut Vec<Command>) -> bool {
-        if !are_errands(commands) || !self.errands.is_contended(key) {
-            return false;
-        }
-        let asked = commands.iter_mut().filter_map(Command::take_asked).collect();
-        let replies = match self.errands.have_done(key, asked).await {
-            Ok(Some(replies)) => replies,
-            Ok(None) => return false,
-            Err(Unknown) => commands.iter().map(|_| Some(unknown())).collect(),
+    /// Has the first commands done by the door that has the key nearest, as many as fit one errand, and tells what came of
+    /// them. Those of them that were not done there are to be done here.
+    async fn errand(&self, key: &Bytes, commands: &mut Vec<Command>) {
+        let asked: Vec<_> = commands.iter().map_while(Command::errand).collect();
+        let tried = errands::fitting(&asked);
+        let done = match self.errands.have_done(key, asked.get(..tried).unwrap_or_default()).await {
+            // Behind one that was not done, none was.
+            Ok(replies) => replies.into_iter().map_while(|reply| reply).take(tried).collect(),
+            Err(Unknown) => vec![unknown(); tried],
         };
-        // Behind one that was not done, none was.
-        let done: Vec<_> = replies.into_iter().map_while(|reply| reply).collect();
-        let here = commands.split_off(done.len().min(commands.len()));
+        let mut here = commands.split_off(done.len());
+        here.iter_mut().take(tried.max(1) - done.len()).for_each(Command::stays);
         commands.drain(..).zip(done).for_each(|(command, reply)| command.tell(key, Ok(reply)));
         *commands = here;
-        true
     }
 
     /// Does some commands in one step, the first of them if their answers are long; their answers. `last` is what this side
@@ -427,6 +433,7 @@ impl Inner {
             };
             let now_ms = self.clock.now_ms();
             let current = there(known.as_ref(), now_ms);
+            let is_over = known.is_some() && current.is_none();
             let slate = if is_blind { Slate::blind(now_ms) } else { Slate::new(now_ms, current.map(held)) };
             let condition = match &known {
                 _ if is_blind => Condition::Always,
@@ -441,9 +448,7 @@ impl Inner {
                 // What was answered from memory is said by nobody else.
                 Outcome::None if !is_certain => continue,
                 // That it is over is written before it is said: nobody is told otherwise afterwards.
-                Outcome::None if known.is_some() && current.is_none() => {
-                    self.values.unset(key, condition).await.map(|_| None)
-                }
+                Outcome::None if is_over => self.values.unset(key, condition).await.map(|_| None),
                 Outcome::None => Ok(known),
                 Outcome::Set { metadata, bytes, expires_ms } => {
                     let object = current.map(|value| value.object);
@@ -461,7 +466,9 @@ impl Inner {
                 }
                 // Nothing was done: somebody else was there first.
                 Err(ObjectError::Name(NameError::Condition { .. })) => {
-                    if self.errands.was_late(key) && are_errands(commands) {
+                    // What is over its group takes away at once: nobody else was there.
+                    let was_late = !is_over && self.errands.was_late(key);
+                    if was_late && commands.iter().any(|command| command.errand().is_some()) {
                         return Ok(Vec::new());
                     }
                 }
@@ -471,11 +478,6 @@ impl Inner {
         let reason = "others changed it each time that it was tried".to_owned();
         Err(NameError::Conflict { what: "the key".to_owned(), reason }.into())
     }
-}
-
-/// Whether another door can do them.
-fn are_errands(commands: &[Command]) -> bool {
-    !commands.is_empty() && commands.iter().all(Command::is_errand)
 }
 
 /// What is said where no answer came of an errand.

@@ -19,9 +19,6 @@ use super::values::Values;
 /// How often the groups are asked what was over.
 const FOLLOWED_EVERY: Duration = Duration::from_millis(200);
 
-/// How often it is looked whether that is wanted.
-const LOOKED_EVERY: Duration = Duration::from_secs(1);
-
 /// Tells what happened, where that is set. Clones tell the same.
 #[derive(Debug, Clone)]
 pub(super) struct Notices {
@@ -67,7 +64,7 @@ impl Notices {
         loop {
             if !self.wants(Class::Expired) {
                 since = EventsSince::Now;
-                tokio::time::sleep(LOOKED_EVERY).await;
+                self.settings.notices_set().await;
                 continue;
             }
             match values.events(&since).await {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use storgo_protocol::PeerId;
+use storgo_protocol::limits::REDIS_KEY_BYTES_MAX;
 
 use super::errand::{Answers, Errand};
 use super::pubsub::{FORM, Kind, Message};
@@ -64,7 +65,7 @@ impl Said {
                 let address = str::from_utf8(address).ok()?.parse().ok()?;
                 Some(Self::Door { member: PeerId::from_bytes(*member), address })
             }
-            LATE => Some(Self::Late(rest)),
+            LATE => (rest.len() <= REDIS_KEY_BYTES_MAX).then_some(Self::Late(rest)),
             ERRAND => Errand::decode(rest).map(Self::Errand),
             DONE => Answers::decode(rest).map(Self::Done),
             _ => None,
@@ -95,6 +96,8 @@ mod tests {
         assert_eq!(Said::decode(empty.encode()), Some(empty));
         let late = Said::Late(Bytes::from_static(b"key"));
         assert_eq!(Said::decode(late.encode()), Some(late));
+        let long = [b"\x01\x05".as_slice(), &vec![0; REDIS_KEY_BYTES_MAX + 1]].concat();
+        assert_eq!(Said::decode(long.into()), None);
         for address in ["127.0.0.1:6379", "[::1]:1"] {
             let door = Said::Door { member: PeerId::from_bytes([7; 32]), address: address.parse().unwrap() };
             assert_eq!(Said::decode(door.encode()), Some(door.clone()));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use storgo_protocol::limits::{
     RESP_CLIENTS_MAX, RESP_REQUEST_BYTES_MAX, RESP_SLOW_KEPT_MAX, RESP_STALE_MS, RESP_UNSENT_BYTES, VALUE_BYTES_MAX,
 };
+use tokio::sync::Notify;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::happened::NoticeSet;
@@ -84,6 +85,8 @@ pub(super) struct Setting {
     most: i64,
     form: Form,
     now: AtomicI64,
+    /// It was set.
+    set: Notify,
 }
 
 /// All that can be set.
@@ -140,7 +143,7 @@ impl std::fmt::Display for Refused {
 impl Setting {
     fn new(name: &'static str, range: std::ops::RangeInclusive<i64>, now: i64) -> Self {
         let (least, most) = (*range.start(), (*range.end()).max(now));
-        Self { name, least, most, form: Form::Count, now: AtomicI64::new(now) }
+        Self { name, least, most, form: Form::Count, now: AtomicI64::new(now), set: Notify::new() }
     }
 
     pub(super) fn now(&self) -> i64 {
@@ -154,6 +157,7 @@ impl Setting {
 
     pub(super) fn set(&self, number: i64) {
         self.now.store(number, Ordering::Relaxed);
+        self.set.notify_one();
     }
 
     /// What it is, as it is read.
@@ -267,6 +271,11 @@ impl Settings {
     /// What clients of this door do to keys that is to be told.
     pub(super) fn notices(&self) -> NoticeSet {
         NoticeSet::from_bits(self.notices.now())
+    }
+
+    /// Done when that is set to something. One alone may wait for it.
+    pub(super) async fn notices_set(&self) {
+        self.notices.set.notified().await;
     }
 
     /// All names, and what they are set to.

@@ -189,20 +189,23 @@ impl Op {
         Self { asked: Some(args.to_vec()), ..self }
     }
 
-    /// Whether others can do it in its place.
-    pub(super) const fn is_errand(&self) -> bool {
-        self.asked.is_some()
+    /// What a client asked, if others can do it in its place.
+    pub(super) fn errand(&self) -> Option<&[Bytes]> {
+        self.asked.as_deref()
     }
 
-    /// What a client asked, if others can do it in its place: they are asked once.
-    pub(super) fn take_asked(&mut self) -> Option<Vec<Bytes>> {
-        self.asked.take()
+    /// It is done here, whoever else could.
+    pub(super) fn stays(&mut self) {
+        self.asked = None;
     }
 
-    /// The same, not done where this holds.
-    pub(super) fn unless(self, skips: impl Fn(&Slate) -> bool + Send + Sync + 'static) -> Self {
+    /// The same, as another has it done, or not.
+    pub(super) fn through(
+        self,
+        through: impl Fn(&mut Slate, &dyn Fn(&mut Slate) -> Reply) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let run = self.run;
-        Self { run: Box::new(move |slate| if skips(slate) { Reply::Nil } else { run(slate) }), ..self }
+        Self { run: Box::new(move |slate| through(slate, &run)), ..self }
     }
 
     /// Does it.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use storgo_protocol::meta::VersionId;
+use storgo_protocol::meta::{Slot, VersionId};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
@@ -39,6 +40,8 @@ pub(super) struct State {
     pub(super) answers: Answers,
     /// Whether what it reads may be somewhat stale.
     pub(super) reads_stale: bool,
+    /// For which slot it was sent to another door last, and when.
+    pub(super) moved: Option<(Slot, Instant)>,
     /// Commands that wait for EXEC.
     transaction: Option<Transaction>,
     /// What the next transaction rests on.
@@ -52,7 +55,7 @@ impl State {
     pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {
         let (protocol, answers, watched) = (Protocol::default(), Answers::default(), Watched::default());
         let unsent = shared.unsent();
-        Self { shared, client, unsent, protocol, answers, reads_stale: false, transaction: None, watched }
+        Self { shared, client, unsent, protocol, answers, reads_stale: false, moved: None, transaction: None, watched }
     }
 
     /// One for what is done for another door: there is nobody behind it.

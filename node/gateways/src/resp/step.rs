@@ -50,14 +50,14 @@ impl Command {
         self.unsent.turn(self.is_next, false)
     }
 
-    /// Whether another door can do it.
-    pub(super) const fn is_errand(&self) -> bool {
-        self.op.is_errand()
+    /// What its client asked, if another door can do it.
+    pub(super) fn errand(&self) -> Option<&[Bytes]> {
+        self.op.errand()
     }
 
-    /// What its client asked, if another door can do it: it is asked once.
-    pub(super) fn take_asked(&mut self) -> Option<Vec<Bytes>> {
-        self.op.take_asked()
+    /// It is done here, whoever else could.
+    pub(super) fn stays(&mut self) {
+        self.op.stays();
     }
 
     /// Whether somebody waits for it, or it is done for its own sake.

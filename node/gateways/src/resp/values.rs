@@ -69,7 +69,7 @@ pub(super) mod fake {
     use futures::future::ready;
     use parking_lot::Mutex;
     use storgo_object::{Becomes, ListedEntry, NameError};
-    use storgo_protocol::meta::{Body, ObjectId, RequestId, Slot, Stamp, Version};
+    use storgo_protocol::meta::{Body, ObjectId, RequestId, Slot, Stamp, Version, is_over};
 
     use super::*;
 
@@ -117,6 +117,10 @@ pub(super) mod fake {
 
     impl Kept {
         fn check(&mut self, key: &[u8], condition: Condition) -> Result<(), ObjectError> {
+            // As a group does: what is over goes before a condition is looked at. It is always the same time.
+            if self.values.get(key).is_some_and(|(_, value)| is_over(value.expires_ms, 1_000_000_000)) {
+                self.values.remove(key);
+            }
             let current = self.values.get(key).map(|(_, value)| value.version);
             let (what, holds) = (String::from_utf8_lossy(key).into_owned(), condition.holds(current));
             self.refused += u64::from(!holds);

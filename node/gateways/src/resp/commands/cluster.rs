@@ -4,6 +4,7 @@
 #![expect(clippy::unnecessary_wraps, reason = "all commands begin alike, those too that cannot be refused")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use bytes::Bytes;
 use storgo_protocol::limits::{LISTED_MAX, SLOTS};
@@ -64,6 +65,9 @@ const HELP: &[&str] = &[
     "    The same, by ranges of slots, and the other doors, which serve them too.",
 ];
 
+/// How soon somebody comes back who was sent away by two doors in turn.
+const MOVED_AGAIN: Duration = Duration::from_secs(1);
+
 fn reads_stale(state: &mut State, may_be: bool) -> Begun {
     state.reads_stale = may_be;
     Reply::OK.into()
@@ -71,7 +75,7 @@ fn reads_stale(state: &mut State, may_be: bool) -> Begun {
 
 /// Sends who asks for keys to the door that has them nearest, where that is set. Keys of several slots are served here, and so
 /// is who may be told what is stale.
-pub(super) fn check(state: &State, command: &Command, args: &[Bytes]) -> Result<(), Reply> {
+pub(super) fn check(state: &mut State, command: &Command, args: &[Bytes]) -> Result<(), Reply> {
     let stays = state.reads_stale && command.flags.contains(&"readonly");
     if !state.shared().settings.moved() || stays {
         return Ok(());
@@ -79,10 +83,19 @@ pub(super) fn check(state: &State, command: &Command, args: &[Bytes]) -> Result<
     let keys = keys_of(command, args).unwrap_or_default();
     let mut slots = keys.iter().map(|key| Slot::of_redis(key));
     let Some(slot) = slots.next().filter(|first| slots.all(|slot| slot == *first)) else { return Ok(()) };
-    match state.shared().doors.elsewhere(slot, Instant::now()) {
-        Some(address) => Err(Reply::error(format!("MOVED {} {}:{}", slot.number(), address.ip(), address.port()))),
-        None => Ok(()),
+    let now = Instant::now();
+    let Some(address) = state.shared().doors.elsewhere(slot, now) else { return Ok(()) };
+    // Where the client can go, that is this door, or one of its own machine.
+    let (from, to) = (state.client().from(), state.client().to());
+    if address == to || (address.ip().is_loopback() && !from.ip().is_loopback()) {
+        return Ok(());
     }
+    // The other door sent it back: they do not agree yet.
+    if state.moved.take().is_some_and(|(last, at)| last == slot && now - at < MOVED_AGAIN) {
+        return Ok(());
+    }
+    state.moved = Some((slot, now));
+    Err(Reply::error(format!("MOVED {} {}:{}", slot.number(), address.ip(), address.port())))
 }
 
 fn nearest(state: &State) -> Vec<Nearest> {

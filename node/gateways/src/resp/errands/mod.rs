@@ -14,7 +14,8 @@
 
 mod doing;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,6 +29,7 @@ use storgo_object::ports::Random;
 use storgo_protocol::PeerId;
 use storgo_protocol::limits::{
     RESP_CONTENDED_MAX, RESP_CONTENDED_SECONDS, RESP_ERRAND_BYTES_MAX, RESP_ERRAND_SECONDS_MAX, RESP_ERRANDS_MAX,
+    RESP_FOLDED_MAX,
 };
 use storgo_protocol::meta::Slot;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -71,12 +73,16 @@ pub(super) struct Errands {
     voice: Option<Arc<dyn Voice>>,
     doors: Arc<Doors>,
     random: Arc<dyn Random>,
-    /// Keys at which this door was too late, and since when. Held for a moment.
-    contended: Mutex<LruCache<Bytes, Instant>>,
+    /// Keys at which this door was too late, and since when: by their hashes, since two of one hash only take a longer way. Held
+    /// for a moment.
+    contended: Mutex<LruCache<u64, Instant>>,
     /// Whether there ever was one: most doors have none.
     was_late: AtomicBool,
     /// Errands that were said and have no answer yet. Held for a moment.
     waiting: Mutex<HashMap<u64, oneshot::Sender<Vec<Option<Reply>>>>>,
+    /// The keys that they concern, one errand each. Held for a moment.
+    out: Mutex<HashSet<Bytes>>,
+    hashes: RandomState,
     /// Places for what this door does for others.
     places: Arc<Semaphore>,
     counts: Counts,
@@ -94,6 +100,7 @@ struct Counts {
 #[derive(Debug)]
 struct Sent<'a> {
     errands: &'a Errands,
+    key: &'a Bytes,
     id: u64,
     answer: oneshot::Receiver<Vec<Option<Reply>>>,
 }
@@ -101,7 +108,19 @@ struct Sent<'a> {
 impl Drop for Sent<'_> {
     fn drop(&mut self) {
         self.errands.waiting.lock().remove(&self.id);
+        self.errands.out.lock().remove(self.key);
     }
+}
+
+/// How many commands fit one errand, from the first on.
+pub(super) fn fitting(commands: &[&[Bytes]]) -> usize {
+    let mut room = RESP_ERRAND_BYTES_MAX - Errand::HEAD_BYTES;
+    let fits = |args: &&&[Bytes]| {
+        let left = room.checked_sub(Errand::bytes_of(args));
+        room = left.unwrap_or(room);
+        left.is_some()
+    };
+    commands.iter().take(RESP_FOLDED_MAX).take_while(fits).count()
 }
 
 /// No answer came in time.
@@ -118,6 +137,8 @@ impl Errands {
             contended: Mutex::new(LruCache::new(most)),
             was_late: AtomicBool::new(false),
             waiting: Mutex::default(),
+            out: Mutex::default(),
+            hashes: RandomState::new(),
             places: Arc::new(Semaphore::new(RESP_ERRANDS_MAX)),
             counts: Counts::default(),
         }
@@ -152,12 +173,10 @@ impl Errands {
 
     fn remember(&self, key: &Bytes) {
         self.was_late.store(true, Ordering::Relaxed);
-        // A copy: what is kept for long must not keep what it was read with.
-        let key = Bytes::copy_from_slice(key);
-        if let (None, Some(voice)) = (self.way(&key), &self.voice) {
+        if let (None, Some(voice)) = (self.way(key), &self.voice) {
             voice.say(&Said::Late(key.clone()).encode());
         }
-        self.contended.lock().put(key, Instant::now());
+        self.contended.lock().put(self.hashes.hash_one(key.as_ref()), Instant::now());
     }
 
     /// Whether it is better to have a key changed elsewhere.
@@ -166,10 +185,10 @@ impl Errands {
             return false;
         }
         let mut contended = self.contended.lock();
-        let Some(since) = contended.get(key) else { return false };
+        let Some(since) = contended.get(&self.hashes.hash_one(key)) else { return false };
         let holds = since.elapsed() < Duration::from_secs(RESP_CONTENDED_SECONDS);
         if !holds {
-            contended.pop(key);
+            contended.pop(&self.hashes.hash_one(key));
         }
         holds
     }
@@ -179,38 +198,34 @@ impl Errands {
         self.doors.leader(Slot::of_redis(key), Instant::now())
     }
 
-    /// Has commands on a key done elsewhere; what is said of each that was done. `None` if none was, because there is no way
-    /// there, or no room.
+    /// Has commands on a key done elsewhere, of which there are as many as [`fitting`] says; what is said of each, if it was done.
+    /// Nothing was done if there is no way there, or no room.
     ///
     /// # Errors
     /// [`Unknown`] if no answer came in time: they may be done, or be done yet.
-    pub(super) async fn have_done(
-        &self,
-        key: &Bytes,
-        commands: Vec<Vec<Bytes>>,
-    ) -> Result<Option<Vec<Option<Reply>>>, Unknown> {
+    pub(super) async fn have_done(&self, key: &Bytes, commands: &[&[Bytes]]) -> Result<Vec<Option<Reply>>, Unknown> {
         // Dropped behind the wait: what comes later is for nobody.
-        let Some(mut sent) = self.send(key, commands) else { return Ok(None) };
+        let Some(mut sent) = self.send(key, commands) else { return Ok(Vec::new()) };
         let patience = Duration::from_secs(RESP_ERRAND_SECONDS_MAX);
         if let Ok(Ok(replies)) = tokio::time::timeout(patience, &mut sent.answer).await {
-            return Ok(Some(replies));
+            return Ok(replies);
         }
-        self.contended.lock().pop(key);
+        self.contended.lock().pop(&self.hashes.hash_one(key.as_ref()));
         self.counts.unanswered.fetch_add(1, Ordering::Relaxed);
         Err(Unknown)
     }
 
-    fn send(&self, key: &Bytes, commands: Vec<Vec<Bytes>>) -> Option<Sent<'_>> {
+    fn send<'a>(&'a self, key: &'a Bytes, commands: &[&[Bytes]]) -> Option<Sent<'a>> {
         let (voice, to) = (self.voice.as_ref()?, self.way(key)?);
         // Nobody else can guess it.
         let id = u64::from_le_bytes(self.random.array());
-        let errand = Said::Errand(Errand { from: voice.here()?, id, commands }).encode();
-        if errand.len() > RESP_ERRAND_BYTES_MAX {
-            return None;
-        }
+        let from = voice.here().filter(|_| !commands.is_empty())?;
+        let commands = commands.iter().map(|args| args.to_vec()).collect();
+        let errand = Said::Errand(Errand { from, id, commands }).encode();
         let (answered, answer) = oneshot::channel();
         self.waiting.lock().insert(id, answered);
-        let sent = Sent { errands: self, id, answer };
+        self.out.lock().insert(key.clone());
+        let sent = Sent { errands: self, key, id, answer };
         let is_said = voice.say_to(to, &errand);
         self.counts.sent.fetch_add(is_said.into(), Ordering::Relaxed);
         is_said.then_some(sent)
@@ -225,6 +240,11 @@ impl Errands {
         }
     }
 
+    /// Whether a key waits here for what another door does: what is asked of it meanwhile waits behind that.
+    fn is_out(&self, key: &Bytes) -> bool {
+        self.out.lock().contains(key)
+    }
+
     /// A place for what another door wants done, if there is one.
     fn place(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.places).try_acquire_owned().ok()
@@ -232,7 +252,6 @@ impl Errands {
 
     /// Tells another door what came of its errand.
     fn answer(&self, to: PeerId, answers: Answers) {
-        self.counts.done.fetch_add(1, Ordering::Relaxed);
         let said = Said::Done(answers).encode();
         if !self.voice.as_ref().is_some_and(|voice| voice.say_to(to, &said)) {
             tracing::debug!(%to, "another door is not told what came of its errand");

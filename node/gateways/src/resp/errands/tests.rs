@@ -92,6 +92,8 @@ async fn a_key_that_two_doors_raise_is_raised_by_the_leaders_door_and_counts_eac
             raisers.spawn(async move {
                 let mut told = Vec::new();
                 for _ in 0..EACH {
+                    // What only looks does not keep the others here.
+                    ask(&door, "GET k").await;
                     let reply = ask(&door, "INCR k").await;
                     let Reply::Int(number) = reply else { panic!("{reply:?}") };
                     told.push(number);
@@ -200,6 +202,47 @@ async fn what_is_long_or_has_no_room_there_is_done_here_in_its_order() {
     drop(places);
     assert_eq!(ask(far, "INCR k").await, Reply::Int(3));
     assert_eq!(doors.lines[0].errands().len(), before + 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn doors_that_do_not_agree_who_leads_do_not_wait_for_each_other() {
+    let doors = Doors::connected();
+    doors.both[1].doors.led_by(member(1));
+    let began = Instant::now();
+    for round in 0..20 {
+        for door in &doors.both {
+            door.errands.was_late(&"k".into());
+        }
+        let told = tokio::join!(ask(&doors.both[0], "INCR k"), ask(&doors.both[1], "INCR k"));
+        let mut told = [told.0, told.1].map(|reply| if let Reply::Int(number) = reply { number } else { 0 });
+        told.sort_unstable();
+        assert_eq!(told, [2 * round + 1, 2 * round + 2]);
+    }
+    assert!(began.elapsed() < Duration::from_secs(RESP_ERRAND_SECONDS_MAX), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn what_does_not_fit_one_errand_goes_in_several_and_what_is_over_is_no_race() {
+    let doors = Doors::connected();
+    let [far, _] = &doors.both;
+    far.errands.was_late(&"k".into());
+    let mut writers = JoinSet::new();
+    for _ in 0..300 {
+        let far = Arc::clone(far);
+        writers.spawn(async move { ask(&far, &format!("APPEND k {}", "x".repeat(1000))).await });
+    }
+    let mut told: Vec<_> = writers.join_all().await;
+    told.sort_by_key(|reply| if let Reply::Int(length) = reply { *length } else { 0 });
+    // Beyond what is long it is done here.
+    assert_eq!(told, (1..=300).map(|n| Reply::Int(1000 * n)).collect::<Vec<_>>());
+    assert!(
+        doors.lines[0].errands().len() > 1 && doors.lines[0].errands().iter().any(|errand| errand.commands.len() > 50)
+    );
+
+    let value = storgo_object::SetValue { bytes: "1".into(), expires_ms: 1, ..storgo_object::SetValue::default() };
+    super::super::values::Values::set(&*doors.values, b"brief", value).await.unwrap();
+    assert_eq!(ask(far, "INCR brief").await, Reply::Int(1));
+    assert!(!far.errands.is_contended(b"brief"));
 }
 
 #[tokio::test(start_paused = true)]

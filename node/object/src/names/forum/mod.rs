@@ -101,7 +101,7 @@ impl Forum {
     /// A message of more than [`MESSAGE_BYTES_MAX`](storgo_protocol::limits::MESSAGE_BYTES_MAX) is lost.
     pub fn say(&self, message: &Bytes) {
         for neighbour in self.0.neighbours.lock().values() {
-            if !neighbour.push(message) {
+            if !neighbour.push(message, true) {
                 self.0.lose(1);
             }
         }
@@ -113,7 +113,7 @@ impl Forum {
     pub fn say_to(&self, member: PeerId, message: &Bytes) -> bool {
         let neighbours = self.0.neighbours.lock();
         let Some(neighbour) = neighbours.get(&member).filter(|neighbour| neighbour.hears()) else { return false };
-        let is_told = neighbour.push(message);
+        let is_told = neighbour.push(message, false);
         if !is_told {
             self.0.lose(1);
         }

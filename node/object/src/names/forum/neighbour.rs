@@ -48,14 +48,16 @@ impl Neighbour {
         }
     }
 
-    /// Has a message wait, if somebody hears there; false if it is lost.
-    pub(super) fn push(&self, message: &Bytes) -> bool {
+    /// Has a message wait, if somebody hears there; false if it is lost. What is said to this one alone has as much room again:
+    /// somebody waits for what comes of it.
+    pub(super) fn push(&self, message: &Bytes, is_for_all: bool) -> bool {
         let mut waiting = self.waiting.lock();
         if !waiting.hears {
             return true;
         }
         let bytes = waiting.bytes + message.len();
-        let is_full = waiting.messages.len() >= TALK_WAITING_MAX || bytes > TALK_WAITING_BYTES_MAX;
+        let room = if is_for_all { 1 } else { 2 };
+        let is_full = waiting.messages.len() >= room * TALK_WAITING_MAX || bytes > room * TALK_WAITING_BYTES_MAX;
         if is_full || message.len() > MESSAGE_BYTES_MAX {
             return false;
         }
@@ -107,15 +109,17 @@ mod tests {
     fn what_waits_for_a_neighbour_is_bounded_and_what_comes_beyond_is_lost() {
         let many = neighbour();
         let small = Bytes::from_static(b"small");
-        assert!((0..TALK_WAITING_MAX).all(|_| many.push(&small)));
-        assert!(!many.push(&small));
+        assert!((0..TALK_WAITING_MAX).all(|_| many.push(&small, true)));
+        assert!(!many.push(&small, true));
+        assert!((0..TALK_WAITING_MAX).all(|_| many.push(&small, false)));
+        assert!(!many.push(&small, false));
         let large = neighbour();
         let long = Bytes::from(vec![7; MESSAGE_BYTES_MAX]);
-        assert!((0..TALK_WAITING_BYTES_MAX / MESSAGE_BYTES_MAX).all(|_| large.push(&long)));
-        assert!(!large.push(&small));
+        assert!((0..TALK_WAITING_BYTES_MAX / MESSAGE_BYTES_MAX).all(|_| large.push(&long, true)));
+        assert!(!large.push(&small, true));
         large.next().now_or_never().unwrap();
-        assert!(large.push(&small));
-        assert!(!neighbour().push(&Bytes::from(vec![7; MESSAGE_BYTES_MAX + 1])));
+        assert!(large.push(&small, true));
+        assert!(!neighbour().push(&Bytes::from(vec![7; MESSAGE_BYTES_MAX + 1]), true));
     }
 
     #[test]
@@ -123,7 +127,7 @@ mod tests {
         let neighbour = neighbour();
         let message = |n: usize| Bytes::from(vec![n.to_le_bytes()[0]; n * 1117 % MESSAGE_BYTES_MAX]);
         let said: Vec<_> = (0..200).map(message).chain(vec![Bytes::new(); 2 * TALK_MESSAGES_MAX]).collect();
-        let said: Vec<_> = said.into_iter().filter(|message| neighbour.push(message)).collect();
+        let said: Vec<_> = said.into_iter().filter(|message| neighbour.push(message, true)).collect();
         let mut heard = Vec::new();
         while let Some(messages) = neighbour.next().now_or_never() {
             let talk = Talk { speaker: HearerId::from_bytes([1; 16]), number: u64::MAX, messages };
@@ -136,12 +140,12 @@ mod tests {
     fn nothing_waits_for_nobody() {
         let neighbour = neighbour();
         let message = Bytes::from_static(b"said");
-        assert!(neighbour.hears() && neighbour.push(&message));
+        assert!(neighbour.hears() && neighbour.push(&message, true));
         neighbour.set_hears(false);
-        assert!(neighbour.push(&message), "nobody misses it");
+        assert!(neighbour.push(&message, true), "nobody misses it");
         assert!(neighbour.next().now_or_never().is_none());
         neighbour.set_hears(true);
-        assert!(neighbour.push(&message));
+        assert!(neighbour.push(&message, true));
         assert_eq!(neighbour.next().now_or_never(), Some(vec![message]));
     }
 }

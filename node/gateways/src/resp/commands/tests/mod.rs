@@ -31,8 +31,12 @@ struct Client {
 
 impl Client {
     fn new() -> Self {
+        Self::with(DoorConfig::default())
+    }
+
+    fn with(config: DoorConfig) -> Self {
         let values: Arc<Memory> = Arc::default();
-        let shared = Shared::of_test(Arc::clone(&values), DoorConfig::default());
+        let shared = Shared::of_test(Arc::clone(&values), config);
         Self { values, session: Session::of_test(Arc::clone(&shared), 1), shared }
     }
 
