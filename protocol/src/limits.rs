@@ -429,9 +429,13 @@ pub const RECORDS_HOT_MAX: usize = 2048;
 /// Bytes of such a value, at most 1 MiB a group then: longer ones are opened each time.
 pub const RECORDS_HOT_BYTES_MAX: usize = 512;
 
-/// Bytes of commits to records that are kept in memory before they are written in one transaction; twice as many at most
-/// wait. A crash takes them back, and the log replays them: some 10,000 small writes.
+/// Bytes of commits to records that are kept in memory before some are written; twice as many at most wait. A crash takes
+/// them back, and the log replays them: some 10,000 small writes.
 pub const RECORDS_FRESH_BYTES: usize = 8 * MIB;
+
+/// Of such bytes one part in so many is written in one transaction: all at once would take the processors for half a second
+/// in which clients wait.
+pub const RECORDS_SHARES: usize = 8;
 
 /// Rows that one scan gives at the most.
 pub const RECORDS_SCAN_MAX: usize = 4096;
@@ -632,6 +636,14 @@ pub const RESP_ERRAND_BYTES_MAX: usize = 128 * KIB;
 /// What a door does for others at once.
 pub const RESP_ERRANDS_MAX: usize = 1024;
 
+/// How deep replies are in each other that one door gives another: those of commands on one key are pairs in an array.
+pub const RESP_REPLY_DEPTH_MAX: usize = 8;
+
+/// Words with which errors of a Redis door begin that are counted each by itself, and bytes of one: other doors say any.
+pub const RESP_ERROR_WORDS_MAX: usize = 64;
+/// See [`RESP_ERROR_WORDS_MAX`].
+pub const RESP_ERROR_WORD_BYTES_MAX: usize = 32;
+
 /// Seconds that a door waits for what another does for it.
 pub const RESP_ERRAND_SECONDS_MAX: u64 = 10;
 
@@ -729,7 +741,7 @@ pub const SHIPPED_BYTES_MAX: usize = 256 * KIB;
 /// client tries. At 10,000 writes a second it is about 200 MiB of records.
 pub const REQUEST_WINDOW_MS: u64 = 2 * 60 * 1000;
 
-/// Entries of a group's log whose events are kept for whoever follows it.
+/// Events that a group keeps for whoever follows it, in all buckets.
 pub const EVENTS_KEPT: u64 = 1 << 16;
 
 /// Events in one answer, and those of other buckets that it passes over.
@@ -872,7 +884,7 @@ pub const RAFT_LANE_IDLE_SECONDS: u64 = 60;
 /// Entries in one append; their bytes are bounded besides.
 pub const RAFT_ENTRIES_MAX: u64 = 512;
 
-/// Entries between two snapshots. They cost a sync of the records, and let the log go.
+/// Entries between two snapshots, at least, and fewer than twice as many. They have records written, and let the log go.
 pub const RAFT_SNAPSHOT_EVERY: u64 = 4096;
 
 /// Entries that are kept behind a snapshot, for members that are a little behind.
@@ -880,6 +892,13 @@ pub const RAFT_LOG_KEPT: u64 = 1024;
 
 /// Commands that a leader proposes together: as many as are applied together.
 pub const PROPOSED_AT_ONCE_MAX: usize = APPLIED_AT_ONCE_MAX;
+
+/// Commands that a leader has acknowledged by its own disk alone, or is about to, before the group has agreed on the first of
+/// them: what is lost of a bucket with replication `local` when the leader's disk is.
+pub const AHEAD_MAX: usize = 4096;
+
+/// Bytes of such commands.
+pub const AHEAD_BYTES_MAX: usize = 16 * MIB;
 
 /// Entries that are applied and committed together: few enough that those who wait for the first do not wait long.
 pub const APPLIED_AT_ONCE_MAX: usize = 256;

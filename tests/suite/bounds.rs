@@ -65,6 +65,8 @@ const REDIS_UNSENT: &str = "who_has_much_that_is_not_sent_waits_and_what_does_no
 const REDIS_SHARES: &str = "requests_that_are_not_whole_take_no_more_than_their_share";
 
 const DOORS: &str = "node/gateways/src/resp/doors.rs";
+const STATS: &str = "node/gateways/src/resp/stats.rs";
+const STATS_COUNTED: &str = "what_took_as_long_is_counted_together";
 const ERRAND: &str = "node/gateways/src/resp/errand.rs";
 const ERRANDS: &str = "node/gateways/src/resp/errands/tests.rs";
 const DOORS_KNOWN: &str = "doors_are_known_as_long_as_they_say_where_they_are";
@@ -430,6 +432,19 @@ const ROWS: &[Row] = &[
         "batches_of_all_groups_share_one_sync_and_are_durable_when_it_is_said",
         "more commits than that without a write, and twice as many",
     ),
+    Bound(
+        "AHEAD_MAX",
+        "node/consensus/src/groups/tests/alone.rs",
+        "how_far_a_leader_goes_ahead_is_bounded",
+        "300 commands more that wait",
+    ),
+    Bound(
+        "AHEAD_BYTES_MAX",
+        "node/consensus/src/groups/tests/alone.rs",
+        "how_far_a_leader_goes_ahead_is_bounded",
+        "more large commands than have room",
+    ),
+    Own("RECORDS_SHARES", "how much this side's own writer does at once"),
     Bound("RECORDS_SCAN_MAX", RECORDS, RECORDS_ENDS, "a scan of ten rows more"),
     Bound("RECORDS_PAGE_BYTES", RECORDS, RECORDS_ENDS, "a scan and an export of three times as much"),
     Bound("RECORDS_PAGE_BYTES_MAX", FORMATS, PAGES, "a page that says one byte more, and a content that has it"),
@@ -514,6 +529,9 @@ const ROWS: &[Row] = &[
         "what_is_not_answered_is_said_to_be_unknown_and_not_done_again",
         "an errand without an answer",
     ),
+    Bound("RESP_REPLY_DEPTH_MAX", ERRAND, "what_is_too_long_too_many_or_too_deep_is_not_read", "one array deeper"),
+    Bound("RESP_ERROR_WORDS_MAX", STATS, STATS_COUNTED, "twice as many words"),
+    Bound("RESP_ERROR_WORD_BYTES_MAX", STATS, STATS_COUNTED, "a word of one byte more"),
     Bound("RESP_CONTENDED_MAX", ERRANDS, "a_door_remembers_some_keys_for_a_while", "one key more"),
     Bound("RESP_CONTENDED_SECONDS", ERRANDS, "a_door_remembers_some_keys_for_a_while", "a key some seconds later"),
     Bound("RESP_UDP_BYTES_MAX", UDP, "what_does_not_fit_a_datagram_is_counted_and_not_sent", "one byte more"),
@@ -600,7 +618,7 @@ const ROWS: &[Row] = &[
         "a_request_knows_when_it_was_formed_and_ends_with_its_window",
         "a request one millisecond older and one from the future",
     ),
-    Bound("EVENTS_KEPT", MACHINE, "events_tell_each_change_once_for_as_long_as_they_are_kept", "a log that went on"),
+    Bound("EVENTS_KEPT", MACHINE, "events_tell_each_change_once_for_as_long_as_they_are_kept", "more events than that"),
     Bound("EVENTS_LISTED_MAX", CLUSTER, "events_that_would_be_told_twice_or_for_ever_are_refused", "one event more"),
     Bound("EXPIRED_AT_ONCE_MAX", MACHINE, "a_tick_removes_no_more_than_its_share", "one version more that expired"),
     Bound("LISTED_MAX", MACHINE, "listings_are_ordered_and_come_in_pages", "a page without end"),

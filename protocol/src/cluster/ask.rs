@@ -22,6 +22,8 @@ pub enum Ask {
     Introduction(Introduction),
     /// Have the group agree on a [`Command`](crate::meta::Command).
     Command(Bytes),
+    /// The same, acknowledged when the disk of the leader has it, whether or not other members do.
+    LocalCommand(Bytes),
     /// A version of a key.
     Get {
         /// Of which bucket.
@@ -326,6 +328,7 @@ impl Ask {
                 signature: introduction.signature.to_vec().into(),
             }),
             Self::Command(command) => Wire::Command(command.clone()),
+            Self::LocalCommand(command) => Wire::LocalCommand(command.clone()),
             Self::Get { bucket, key, version, level } => Wire::Get(wire::Get {
                 bucket: bucket.as_bytes().to_vec().into(),
                 key: key.clone(),
@@ -382,6 +385,7 @@ impl Ask {
                 signature: fixed(&introduction.signature, "signature")?,
             }),
             Wire::Command(command) => Self::Command(at_most(command, COMMAND_BYTES_MAX)?),
+            Wire::LocalCommand(command) => Self::LocalCommand(at_most(command, COMMAND_BYTES_MAX)?),
             Wire::Get(get) => Self::Get {
                 bucket: ids::bucket(&get.bucket)?,
                 key: at_most(get.key, REDIS_KEY_BYTES_MAX)?,

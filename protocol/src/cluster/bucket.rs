@@ -20,7 +20,8 @@ pub enum Replication {
     /// By most members of its group, and all shards durable on distinct domains.
     #[default]
     Replicated,
-    /// As soon as one copy of the body is durable: the rest follows. No bucket is made so yet.
+    /// By the disk of the leader of its group, whether or not the others have it: what was acknowledged last is lost with
+    /// that disk, or if another member leads before it has it. Bodies that do not stand in their records are kept as ever.
     Local,
     /// As replicated, and by all members of its group: one that is away holds up whoever writes.
     Durable,

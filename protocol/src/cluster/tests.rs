@@ -291,6 +291,7 @@ fn questions_come_back_as_they_were() {
     for ask in [
         Ask::Introduction(Introduction::new(&identity(5), network_id(), connection)),
         Ask::Command(Bytes::from_static(b"command")),
+        Ask::LocalCommand(Bytes::from_static(b"command")),
         Ask::Get { bucket: listing.bucket, key: Bytes::from_static(b"k"), version: None, level: Level::Linearizable },
         Ask::List { listing: listing.clone(), level: Level::Bounded(Duration::from_millis(70)) },
         Ask::List { listing: Listing { after: None, slots: None, ..listing }, level: Level::Eventual },

@@ -128,6 +128,7 @@ fn asks() -> Vec<(&'static str, Ask)> {
     list.extend([
         ("introduction", Ask::Introduction(introduction)),
         ("command", Ask::Command(command())),
+        ("local_command", Ask::LocalCommand(command())),
         ("map", Ask::Map { known: meta::stamp() }),
         ("join", Ask::Join(Box::new(member()))),
         ("bucket", Ask::Bucket { name: set.name.clone() }),

@@ -39,7 +39,7 @@ TAGS = "-needs:debug -needs:repl -needs:save -needs:config-maxmemory -slow"
 MODE = ["--singledb", "--cluster-mode", "--durable", "--ignore-encoding", "--ignore-digest", "--dont-clean", "--tags", TAGS]
 TOOLS = ["redis-server", "redis-cli", "redis-benchmark"]
 # How long a test may say nothing before it counts as hung, and how often a unit goes on behind one that hung.
-SILENT_SECONDS_MAX = 180
+SILENT_SECONDS_MAX = 600
 HUNG_MAX = 5
 SHOWN = 160
 

@@ -122,8 +122,13 @@ fn a_durable_bucket_wants_all_members_and_readers_may_ask_for_a_level() {
     let peer = network.lab.nodes[2].peer().to_owned();
     network.lab.kill(&peer);
     run(&network, &["put", &file, "storgo://vault/deed"]).ended(8).says("not all members");
-    run(&network, &["bucket", "create", "drafts"]).ok();
-    run(&network, &["put", &file, "storgo://drafts/deed"]).ok();
+    for (bucket, replication) in [("drafts", "replicated"), ("scraps", "local")] {
+        run(&network, &["bucket", "create", bucket, "--replication", replication]).ok();
+        let target = format!("storgo://{bucket}/deed");
+        run(&network, &["put", &file, &target]).ok();
+        run(&network, &["put", &file, &target, "--if-absent"]).ended(9);
+        assert_eq!(run(&network, &["cat", &target]).ok().text().trim_end(), "to all of them", "{bucket}");
+    }
     network.lab.restart(2);
     until("all members have it", || {
         let put = run(&network, &["put", &file, "storgo://vault/deed"]);

@@ -7,7 +7,7 @@ use serde_json::Value;
 use storgo_node::object::ports::{Metadata as _, MetadataError};
 use storgo_node::object::{BucketOptions, User};
 use storgo_node::{Client, ClientOptions, Home as UserHome, MetadataClient};
-use storgo_protocol::cluster::{Ask, Told};
+use storgo_protocol::cluster::{Ask, Replication, Told};
 use storgo_protocol::limits::TAG_BYTES;
 use storgo_protocol::meta::{
     Action, Body, BucketConfig, Command, Condition, Delete, FEATURE_LEVEL, InlineBody, KeyRule, ObjectId, Put, Reply,
@@ -196,7 +196,7 @@ impl Keys {
 
     /// Sends a command as it is, where the key has its slot by that configuration.
     pub async fn send(&self, config: &BucketConfig, key: &[u8], command: &Command) -> Result<Reply, MetadataError> {
-        self.metadata.write(config, key, command).await
+        self.metadata.write(config, key, command, Replication::Replicated).await
     }
 
     pub async fn delete(&self, key: &str) -> Wrote {
@@ -209,7 +209,7 @@ impl Keys {
     }
 
     async fn write(&self, key: &str, command: &Command) -> Wrote {
-        match self.metadata.write(&self.config, key.as_bytes(), command).await {
+        match self.metadata.write(&self.config, key.as_bytes(), command, Replication::Replicated).await {
             Ok(Reply::Written { .. } | Reply::Deleted { .. }) => Wrote::Done,
             Ok(Reply::Refused(_)) => Wrote::Refused,
             Ok(other) => panic!("{other:?}"),

@@ -16,7 +16,7 @@ use storgo_node::object::ports::{Metadata as _, MetadataError};
 use storgo_node::object::{BucketOptions, ObjectError};
 use storgo_node::{Client, MetadataClient, NodeError};
 use storgo_protocol::Identity;
-use storgo_protocol::cluster::Level;
+use storgo_protocol::cluster::{Level, Replication};
 use storgo_protocol::limits::TAG_BYTES;
 use storgo_protocol::meta::{
     Action, Body, BucketConfig, Command, Condition, FEATURE_LEVEL, InlineBody, KeyRule, ObjectId, Put, Reply,
@@ -24,6 +24,7 @@ use storgo_protocol::meta::{
 };
 
 use super::pace::cpu_seconds;
+use crate::commands::bucket::ReplicationWord;
 use crate::context::{Context, JoinArgs, Wanted, leave};
 use crate::error::{CliError, Exit};
 
@@ -57,6 +58,10 @@ pub(crate) struct KvArgs {
     /// How many of a hundred questions are reads
     #[arg(long, value_name = "PERCENT", default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
     reads: u8,
+
+    /// What a write waits for
+    #[arg(long, value_enum, default_value_t = ReplicationWord::Replicated)]
+    replication: ReplicationWord,
 
     #[command(flatten)]
     join: JoinArgs,
@@ -110,6 +115,7 @@ struct Load {
     config: BucketConfig,
     user: Identity,
     value_bytes: usize,
+    replication: Replication,
     keys: u32,
     reads: u8,
     until: Instant,
@@ -153,6 +159,7 @@ async fn measure(client: &Client, user: Identity, args: &KvArgs) -> Result<KvJso
         config,
         user,
         value_bytes: args.value.into(),
+        replication: args.replication.into(),
         keys: args.keys,
         reads: args.reads,
         until: began + Duration::from_secs(args.seconds.into()),
@@ -191,7 +198,10 @@ async fn ask(load: Arc<Load>, number: u16) -> (Vec<u32>, Vec<u32>) {
             load.metadata.get(&load.config, &key, None, Level::Linearizable).await.is_ok()
         } else {
             let command = load.command(key.clone(), &mut rng);
-            matches!(load.metadata.write(&load.config, &key, &command).await, Ok(Reply::Written { .. }))
+            matches!(
+                load.metadata.write(&load.config, &key, &command, load.replication).await,
+                Ok(Reply::Written { .. })
+            )
         };
         let micros = u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX);
         match (done, is_read) {

@@ -48,7 +48,8 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_name = "CODE")]
     redundancy: Option<Code>,
 
-    /// What a write waits for; `local` is refused until it can be kept
+    /// What a write waits for: the disk of the one member that leads (`local`: what was written last is lost with it), of most
+    /// members of the key's group, or of all
     #[arg(long, value_enum, default_value_t = ReplicationWord::Replicated)]
     replication: ReplicationWord,
 
@@ -72,14 +73,25 @@ enum Layout {
     Redis,
 }
 
+/// What a write waits for.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum ReplicationWord {
+pub(crate) enum ReplicationWord {
     /// Most members of the group, and every shard on its peer's disk
     Replicated,
-    /// One copy
+    /// Of the group its leader alone: what was written last is lost with its disk
     Local,
     /// All members of the group, so that one that is away holds up every write
     Durable,
+}
+
+impl From<ReplicationWord> for Replication {
+    fn from(word: ReplicationWord) -> Self {
+        match word {
+            ReplicationWord::Replicated => Self::Replicated,
+            ReplicationWord::Local => Self::Local,
+            ReplicationWord::Durable => Self::Durable,
+        }
+    }
 }
 
 pub(crate) async fn run(context: &Context, args: CreateArgs) -> Result<(), CliError> {
@@ -104,17 +116,12 @@ fn options(args: &CreateArgs) -> Result<BucketOptions, CliError> {
         Some(bytes) => u32::try_from(bytes).map_err(|_| usage("bodies of more than 16 KiB cannot stand in records"))?,
         None => default.inline_bytes_max,
     };
-    let replication = match args.replication {
-        ReplicationWord::Replicated => Replication::Replicated,
-        ReplicationWord::Local => Replication::Local,
-        ReplicationWord::Durable => Replication::Durable,
-    };
     Ok(BucketOptions {
         rule,
         versioning: args.versioning,
         inline_bytes_max,
         redundancy: args.redundancy,
-        replication,
+        replication: args.replication.into(),
         read_preference: args.read,
     })
 }

@@ -14,6 +14,7 @@ use crate::context::{Context, JoinArgs};
 use crate::error::CliError;
 use crate::output::{json_line, note};
 
+pub(crate) use create::ReplicationWord;
 use json::BucketJson;
 
 /// Makes, shows and removes buckets, and says who may use them

@@ -16,7 +16,7 @@ use parking_lot::RwLock;
 use storgo_object::ports::{Clock, Events, EventsSince, Hearing, Metadata, MetadataError, Neighbours, Random, Said};
 use storgo_protocol::cluster::{
     Ask, Bucket, BucketRow, ClusterMap, Failed, FailedKind, Found, Happened, Level, Listed, Listing, MemberRow,
-    MemberState, SealedTalk, Since, Told,
+    MemberState, Replication, SealedTalk, Since, Told,
 };
 use storgo_protocol::limits::{ASK_SECONDS_MAX, LISTED_MAX, ROUTER_PAUSE_MS_MAX, ROUTER_PAUSE_MS_MIN, TALKS_HEARD_MAX};
 use storgo_protocol::meta::{BucketConfig, BucketId, Command, HearerId, RefusedKind, Reply, Slot, Stamp, VersionId};
@@ -449,17 +449,27 @@ impl Metadata for MetadataClient {
         self.affair(&ask).await.map(drop)
     }
 
-    async fn write(&self, config: &BucketConfig, key: &[u8], command: &Command) -> Result<Reply, MetadataError> {
-        match self.of_key(config, key, &Ask::Command(command.encode()), Level::Linearizable).await? {
-            Told::Reply(reply) => Ok(reply),
-            _ => Err(strange()),
+    async fn write(
+        &self,
+        config: &BucketConfig,
+        key: &[u8],
+        command: &Command,
+        replication: Replication,
+    ) -> Result<Reply, MetadataError> {
+        let command = command.encode();
+        let ask = match replication {
+            Replication::Local => Ask::LocalCommand(command),
+            Replication::Replicated | Replication::Durable => Ask::Command(command),
+        };
+        let Told::Reply(reply) = self.of_key(config, key, &ask, Level::Linearizable).await? else {
+            return Err(strange());
+        };
+        if replication != Replication::Durable || matches!(reply, Reply::Refused(_)) {
+            return Ok(reply);
         }
-    }
-
-    async fn everywhere(&self, config: &BucketConfig, key: &[u8]) -> Result<(), MetadataError> {
         let ask = Ask::Everywhere { bucket: config.bucket, key: Bytes::copy_from_slice(key) };
         match self.of_key(config, key, &ask, Level::Linearizable).await? {
-            Told::Done => Ok(()),
+            Told::Done => Ok(reply),
             Told::Reply(Reply::Refused(refusal)) => Err(MetadataError::Refused(refusal.reason)),
             _ => Err(strange()),
         }

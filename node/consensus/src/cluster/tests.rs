@@ -360,7 +360,7 @@ async fn who_follows_a_bucket_hears_of_each_write_once() {
         let (bucket, version) = (wanted.config.bucket, crate::machine::samples::version());
         let put = Put { bucket, generation: 1, key: key.clone().into(), version, condition: Condition::Always };
         let command = Command { feature: 1, request: None, action: Action::Put(Box::new(put)) };
-        match owner.write(&wanted.config, key.as_bytes(), &command).await.unwrap() {
+        match owner.write(&wanted.config, key.as_bytes(), &command, Replication::Replicated).await.unwrap() {
             Reply::Written { version, .. } => version,
             other => panic!("{other:?}"),
         }

@@ -37,6 +37,11 @@ impl<T> Gather<T> {
         state.is_worked_on.then_some(taken)
     }
 
+    /// What `choose` takes of those who wait, while work goes on in any case.
+    pub(super) fn take_more(&self, choose: impl FnOnce(&mut VecDeque<T>) -> Vec<T>) -> Vec<T> {
+        choose(&mut self.0.lock().waiting)
+    }
+
     /// How many wait.
     #[cfg(test)]
     pub(super) fn waiting(&self) -> usize {

@@ -10,6 +10,7 @@
 //! what a network is ([`Transport`]) nor where time comes from ([`Clock`]).
 
 mod error;
+mod foreseen;
 mod gather;
 mod lease;
 mod opening;
@@ -48,6 +49,7 @@ use crate::seat::{Seat, Seats};
 use crate::transport::Transport;
 
 pub use error::GroupError;
+pub(crate) use proposals::Acknowledge;
 pub use read::Fresh;
 pub use storgo_protocol::cluster::Level;
 
@@ -240,15 +242,17 @@ impl Groups {
     pub async fn propose(&self, id: GroupId, command: Bytes, within: Duration) -> Result<Reply, GroupError> {
         // What is no command is refused where it is applied.
         let read = Command::decode(&command).ok();
+        let command = (command, Acknowledge::Agreed);
         self.propose_read(id, read.as_ref().map(|read| &read.action), command, within).await
     }
 
-    /// As [`Groups::propose`], for a command that was decoded: `action` is what `command` says.
+    /// As [`Groups::propose`], for a command that was decoded: `action` is what the command says. `command` says too when
+    /// it is acknowledged.
     pub(crate) async fn propose_read(
         &self,
         id: GroupId,
         action: Option<&Action>,
-        command: Bytes,
+        command: (Bytes, Acknowledge),
         within: Duration,
     ) -> Result<Reply, GroupError> {
         let began = Instant::now();

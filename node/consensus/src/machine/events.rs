@@ -1,4 +1,4 @@
-//! What happened, in the order of the log, for as long as it is kept.
+//! What happened, in the order of the log, as much as is kept.
 
 use bytes::Bytes;
 use storgo_protocol::DecodeError;
@@ -7,29 +7,30 @@ use storgo_protocol::limits::EVENTS_KEPT;
 use storgo_protocol::meta::{BucketId, StorageEvent};
 
 use super::view::View;
-use super::{MachineError, Step, damaged, keys, last_stamp_and_index};
+use super::{MachineError, Reached, Step, damaged, keys, reached};
 
 /// Events that are read at once: each can be as long as the longest key.
 const PAGE: usize = 32;
 
 impl Step<'_> {
-    /// Keeps what happened, and forgets what is too old since this entry and was not since the `last` command's: no more
-    /// is looked at, because rows that were removed lately are passed over one by one.
-    pub(super) fn keep_events(&mut self, index: u64, last: u64) -> Result<(), MachineError> {
-        let (first, end) = (keys::event(oldest(last)), keys::event(oldest(index)));
-        for (old, _) in self.draft.scan(&first, &end, usize::MAX)? {
+    /// Keeps what happened, and forgets the oldest of what is too much then: the place before which nothing is kept from now
+    /// on, and how much is.
+    pub(super) fn keep_events(&mut self, before: &Reached) -> Result<(EventPlace, u64), MachineError> {
+        for (number, event) in (0..).zip(&self.events) {
+            self.draft.put(keys::event(EventPlace { index: self.index, number }), event.encode());
+        }
+        let (mut oldest, mut kept) = (before.oldest_event, before.events_kept.saturating_add(self.events.len() as u64));
+        let excess = usize::try_from(kept.saturating_sub(EVENTS_KEPT)).unwrap_or(usize::MAX);
+        // From where the oldest stands, because rows that were removed lately are passed over one by one.
+        let end = keys::event(EventPlace::at(self.index.saturating_add(1)));
+        for (old, _) in self.draft.scan(&keys::event(oldest), &end, excess)? {
+            let place = keys::read_event(&old).ok_or_else(|| damaged("an event", DecodeError::Truncated))?;
+            oldest = EventPlace { number: place.number.saturating_add(1), ..place };
+            kept = kept.saturating_sub(1);
             self.draft.remove(old);
         }
-        for (number, event) in (0..).zip(&self.events) {
-            self.draft.put(keys::event(EventPlace { index, number }), event.encode());
-        }
-        Ok(())
+        Ok((oldest, kept))
     }
-}
-
-/// The oldest place whose events are kept when this entry was the last.
-const fn oldest(last: u64) -> EventPlace {
-    EventPlace::at(last.saturating_sub(EVENTS_KEPT))
 }
 
 /// What happened to the keys of a bucket, or of all: of `looked_max` events at the most, and as many as fit `bytes_max`,
@@ -44,8 +45,8 @@ pub fn events(
     looked_max: usize,
     mut bytes_max: usize,
 ) -> Result<Happened, MachineError> {
-    let (_, last) = last_stamp_and_index(view)?;
-    let (oldest, now) = (oldest(last), EventPlace::at(last.saturating_add(1)));
+    let Reached { index: last, oldest_event: oldest, .. } = reached(view)?;
+    let now = EventPlace::at(last.saturating_add(1));
     let since = match since {
         Since::Oldest => oldest,
         Since::Place(place) => place,

@@ -9,7 +9,8 @@
 //!   ff ff 'e' index (u64 BE) number (u32 BE)                 an event
 //!   ff ff 'f'                                                the feature level (u32 BE)
 //!   ff ff 'r' formed (u64 BE) slot (u16 BE) request (16)     what was answered; the oldest first, in bins of two seconds
-//!   ff ff 't'                                                last stamp (u64 BE), index (u64 BE)
+//!   ff ff 't'                                                last stamp (u64 BE), index (u64 BE), place of the oldest event
+//!                                                            (u64 BE, u32 BE), events kept (u64 BE)
 //!   ff ff 'x' expiry ms (u64 BE), and the rest of a version's record key
 //! ```
 //!
@@ -27,7 +28,7 @@ use storgo_protocol::meta::{BucketId, RequestId, Slot, Stamp, VersionId};
 const REQUEST_BIN_MS: u64 = 2000;
 
 const GROUP: [u8; 2] = [0xff, 0xff];
-const LAST_STAMP: &[u8] = b"\xff\xfft";
+const REACHED: &[u8] = b"\xff\xfft";
 const FEATURE: &[u8] = b"\xff\xfff";
 
 fn slot_section(slot: Slot, section: u8) -> BytesMut {
@@ -133,8 +134,8 @@ pub(super) fn read_row(record: &Bytes) -> Option<Bytes> {
     (record.len() >= 3).then(|| record.slice(3..))
 }
 
-pub(super) fn last_stamp() -> Bytes {
-    Bytes::from_static(LAST_STAMP)
+pub(super) fn reached() -> Bytes {
+    Bytes::from_static(REACHED)
 }
 
 pub(super) fn feature() -> Bytes {
@@ -309,7 +310,7 @@ mod tests {
         for cut in 0..key.len() {
             assert_eq!(read_version(&key[..cut]), None);
         }
-        assert_eq!(read_version(&last_stamp()), None);
+        assert_eq!(read_version(&reached()), None);
         let place = EventPlace { index: 9, number: 1 };
         assert_eq!(read_event(&event(place)), Some(place));
         assert_eq!(expiring(&expiry(5, &key)), Some(key));

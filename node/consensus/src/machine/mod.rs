@@ -27,7 +27,8 @@ pub use view::{Batch, Draft, Pair, View};
 
 use std::error::Error;
 
-use bytes::{BufMut as _, Bytes, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use storgo_protocol::cluster::EventPlace;
 use storgo_protocol::meta::{
     Action, BucketConfig, Command, FEATURE_LEVEL, Proposal, Refused, RefusedKind, Reply, Slot, SlotState, Stamp,
     StorageEvent,
@@ -101,8 +102,8 @@ struct Step<'a> {
 /// # Errors
 /// [`MachineError`] if this member cannot go on; nothing is to be committed then.
 pub fn apply(view: &dyn View, group: GroupId, index: u64, proposal: &Proposal) -> Result<Outcome, MachineError> {
-    let (last, last_index) = last_stamp_and_index(view)?;
-    let stamp = proposal.stamp.max(last.next());
+    let reached = reached(view)?;
+    let stamp = proposal.stamp.max(reached.stamp.next());
     let (draft, events, settled) = (Draft::over(view), Vec::new(), Default::default());
     let mut step = Step { draft, group, index, stamp, events, settled };
     let reply = match step.run(&proposal.command) {
@@ -118,8 +119,9 @@ pub fn apply(view: &dyn View, group: GroupId, index: u64, proposal: &Proposal) -
             Reply::Refused(refused)
         }
     };
-    step.keep_events(index, last_index)?;
-    step.draft.put(keys::last_stamp(), stamp_record(step.stamp, index));
+    let (oldest_event, events_kept) = step.keep_events(&reached)?;
+    let reached = Reached { stamp: step.stamp, index, oldest_event, events_kept };
+    step.draft.put(keys::reached(), reached.record());
     Ok(Outcome { batch: step.draft.into_batch(), reply, events: step.events })
 }
 
@@ -128,12 +130,26 @@ pub fn apply(view: &dyn View, group: GroupId, index: u64, proposal: &Proposal) -
 /// # Errors
 /// [`MachineError`] if the records cannot be read.
 pub fn last_stamp(view: &dyn View) -> Result<Stamp, MachineError> {
-    Ok(last_stamp_and_index(view)?.0)
+    Ok(reached(view)?.stamp)
 }
 
-/// The last stamp, and the index of the entry that it was given to.
-fn last_stamp_and_index(view: &dyn View) -> Result<(Stamp, u64), MachineError> {
-    Ok(view.get(&keys::last_stamp())?.map(|record| read_stamp(&record)).transpose()?.unwrap_or_default())
+/// How far a group has come with its commands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Reached {
+    /// The last stamp that it gave.
+    stamp: Stamp,
+    /// The index of the entry that it was given to.
+    index: u64,
+    /// The place before which no event is kept any more.
+    oldest_event: EventPlace,
+    /// How many events are kept.
+    events_kept: u64,
+}
+
+fn reached(view: &dyn View) -> Result<Reached, MachineError> {
+    let record = view.get(&keys::reached())?;
+    let read = |record: Bytes| Reached::read(record).ok_or_else(|| damaged("the last stamp", DecodeError::Truncated));
+    Ok(record.map(read).transpose()?.unwrap_or_default())
 }
 
 /// The group's feature level.
@@ -168,20 +184,23 @@ fn damaged(what: &'static str, source: DecodeError) -> MachineError {
     MachineError::Damaged { what, source }
 }
 
-fn stamp_record(stamp: Stamp, index: u64) -> Bytes {
-    let mut record = BytesMut::with_capacity(16);
-    record.put_u64(stamp.as_u64());
-    record.put_u64(index);
-    record.freeze()
-}
+impl Reached {
+    fn record(&self) -> Bytes {
+        let mut record = BytesMut::with_capacity(36);
+        record.put_u64(self.stamp.as_u64());
+        record.put_u64(self.index);
+        record.put_u64(self.oldest_event.index);
+        record.put_u32(self.oldest_event.number);
+        record.put_u64(self.events_kept);
+        record.freeze()
+    }
 
-/// The stamp, and the index of the entry that it was given to.
-fn read_stamp(record: &[u8]) -> Result<(Stamp, u64), MachineError> {
-    let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).ok();
-    record
-        .split_at_checked(8)
-        .and_then(|(stamp, index)| Some((Stamp::from_u64(number(stamp)?), number(index)?)))
-        .ok_or_else(|| damaged("the last stamp", DecodeError::Truncated))
+    fn read(mut record: Bytes) -> Option<Self> {
+        let (stamp, index) = (Stamp::from_u64(record.try_get_u64().ok()?), record.try_get_u64().ok()?);
+        let oldest_event = EventPlace { index: record.try_get_u64().ok()?, number: record.try_get_u32().ok()? };
+        let events_kept = record.try_get_u64().ok()?;
+        record.is_empty().then_some(Self { stamp, index, oldest_event, events_kept })
+    }
 }
 
 impl Step<'_> {

@@ -51,6 +51,11 @@ impl<'a> Draft<'a> {
         Self { below, changes: RefCell::default() }
     }
 
+    /// These changes.
+    pub(crate) fn with(below: &'a dyn View, changes: Batch) -> Self {
+        Self { below, changes: RefCell::new(changes) }
+    }
+
     /// Sets a value.
     pub fn put(&self, key: impl Into<Bytes>, value: impl Into<Bytes>) {
         self.changes.borrow_mut().insert(key.into(), Some(value.into()));

@@ -15,6 +15,7 @@ use storgo_protocol::DecodeError;
 use storgo_protocol::limits::{LOG_READ_BYTES_MAX, RAFT_APPEND_BYTES_MAX};
 use storgo_store::log::{GroupLog, LogEntry, LogError};
 
+use super::own_disk::OwnDisk;
 use super::types::{Entry, LogId, Types, Vote};
 use super::wire;
 #[cfg(storgo_planted)]
@@ -24,15 +25,18 @@ use crate::planted::{Planted, is_planted};
 #[derive(Debug, Clone)]
 pub(crate) struct LogStore {
     log: GroupLog,
+    own_disk: OwnDisk,
     /// A vote that was not kept, where that fault is planted.
     #[cfg(storgo_planted)]
     unkept: std::sync::Arc<parking_lot::Mutex<Option<Bytes>>>,
 }
 
 impl LogStore {
-    pub(crate) fn new(log: GroupLog) -> Self {
+    /// `own_disk` is told what came to be on the disk.
+    pub(super) fn new(log: GroupLog, own_disk: OwnDisk) -> Self {
         Self {
             log,
+            own_disk,
             #[cfg(storgo_planted)]
             unkept: std::sync::Arc::default(),
         }
@@ -139,8 +143,18 @@ impl RaftLogStorage<Types> for LogStore {
             index: entry.log_id.index,
             payload: wire::payload(&entry),
         };
+        let entries: Vec<Entry> = entries.into_iter().collect();
+        let waiting = self.own_disk.waiting_for(&entries);
         let records = entries.into_iter().map(record).collect();
-        let done = |written: Result<(), LogError>| callback.io_completed(written.map_err(failed));
+        let done = move |written: Result<(), LogError>| {
+            if written.is_ok() {
+                for tell in waiting {
+                    // Who no longer waits need not be told.
+                    let _gone = tell.send(());
+                }
+            }
+            callback.io_completed(written.map_err(failed));
+        };
         self.log.append_then(records, done).await.map_err(failed)
     }
 

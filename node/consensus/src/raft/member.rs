@@ -16,7 +16,7 @@ use openraft::raft::{WriteResponse, WriteResult};
 use openraft::{ChangeMembers, EmptyNode, Raft, ServerState};
 use openraft_rt::deterministic_rng::DeterministicRng;
 use openraft_rt_tokio::TokioRuntime;
-use storgo_protocol::meta::{Proposal, Reply};
+use storgo_protocol::meta::{Proposal, Reply, Stamp};
 use storgo_store::log::GroupLog;
 use storgo_store::records::GroupRecords;
 use tokio::sync::Mutex;
@@ -27,6 +27,7 @@ use super::intake::Intake;
 use super::lead::{self, Claim, Followed, HandedOver};
 use super::log::LogStore;
 use super::network::Network;
+use super::own_disk::{OnOwnDisk, OwnDisk};
 use super::pace::{Elections, Snapshots, config};
 use super::progress::{self, Progress};
 use super::state::StateStore;
@@ -94,6 +95,7 @@ pub(crate) struct Member {
     uses: TaskTracker,
     intake: Mutex<Option<Intake>>,
     log: GroupLog,
+    own_disk: OwnDisk,
     me: Seat,
     may_lead: AtomicBool,
     /// Whether it stands for election.
@@ -173,8 +175,10 @@ impl Member {
         }
         let network = Network { courier: Arc::clone(courier), group };
         let uses = TaskTracker::new();
-        let (store, state) = (LogStore::new(log.clone()), StateStore::new(records.clone(), &uses));
-        let config = Arc::new(config(group, elections, snapshots).map_err(stopped)?);
+        let own_disk = OwnDisk::default();
+        let store = LogStore::new(log.clone(), own_disk.clone());
+        let state = StateStore::new(records.clone(), &uses);
+        let config = Arc::new(config(group, elections, snapshots, seed).map_err(stopped)?);
         let me = courier.seats().of(group);
         let start = Raft::new(me, config, network, store, state);
         let raft = DeterministicRng::<TokioRuntime>::scope(seed, start).await.map_err(stopped)?;
@@ -194,6 +198,7 @@ impl Member {
             uses,
             intake,
             log,
+            own_disk,
             me,
             may_lead,
             stands,
@@ -231,6 +236,29 @@ impl Member {
         let written = self.raft.client_write_many(proposals.into_iter().map(Proposed::new)).await.map_err(stopped)?;
         // It ends early where openraft does, and whoever waits for one of the rest asks again.
         Ok(written.map(reply).fuse().boxed())
+    }
+
+    /// Expects a proposal, behind those before, that is about to be made: it is told when it is on this member's own disk, and
+    /// nobody is told anything once another one came to the log than was expected.
+    pub(crate) fn expect(&self, stamp: Stamp) -> OnOwnDisk {
+        self.own_disk.expect(stamp)
+    }
+
+    /// Whether all that was expected came to the log, as far as anything did.
+    pub(crate) fn comes_as_expected(&self) -> bool {
+        !self.own_disk.is_astray()
+    }
+
+    /// Expects what is proposed from now on, where nothing is under way, if this member leads and has applied all that was there
+    /// before; whether it does. What it proposes in a later term is not what it expects.
+    pub(crate) fn begin_to_expect(&self) -> bool {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let is_ready = metrics.state == ServerState::Leader && lead::is_ready(&metrics);
+        if is_ready {
+            self.own_disk.begin(metrics.current_term);
+        }
+        is_ready
     }
 
     /// Waits until this member, if it leads, has applied all that former leaders acknowledged.

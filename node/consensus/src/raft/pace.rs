@@ -57,7 +57,8 @@ impl Elections {
 /// When the log is let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshots {
-    /// Entries between two snapshots: each costs a sync of the records.
+    /// Entries between two snapshots, each of which has the group's records written: at least so many and fewer than twice,
+    /// for each member of each group a number that is drawn for it, or all would write at the same time.
     pub every: u64,
     /// Entries that are kept behind one, for members that are a little behind.
     pub log_kept: u64,
@@ -70,7 +71,12 @@ impl Default for Snapshots {
 }
 
 /// The same, as openraft wants it.
-pub(super) fn config(group: GroupId, elections: Elections, snapshots: Snapshots) -> Result<Config, ConfigError> {
+pub(super) fn config(
+    group: GroupId,
+    elections: Elections,
+    snapshots: Snapshots,
+    seed: u64,
+) -> Result<Config, ConfigError> {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let config = Config {
         cluster_name: format!("group {group}"),
@@ -79,7 +85,9 @@ pub(super) fn config(group: GroupId, elections: Elections, snapshots: Snapshots)
         election_timeout_max: ms(elections.timeout_max),
         install_snapshot_timeout: ms(elections.timeout_max) * 4,
         max_payload_entries: RAFT_ENTRIES_MAX,
-        snapshot_policy: SnapshotPolicy::LogsSinceLast(snapshots.every),
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(
+            snapshots.every + seed.checked_rem(snapshots.every).unwrap_or(0),
+        ),
         max_in_snapshot_log_to_keep: snapshots.log_kept,
         enable_pre_vote: Some(true),
         // A leader that starts again stands for election as others do.
@@ -89,4 +97,24 @@ pub(super) fn config(group: GroupId, elections: Elections, snapshots: Snapshots)
         ..Config::default()
     };
     config.validate()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn members_have_their_snapshots_at_times_of_their_own() {
+        let every = |seed| {
+            let config = config(GroupId::new(1), Elections::default(), Snapshots::default(), seed).unwrap();
+            match config.snapshot_policy {
+                SnapshotPolicy::LogsSinceLast(every) => every,
+                SnapshotPolicy::Never => panic!("never"),
+            }
+        };
+        let drawn: std::collections::BTreeSet<u64> =
+            (0..100).map(|seed: u64| every(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15))).collect();
+        assert!(drawn.len() > 90, "{drawn:?}");
+        assert!(drawn.iter().all(|every| (RAFT_SNAPSHOT_EVERY..2 * RAFT_SNAPSHOT_EVERY).contains(every)));
+    }
 }

@@ -74,3 +74,42 @@ fn lag(metrics: &RaftMetrics<Types>) -> u64 {
     let voters = metrics.membership_config.membership().voter_ids();
     if metrics.state == ServerState::Leader { voters.map(lacks).max().unwrap_or_default() } else { 0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
+
+    use super::super::types::{LogId, Membership, StoredMembership};
+    use super::*;
+
+    /// What a leader knows of voters 0 to 4, of which it is number 0: what each has, and how long ago it answered.
+    fn known(of: [(Option<u64>, Option<Duration>); 5]) -> RaftMetrics<Types> {
+        let mut metrics = RaftMetrics::new_initial(Seat::from(0));
+        let voters: BTreeSet<Seat> = (0..5).map(Seat::from).collect();
+        let membership = Membership::new_with_defaults(vec![voters], []);
+        metrics.membership_config = Arc::new(StoredMembership::new(None, membership));
+        let now = <openraft::alias::InstantOf<Types>>::now();
+        let seats = || (0..5).map(Seat::from).zip(of);
+        let last = |index: u64| LogId::new_term_index(3, index);
+        metrics.replication = Some(seats().map(|(seat, (has, _))| (seat, has.map(last))).collect());
+        let answered = |ago: Duration| (now - ago).into();
+        metrics.heartbeat = Some(seats().map(|(seat, (_, ago))| (seat, ago.map(answered))).collect());
+        metrics
+    }
+
+    #[test]
+    fn those_take_over_that_have_most_of_those_that_answered_lately_and_may() {
+        let (soon, late) = (Some(Duration::from_millis(300)), Some(LATELY));
+        let me = Seat::from(0);
+        let seats = |numbers: &[u64]| numbers.iter().copied().map(Seat::from).collect::<Vec<_>>();
+        let metrics = known([(Some(9), soon), (Some(7), soon), (Some(5), soon), (Some(7), soon), (Some(8), late)]);
+        assert_eq!(successors(me, &metrics, |_| true), seats(&[1, 3]), "4 has more and is silent");
+        assert_eq!(successors(me, &metrics, |seat| *seat != Seat::from(1)), seats(&[3]));
+        assert_eq!(successors(me, &metrics, |seat| *seat == Seat::from(2)), seats(&[2]));
+        let metrics = known([(Some(9), soon), (None, soon), (Some(5), None), (None, soon), (Some(8), late)]);
+        assert_eq!(successors(me, &metrics, |_| true), seats(&[1, 3]), "who has nothing is better than who is silent");
+        let metrics = known([(Some(9), soon), (Some(9), None), (Some(9), late), (Some(9), None), (Some(9), late)]);
+        assert_eq!(successors(me, &metrics, |_| true), []);
+    }
+}

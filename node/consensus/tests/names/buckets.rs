@@ -37,8 +37,6 @@ async fn a_bucket_is_as_it_was_asked_for_and_its_name_is_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_promise_that_is_not_kept_is_not_made() {
     let names = World::new(3).names(1);
-    let local = BucketOptions { replication: Replication::Local, ..BucketOptions::default() };
-    assert_eq!(kind(names.create_bucket("photos", &local).await), ErrorKind::Invalid);
     let large = BucketOptions { inline_bytes_max: 16_385, ..BucketOptions::default() };
     assert_eq!(kind(names.create_bucket("photos", &large).await), ErrorKind::Invalid);
 }

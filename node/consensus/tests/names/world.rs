@@ -16,7 +16,9 @@ use storgo_object::{
     User, Written,
 };
 use storgo_pipeline::MemberSecret;
-use storgo_protocol::cluster::{Bucket as Row, BucketRow, Found, Level, Listed, Listing, RowKey, Since, SlotTable};
+use storgo_protocol::cluster::{
+    Bucket as Row, BucketRow, Found, Level, Listed, Listing, Replication, RowKey, Since, SlotTable,
+};
 use storgo_protocol::limits::{BUCKETS_LISTED_MAX, LISTED_MAX};
 use storgo_protocol::meta::{
     Action, BucketConfig, Command, Condition, FEATURE_LEVEL, Proposal, Put, RefusedKind, Reply, RowChange, Stamp,
@@ -305,7 +307,13 @@ impl Metadata for Door {
         self.world.set_row(name, bucket.as_ref(), expected)
     }
 
-    async fn write(&self, config: &BucketConfig, key: &[u8], command: &Command) -> Result<Reply, MetadataError> {
+    async fn write(
+        &self,
+        config: &BucketConfig,
+        key: &[u8],
+        command: &Command,
+        replication: Replication,
+    ) -> Result<Reply, MetadataError> {
         self.lets_in(&self.config(config)?, true)?;
         let deletes = matches!(command.action, Action::Delete(_));
         let meddling = if deletes { self.world.before_delete.lock().take() } else { None };
@@ -323,14 +331,11 @@ impl Metadata for Door {
                 return unavailable();
             }
         }
-        Ok(self.world.apply(config, key, command))
-    }
-
-    async fn everywhere(&self, _: &BucketConfig, _: &[u8]) -> Result<(), MetadataError> {
-        if self.world.short_of_one.load(Ordering::Relaxed) {
+        let reply = self.world.apply(config, key, command);
+        if replication == Replication::Durable && self.world.short_of_one.load(Ordering::Relaxed) {
             return Err(MetadataError::Unavailable("one of three is away".into()));
         }
-        Ok(())
+        Ok(reply)
     }
 
     async fn get(

@@ -3,7 +3,7 @@
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use storgo_protocol::PeerId;
-use storgo_protocol::limits::{RESP_ARGS_MAX, RESP_ERRAND_BYTES_MAX, RESP_FOLDED_MAX};
+use storgo_protocol::limits::{RESP_ARGS_MAX, RESP_ERRAND_BYTES_MAX, RESP_FOLDED_MAX, RESP_REPLY_DEPTH_MAX};
 
 use super::reply::Reply;
 
@@ -97,9 +97,6 @@ fn put_bytes(bytes: &[u8], out: &mut BytesMut) {
     out.put_slice(bytes);
 }
 
-/// How deep replies are in each other, at the most: those of commands on one key are pairs in an array.
-const DEPTH_MAX: usize = 8;
-
 fn put_reply(reply: &Reply, out: &mut BytesMut) {
     let put_all = |kind: u8, replies: &[Reply], out: &mut BytesMut| {
         out.put_u8(kind);
@@ -180,7 +177,7 @@ impl Rest {
     }
 
     fn reply(&mut self, depth: usize) -> Option<Reply> {
-        if depth >= DEPTH_MAX {
+        if depth >= RESP_REPLY_DEPTH_MAX {
             return None;
         }
         let [kind] = self.array()?;
@@ -262,8 +259,8 @@ mod tests {
             let reply = (1..depth).fold(Reply::Nil, |reply, _| Reply::Array(vec![reply]));
             Answers { id: 1, replies: vec![Some(reply)] }.encode()
         };
-        assert!(Answers::decode(deep(DEPTH_MAX)).is_some());
-        assert_eq!(Answers::decode(deep(DEPTH_MAX + 1)), None);
+        assert!(Answers::decode(deep(RESP_REPLY_DEPTH_MAX)).is_some());
+        assert_eq!(Answers::decode(deep(RESP_REPLY_DEPTH_MAX + 1)), None);
         for frameless in [Reply::Several(vec![Reply::Nil]), Reply::Push(vec![Reply::Nil])] {
             assert_eq!(Answers::decode(Answers { id: 1, replies: vec![Some(frameless)] }.encode()), None);
         }

@@ -405,6 +405,7 @@ impl Inner {
             Err(Unknown) => vec![unknown(); tried],
         };
         let mut here = commands.split_off(done.len());
+        // One that fits no errand stays, too.
         here.iter_mut().take(tried.max(1) - done.len()).for_each(Command::stays);
         commands.drain(..).zip(done).for_each(|(command, reply)| command.tell(key, Ok(reply)));
         *commands = here;

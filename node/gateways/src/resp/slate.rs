@@ -68,9 +68,9 @@ pub(super) struct Joint {
     pub(super) keys: Vec<Bytes>,
     /// Whether it may take long, short as the values may be.
     pub(super) is_long: bool,
-    /// What it is called where it changes something.
-    pub(super) event: &'static str,
-    pub(super) run: Box<JointRun>,
+    /// What it is called where it changes something; empty where nobody is told of that.
+    event: &'static str,
+    run: Box<JointRun>,
 }
 
 /// What is said in the end. Where it is an error, nothing is changed.
@@ -83,6 +83,23 @@ impl std::fmt::Debug for Joint {
 }
 
 impl Joint {
+    pub(super) fn new(
+        keys: Vec<Bytes>,
+        run: impl Fn(&mut Slates) -> Result<Reply, Reply> + Send + Sync + 'static,
+    ) -> Self {
+        Self { keys, is_long: false, event: "", run: Box::new(run) }
+    }
+
+    /// The same, called so where it changes something.
+    pub(super) fn called(self, event: &'static str) -> Self {
+        Self { event, ..self }
+    }
+
+    /// The same, which may take long.
+    pub(super) fn long(self) -> Self {
+        Self { is_long: true, ..self }
+    }
+
     /// Does it.
     ///
     /// # Errors

@@ -5,16 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use storgo_protocol::limits::{RESP_ERROR_WORD_BYTES_MAX, RESP_ERROR_WORDS_MAX};
 
 use super::reply::Reply;
 
 /// Spans of time of a histogram: each is twice as long as the one before, the first a microsecond. The last has all that
 /// took longer than two minutes, too.
 const SPANS: usize = 28;
-
-/// Words of errors that are counted each by itself, and bytes of one.
-const WORDS_MAX: usize = 64;
-const WORD_BYTES_MAX: usize = 32;
 
 /// All counters. They are numbers by themselves: none of them guards anything.
 #[derive(Debug)]
@@ -102,7 +99,8 @@ impl Stats {
         let word = text.split(' ').next().unwrap_or_default();
         let mut errors = self.errors.lock();
         // What another door said may begin with anything.
-        let is_other = word.len() > WORD_BYTES_MAX || (errors.len() >= WORDS_MAX && !errors.contains_key(word));
+        let is_other = word.len() > RESP_ERROR_WORD_BYTES_MAX
+            || (errors.len() >= RESP_ERROR_WORDS_MAX && !errors.contains_key(word));
         let word = if is_other { "OTHER" } else { word };
         match errors.get_mut(word) {
             Some(count) => *count += 1,
@@ -174,9 +172,9 @@ mod tests {
         assert_eq!(stats.of("get"), Some(Told { calls: 4, us: 1007, rejected: 1, failed: 1, within_us }));
         assert_eq!((stats.calls(), stats.of("what")), (4, None));
         assert_eq!(stats.errors().into_iter().collect::<Vec<_>>(), [("ERR".into(), 1), ("WRONGTYPE".into(), 1)]);
-        stats.said(&Reply::error("X".repeat(WORD_BYTES_MAX + 1)));
-        (0..2 * WORDS_MAX).for_each(|n| stats.said(&Reply::error(format!("E{n} no"))));
-        assert_eq!((stats.errors().len(), stats.errors()["OTHER"]), (WORDS_MAX, 1 + 67));
+        stats.said(&Reply::error("X".repeat(RESP_ERROR_WORD_BYTES_MAX + 1)));
+        (0..2 * RESP_ERROR_WORDS_MAX).for_each(|n| stats.said(&Reply::error(format!("E{n} no"))));
+        assert_eq!((stats.errors().len(), stats.errors()["OTHER"]), (RESP_ERROR_WORDS_MAX, 1 + 67));
         stats.reset();
         assert_eq!((stats.calls(), stats.of("get"), stats.errors().len()), (0, None, 0));
     }

@@ -63,10 +63,6 @@ impl Names {
         if options.inline_bytes_max as usize > INLINE_BYTES_MAX {
             return Err(invalid("bodies of more than 16 KiB cannot stand in records").into());
         }
-        if options.replication == Replication::Local {
-            let reason = "replication `local` is not possible yet: nothing would carry on what was not waited for";
-            return Err(invalid(reason).into());
-        }
         let row = self.new_row(name, options)?;
         match self.metadata.set_bucket(name, Some(row), None).await {
             Ok(()) => self.bucket(name).await,

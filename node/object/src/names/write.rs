@@ -1,7 +1,6 @@
 //! One command of one request, on the bucket as it is.
 
 use bytes::Bytes;
-use storgo_protocol::cluster::Replication;
 use storgo_protocol::limits::STALE_BUCKET_TRIES;
 use storgo_protocol::meta::{Action, Command, FEATURE_LEVEL, Refused, RefusedKind, Reply, RequestId};
 
@@ -13,7 +12,7 @@ use crate::ports::MetadataError;
 
 impl Bucket {
     /// Has the group of a key agree on what `action` makes of the bucket as it is known; once more whenever the bucket was
-    /// changed meanwhile. What comes back is no refusal; in a bucket that is durable, all members of the group have it then.
+    /// changed meanwhile. What comes back is no refusal, and as many members have it then as the bucket wants.
     pub(super) async fn agree(
         &self,
         key: &Bytes,
@@ -23,18 +22,13 @@ impl Bucket {
         let mut known = self.known();
         for _ in 0..STALE_BUCKET_TRIES {
             let command = Command { feature: FEATURE_LEVEL, request: Some(request), action: action(&known)? };
-            match self.names.metadata.write(&known.row.config, key, &command).await? {
+            match self.names.metadata.write(&known.row.config, key, &command, known.row.replication).await? {
                 // Neither is remembered with the request, so it may be sent again.
                 Reply::Refused(Refused { kind: RefusedKind::Generation(_) | RefusedKind::NoBucket, .. }) => {
                     known = self.refresh().await?;
                 }
                 Reply::Refused(refused) => return Err(self.refused(key, refused)),
-                reply => {
-                    if known.row.replication == Replication::Durable {
-                        self.names.metadata.everywhere(&known.row.config, key).await?;
-                    }
-                    return Ok(reply);
-                }
+                reply => return Ok(reply),
             }
         }
         let reason = "the bucket was changed each time that it was tried".to_owned();

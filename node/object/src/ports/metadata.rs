@@ -10,7 +10,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use storgo_protocol::GroupId;
-use storgo_protocol::cluster::{Bucket, BucketRow, EventPlace, Found, Level, Listed, Listing};
+use storgo_protocol::cluster::{Bucket, BucketRow, EventPlace, Found, Level, Listed, Listing, Replication};
 use storgo_protocol::meta::{BucketConfig, Command, Reply, Stamp, StorageEvent, VersionId};
 
 /// Names, kept by groups.
@@ -41,17 +41,18 @@ pub trait Metadata: Send + Sync + fmt::Debug {
     ) -> Result<(), MetadataError>;
 
     /// Has the group of a key agree on a command that carries a request id: asked twice, it is done once. The reply may be
-    /// a refusal, but not one of those that tell where else or when else to ask.
+    /// a refusal, but not one of those that tell where else or when else to ask. It comes when as many have the command as
+    /// `replication` says; a refusal may come earlier or later.
     ///
     /// # Errors
     /// [`MetadataError::Unavailable`]: it may or may not be done.
-    async fn write(&self, config: &BucketConfig, key: &[u8], command: &Command) -> Result<Reply, MetadataError>;
-
-    /// Returns when all members of the key's group have on their disks what was acknowledged before.
-    ///
-    /// # Errors
-    /// [`MetadataError::Unavailable`] if that did not come about in time: most have it.
-    async fn everywhere(&self, config: &BucketConfig, key: &[u8]) -> Result<(), MetadataError>;
+    async fn write(
+        &self,
+        config: &BucketConfig,
+        key: &[u8],
+        command: &Command,
+        replication: Replication,
+    ) -> Result<Reply, MetadataError>;
 
     /// A version of a key, the newest if none is named; a marker too.
     ///

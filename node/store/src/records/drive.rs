@@ -12,8 +12,16 @@ use super::request::Request;
 use super::writer::Writer;
 
 impl Writer {
-    /// One round for a request and all that wait behind it.
+    /// Rounds for a request and all that wait behind it, until nothing is due any more.
     fn take_all(&mut self, first: Request, requests: &mut mpsc::Receiver<Request>) {
+        self.round_of(first, requests);
+        while self.shared.must_write() {
+            self.round_of(Request::Write, requests);
+        }
+    }
+
+    /// One round for a request and all that wait behind it.
+    fn round_of(&mut self, first: Request, requests: &mut mpsc::Receiver<Request>) {
         let mut batch = vec![first];
         while batch.len() < RECORDS_QUEUE_MAX
             && let Ok(next) = requests.try_recv()
@@ -38,7 +46,7 @@ pub(super) fn on_thread(mut writer: Writer, mut requests: mpsc::Receiver<Request
         while let Some(first) = requests.blocking_recv() {
             writer.take_all(first, &mut requests);
         }
-        writer.guarded(vec![Request::Write]);
+        writer.guarded(vec![Request::WriteAll]);
     })
 }
 
@@ -49,6 +57,6 @@ pub(super) fn as_task(mut writer: Writer, mut requests: mpsc::Receiver<Request>)
         while let Some(first) = requests.recv().await {
             writer.take_all(first, &mut requests);
         }
-        writer.guarded(vec![Request::Write]);
+        writer.guarded(vec![Request::WriteAll]);
     })
 }

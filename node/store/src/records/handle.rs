@@ -233,12 +233,12 @@ impl GroupRecords {
         self.handle.shared.memory().durable(self.id).cloned()
     }
 
-    /// Makes all that was committed durable, of all groups.
+    /// Makes all that was committed to this group durable.
     ///
     /// # Errors
     /// As [`Records::flush`].
     pub async fn flush(&self) -> Result<(), RecordsError> {
-        self.handle.ask(Request::Flush).await
+        self.handle.ask(|done| Request::FlushGroup(self.id, done)).await
     }
 
     /// Forgets the group; durable when it answers.
@@ -276,8 +276,8 @@ impl Handle {
         answer.await.map_err(|_| self.gone())?
     }
 
-    /// Asks without waiting, for what does no harm undone: without room for it there is a transaction to come, and an
-    /// unfinished import is forgotten at the next start at the latest.
+    /// Asks without waiting, for what does no harm undone: without room for it the writer has much to do, and goes on until
+    /// nothing is due; an unfinished import is forgotten at the next start at the latest.
     pub(super) fn ask_in_passing(&self, request: Request) {
         if let Some(requests) = &*self.requests.lock()
             && let Err(error) = requests.try_send(request)

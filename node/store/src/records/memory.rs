@@ -5,12 +5,13 @@
 //!   view    = fresh     over      writing        over        database as the last transaction left it
 //! ```
 //!
-//! All three change under one lock, so what is frozen is a state that all groups were in at one moment, and a view misses
-//! nothing between two of them. Rows that are written again and again reach the database once. It must not know what a
-//! transaction is.
+//! All three change under one lock, so what is frozen is a state that its group was in at one moment, and a view misses
+//! nothing between two of them. Groups are frozen in turn, a few at a time, so that a row which is written again and again
+//! reaches the database once, and the writer's work comes in many short pieces. It must not know what a transaction is.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -36,7 +37,10 @@ pub(super) struct Memory {
     base: Option<Arc<Base>>,
     failed: Option<RecordsError>,
     next_section: u64,
+    /// Of all groups.
     fresh_bytes: usize,
+    /// The group that was frozen last when its turn came.
+    last_frozen: GroupId,
 }
 
 /// One group. Its maps are shared with views, and copied if one still looks when they change.
@@ -46,6 +50,8 @@ struct GroupMemory {
     /// Whether the section is in the database.
     is_written: bool,
     fresh: Arc<Changes>,
+    /// Bytes of them, about.
+    fresh_bytes: usize,
     writing: Arc<Changes>,
 }
 
@@ -69,7 +75,7 @@ pub(super) struct Frozen {
 
 impl GroupMemory {
     fn at(standing: Standing, is_written: bool) -> Self {
-        Self { standing, is_written, fresh: Arc::default(), writing: Arc::default() }
+        Self { standing, is_written, fresh: Arc::default(), fresh_bytes: 0, writing: Arc::default() }
     }
 }
 
@@ -78,7 +84,15 @@ impl Memory {
     pub(super) fn new(standings: BTreeMap<GroupId, Standing>, next_section: u64, base: Base) -> Self {
         let durable = standings.iter().map(|(group, standing)| (*group, standing.applied.clone())).collect();
         let groups = standings.into_iter().map(|(group, standing)| (group, GroupMemory::at(standing, true))).collect();
-        Self { groups, durable, base: Some(Arc::new(base)), failed: None, next_section, fresh_bytes: 0 }
+        Self {
+            groups,
+            durable,
+            base: Some(Arc::new(base)),
+            failed: None,
+            next_section,
+            fresh_bytes: 0,
+            last_frozen: GroupId::new(0),
+        }
     }
 
     /// Refuses once the records have stopped or were closed.
@@ -120,14 +134,14 @@ impl Memory {
         self.durable.get(&group)
     }
 
-    /// Bytes of what was committed since the last freeze, about.
+    /// Bytes of what was committed and not frozen yet, about.
     pub(super) const fn fresh_bytes(&self) -> usize {
         self.fresh_bytes
     }
 
     /// A group as it is now; `None` if nothing was applied yet.
     pub(super) fn see(&self, group: GroupId) -> Option<Seen> {
-        let GroupMemory { standing, is_written, fresh, writing } = self.groups.get(&group)?;
+        let GroupMemory { standing, is_written, fresh, writing, .. } = self.groups.get(&group)?;
         let base = self.base.as_ref().filter(|_| *is_written).map(Arc::clone);
         Some(Seen { standing: standing.clone(), fresh: Arc::clone(fresh), writing: Arc::clone(writing), base })
     }
@@ -149,14 +163,15 @@ impl Memory {
             }
         };
         known.standing.applied = applied;
-        let fresh = Arc::make_mut(&mut known.fresh);
+        let (fresh, before) = (Arc::make_mut(&mut known.fresh), known.fresh_bytes);
         for (key, value) in batch.changes {
             let length = key.len();
-            self.fresh_bytes += bytes_of(length, value.as_ref());
+            known.fresh_bytes += bytes_of(length, value.as_ref());
             if let Some(old) = fresh.insert(key, value) {
-                self.fresh_bytes -= bytes_of(length, old.as_ref());
+                known.fresh_bytes -= bytes_of(length, old.as_ref());
             }
         }
+        self.fresh_bytes = self.fresh_bytes - before + known.fresh_bytes;
         Ok(())
     }
 
@@ -167,9 +182,9 @@ impl Memory {
         number
     }
 
-    /// Where groups stand now.
-    pub(super) fn standings(&self) -> BTreeMap<GroupId, Standing> {
-        self.groups.iter().map(|(group, memory)| (*group, memory.standing.clone())).collect()
+    /// Whether the group is there.
+    pub(super) fn has(&self, group: GroupId) -> bool {
+        self.groups.contains_key(&group)
     }
 
     pub(super) const fn next_section(&self) -> u64 {
@@ -179,7 +194,7 @@ impl Memory {
     /// Forgets a group.
     pub(super) fn remove(&mut self, group: GroupId) {
         if let Some(removed) = self.groups.remove(&group) {
-            self.forget_fresh(&removed.fresh);
+            self.fresh_bytes -= removed.fresh_bytes;
         }
     }
 
@@ -190,28 +205,40 @@ impl Memory {
         }
         let replaced = self.groups.insert(group, GroupMemory::at(Standing { section, applied }, true));
         if let Some(replaced) = replaced {
-            self.forget_fresh(&replaced.fresh);
+            self.fresh_bytes -= replaced.fresh_bytes;
         }
         Ok(())
     }
 
-    fn forget_fresh(&mut self, fresh: &Changes) {
-        let bytes: usize = fresh.iter().map(|(key, value)| bytes_of(key.len(), value.as_ref())).sum();
-        self.fresh_bytes = self.fresh_bytes.saturating_sub(bytes);
+    /// Sets aside what was committed to groups that differ from `written`, to be written: to those that are `wanted`, and to
+    /// those whose turn it is, until they have `share` bytes of changes.
+    pub(super) fn freeze(
+        &mut self,
+        wanted: &BTreeSet<GroupId>,
+        share: usize,
+        written: &BTreeMap<GroupId, Standing>,
+    ) -> Vec<Frozen> {
+        let turns = self.groups.range((Bound::Excluded(self.last_frozen), Bound::Unbounded));
+        let turns = turns.chain(self.groups.range(..=self.last_frozen));
+        let turns = turns.filter(|(group, memory)| written.get(*group) != Some(&memory.standing));
+        let (mut bytes, mut last, mut chosen) = (0, self.last_frozen, Vec::new());
+        for (group, memory) in turns {
+            if bytes < share {
+                (bytes, last) = (bytes + memory.fresh_bytes, *group);
+            } else if !wanted.contains(group) {
+                continue;
+            }
+            chosen.push(*group);
+        }
+        self.last_frozen = last;
+        chosen.into_iter().filter_map(|group| self.freeze_one(group)).collect()
     }
 
-    /// Sets aside what was committed, of all groups, to be written: those that differ from `written`.
-    pub(super) fn freeze(&mut self, written: &BTreeMap<GroupId, Standing>) -> Vec<Frozen> {
-        self.fresh_bytes = 0;
-        let mut frozen = Vec::new();
-        for (group, memory) in &mut self.groups {
-            if written.get(group) != Some(&memory.standing) {
-                memory.writing = std::mem::take(&mut memory.fresh);
-                let (standing, changes) = (memory.standing.clone(), Arc::clone(&memory.writing));
-                frozen.push(Frozen { group: *group, standing, changes });
-            }
-        }
-        frozen
+    fn freeze_one(&mut self, group: GroupId) -> Option<Frozen> {
+        let memory = self.groups.get_mut(&group)?;
+        self.fresh_bytes -= std::mem::take(&mut memory.fresh_bytes);
+        memory.writing = std::mem::take(&mut memory.fresh);
+        Some(Frozen { group, standing: memory.standing.clone(), changes: Arc::clone(&memory.writing) })
     }
 
     /// What was frozen is durable, and `base` shows it.

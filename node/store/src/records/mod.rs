@@ -9,8 +9,8 @@
 //! ```
 //!
 //! Each group has a key space of its own and a place in its log, and both change together. A commit is seen at once and
-//! durable later: a crash takes the newest commits back, whole and in order, so a group's log must reach back to what
-//! is durable. An imported state replaces the old in one step. Values are sealed, each bound to its group and key;
+//! durable later: a crash takes a group's newest commits back, whole and in order, so its log must reach back to what
+//! is durable; other groups may keep later ones. An imported state replaces the old in one step. Values are sealed, each bound to its group and key;
 //! keys are not. It must not know what keys and values mean, nor Raft. All bytes go through the [`Disk`](crate::Disk)
 //! port; redb keeps them. Byte tables: `protocol/spec/records.md`; decisions: `docs/adr/0010`.
 

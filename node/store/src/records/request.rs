@@ -12,10 +12,14 @@ pub(super) type Done<T> = oneshot::Sender<Result<T, RecordsError>>;
 /// What the writer is asked.
 #[derive(Debug)]
 pub(super) enum Request {
-    /// Write what was committed, for there is much of it.
+    /// Write some of what was committed, for there is much of it.
     Write,
+    /// Write all that was committed, for nobody asks for anything any more.
+    WriteAll,
     /// Make all before durable.
     Flush(Done<()>),
+    /// Make durable what was committed before to one group.
+    FlushGroup(GroupId, Done<()>),
     /// Forget a group.
     Remove(GroupId, Done<()>),
     /// Make a new section.
@@ -55,11 +59,15 @@ impl Answer {
 impl Request {
     pub(super) fn refuse(self, error: &RecordsError) {
         match self {
-            Self::Flush(done) | Self::Remove(_, done) | Self::Fill(.., done) | Self::Replace(.., done) => {
+            Self::Flush(done)
+            | Self::FlushGroup(_, done)
+            | Self::Remove(_, done)
+            | Self::Fill(.., done)
+            | Self::Replace(.., done) => {
                 drop(done.send(Err(error.clone())));
             }
             Self::Begin(done) => drop(done.send(Err(error.clone()))),
-            Self::Write | Self::Discard(_) => {}
+            Self::Write | Self::WriteAll | Self::Discard(_) => {}
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Where callers and the writer meet: the memory, and the word that it was written.
 
 use parking_lot::{Mutex, MutexGuard};
+use storgo_protocol::limits::RECORDS_SHARES;
 use tokio::sync::Notify;
 
 use super::memory::Memory;
@@ -29,7 +30,19 @@ impl Shared {
         memory.fresh_bytes() >= self.fresh_bytes
     }
 
-    /// Waits until the memory has room: a commit may be let in with twice as much in it as is written at once.
+    /// Bytes of changes that are written at once where nobody waits for more.
+    pub(super) const fn share(&self) -> usize {
+        self.fresh_bytes.div_ceil(RECORDS_SHARES)
+    }
+
+    /// Whether there is enough to write, and somebody who can.
+    pub(super) fn must_write(&self) -> bool {
+        let memory = self.memory.lock();
+        self.is_due(&memory) && memory.check().is_ok()
+    }
+
+    /// Waits until the memory has room: a commit may be let in with up to twice as much in it as is due to be written. The
+    /// writer goes on until nothing is due, so nobody need ask it again.
     pub(super) async fn room(&self) {
         loop {
             let mut written = std::pin::pin!(self.written.notified());

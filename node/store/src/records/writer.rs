@@ -1,6 +1,6 @@
 //! The one writer of the records: writes what was committed, and does what is asked of it, in one durable transaction.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -47,13 +47,26 @@ struct Plan {
 }
 
 impl Plan {
-    /// Lets what is asked take effect in memory, and takes what has to be written.
-    fn new(memory: &mut Memory, requests: Vec<Request>, written: &BTreeMap<GroupId, Standing>) -> Self {
+    /// Lets what is asked take effect in memory, and takes what has to be written: all of it, or if nobody waits for more,
+    /// groups that somebody waits for, and `share` bytes of others if there is much.
+    fn new(memory: &mut Memory, requests: Vec<Request>, share: usize, written: &BTreeMap<GroupId, Standing>) -> Self {
         let mut plan = Self::default();
+        let (mut share_wanted, mut wanted) = (0, BTreeSet::new());
         for request in requests {
+            share_wanted = share_wanted.max(match &request {
+                Request::FlushGroup(group, _) => {
+                    wanted.insert(*group);
+                    0
+                }
+                Request::Write => share,
+                // They make rows, or take away rows, that no group has.
+                Request::Begin(_) | Request::Fill(..) | Request::Discard(_) => 0,
+                // A group whose section is another one now is frozen with the rest.
+                Request::Flush(_) | Request::WriteAll | Request::Remove(..) | Request::Replace(..) => usize::MAX,
+            });
             let answer = match request {
-                Request::Write => continue,
-                Request::Flush(done) => Answer::Unit(done, Ok(())),
+                Request::Write | Request::WriteAll => continue,
+                Request::Flush(done) | Request::FlushGroup(_, done) => Answer::Unit(done, Ok(())),
                 Request::Remove(group, done) => {
                     memory.remove(group);
                     Answer::Unit(done, Ok(()))
@@ -81,8 +94,10 @@ impl Plan {
             };
             plan.answers.push(answer);
         }
-        plan.frozen = memory.freeze(written);
-        plan.standings = memory.standings();
+        plan.frozen = memory.freeze(&wanted, share_wanted, written);
+        let kept = written.iter().filter(|(group, _)| memory.has(**group)).map(|(group, standing)| (*group, standing));
+        let now = plan.frozen.iter().map(|frozen| (frozen.group, &frozen.standing));
+        plan.standings = kept.chain(now).map(|(group, standing)| (group, standing.clone())).collect();
         plan.next_section = memory.next_section();
         plan
     }
@@ -109,7 +124,7 @@ impl Writer {
         let planned = {
             let mut memory = self.shared.memory();
             match memory.check() {
-                Ok(()) => Ok(Plan::new(&mut memory, requests, &self.standings)),
+                Ok(()) => Ok(Plan::new(&mut memory, requests, self.shared.share(), &self.standings)),
                 Err(error) => Err((error, requests)),
             }
         };

@@ -23,7 +23,7 @@ use super::hearers::Hearers;
 use super::present::Present;
 use super::sessions::Sessions;
 use super::{GROUP_0, change};
-use crate::groups::{Door as GroupsDoor, GroupError, Groups};
+use crate::groups::{Acknowledge, Door as GroupsDoor, GroupError, Groups};
 use crate::seat::Seat;
 use crate::{machine, moves};
 
@@ -98,7 +98,8 @@ impl Door {
                 self.sessions.introduce(from, user);
                 Ok(Told::Done)
             }
-            Ask::Command(command) => self.command(from, group, command).await,
+            Ask::Command(command) => self.command(from, group, command, Acknowledge::Agreed).await,
+            Ask::LocalCommand(command) => self.command(from, group, command, Acknowledge::Alone).await,
             Ask::Get { bucket, key, version, level } => self.get(from, group, bucket, key, version, level).await,
             Ask::List { listing, level } => self.list(from, group, listing, level).await,
             Ask::Map { known } => self.map(known),
@@ -141,17 +142,17 @@ impl Door {
         if self.is_member(from) || config.admits(self.user(from)?, to_write) { Ok(true) } else { Err(denied()) }
     }
 
-    async fn command(&self, from: PeerId, group: GroupId, bytes: Bytes) -> Answer {
+    async fn command(&self, from: PeerId, group: GroupId, bytes: Bytes, acknowledge: Acknowledge) -> Answer {
         let command = Command::decode(&bytes).map_err(|error| refused(format!("not a command: {error}")))?;
         match command.action.in_bucket() {
             Some((bucket, _)) if !self.may(from, group, bucket, true)? => return Ok(Told::Reply(no_bucket())),
             Some(_) => {}
             None => self.members_only(from)?,
         }
-        self.propose(group, &command.action, bytes).await.map(Told::Reply)
+        self.propose(group, &command.action, (bytes, acknowledge)).await.map(Told::Reply)
     }
 
-    async fn propose(&self, group: GroupId, action: &Action, command: Bytes) -> Result<Reply, Failed> {
+    async fn propose(&self, group: GroupId, action: &Action, command: (Bytes, Acknowledge)) -> Result<Reply, Failed> {
         self.groups.propose_read(group, Some(action), command, WITHIN).await.map_err(failed)
     }
 
@@ -172,7 +173,8 @@ impl Door {
         };
         if level.is_strong() && over(&fresh.value) {
             // It is told only once it is logged.
-            self.propose(group, &Action::Tick, change::command(Action::Tick)).await?;
+            let tick = (change::command(Action::Tick), Acknowledge::Agreed);
+            self.propose(group, &Action::Tick, tick).await?;
             fresh = self.groups.read(group, level, WITHIN, look).await.map_err(failed)?;
         }
         // Asked behind the read, so that it is as fresh.

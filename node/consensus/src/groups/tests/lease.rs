@@ -5,7 +5,7 @@ use storgo_protocol::raft::{Ballot, LogId, Seat as WireSeat, Vote};
 use super::*;
 
 /// Leases that outlast what a busy machine does to a test; they are nine seconds long.
-const SLOW: Elections = Elections {
+pub(super) const SLOW: Elections = Elections {
     heartbeat: Duration::from_millis(100),
     timeout_min: Duration::from_secs(12),
     timeout_max: Duration::from_secs(13),

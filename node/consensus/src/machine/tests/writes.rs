@@ -5,7 +5,7 @@ use storgo_protocol::meta::{EventKind, Lock};
 
 use storgo_protocol::cluster::{EventPlace, Happened, Listing, Since};
 
-use super::super::{MachineError, events, list};
+use super::super::{MachineError, events, keys, list};
 use super::*;
 
 #[test]
@@ -285,16 +285,30 @@ fn events_tell_each_change_once_for_as_long_as_they_are_kept() {
     let ahead = from(start + 60);
     assert_eq!(read(&group, ahead, 100).next, EventPlace::at(start + 60), "told again what another member told");
 
-    // A log that went on: the oldest are gone, and whoever asks for them is told.
-    let tick =
-        Proposal { stamp: Stamp::ZERO, command: Command { feature: 1, request: None, action: Action::Tick }.encode() };
-    for index in [start + 1 + EVENTS_KEPT, start + 2 + EVENTS_KEPT] {
-        let outcome = apply(&group.records, group.id, index, &tick).unwrap();
-        commit(&mut group.records, &outcome);
-    }
-    let (gone, kept) = (read(&group, from(start + 1), 100), read(&group, from(start + 2), 100));
-    assert_eq!((gone.missed, kept.missed, kept.events.len()), (true, false, 3));
-    assert_eq!((&gone.events, read(&group, Since::Oldest, 100)), (&kept.events, kept.clone()));
+    // Much happened: the oldest are gone, and whoever asks for them is told.
+    let many = |group: &mut Group, count: u64, mark: &str| {
+        let names: Vec<String> = (0..count).map(|at| format!("{mark} {at:06}")).collect();
+        for names in names.chunks(1000) {
+            let changes: Vec<_> =
+                names.iter().map(|name| (name.as_str(), Condition::Always, Change::Write("x"))).collect();
+            let reply = group.batch(&plain_tree(), &changes);
+            assert!(matches!(reply, Reply::Written { .. }), "{reply:?}");
+        }
+    };
+    many(&mut group, EVENTS_KEPT - 4, "first");
+    let rows = |group: &Group| group.records.keys().filter(|key| keys::read_event(key).is_some()).count() as u64;
+    assert_eq!(rows(&group), EVENTS_KEPT);
+    let (gone, kept) = (read(&group, from(start), 3), read(&group, from(start + 1), 3));
+    assert_eq!((gone.missed, kept.missed), (true, false));
+    assert_eq!((&gone.events, read(&group, Since::Oldest, 3).events), (&kept.events, kept.events.clone()));
+    assert_eq!(kept.events, all.events[1..4]);
+    // One entry may have so many that only its last are kept.
+    many(&mut group, EVENTS_KEPT - 7, "second");
+    let first = read(&group, Since::Oldest, 1);
+    assert_eq!((rows(&group), first.events.len()), (EVENTS_KEPT, 1));
+    let missed =
+        read(&group, Since::Place(EventPlace { number: first.events[0].0.number - 1, ..first.events[0].0 }), 1);
+    assert_eq!((missed.missed, missed.events), (true, first.events));
 }
 
 #[test]

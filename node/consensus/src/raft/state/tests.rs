@@ -11,6 +11,7 @@ use storgo_store::{NodeKey, OsDisk};
 
 use super::*;
 use crate::raft::log::LogStore;
+use crate::raft::own_disk::OwnDisk;
 
 /// Makes a log and records in a directory of their own.
 struct Builder;
@@ -26,7 +27,10 @@ impl StoreBuilder<Types, LogStore, StateStore, Kept> for Builder {
         let dir = tempfile::tempdir().unwrap();
         let (log, records) = open(dir.path()).await;
         let group = GroupId::new(3);
-        let stores = (LogStore::new(log.group(group)), StateStore::new(records.group(group), &TaskTracker::new()));
+        let stores = (
+            LogStore::new(log.group(group), OwnDisk::default()),
+            StateStore::new(records.group(group), &TaskTracker::new()),
+        );
         Ok((Kept { _dir: dir, _records: records }, stores.0, stores.1))
     }
 }

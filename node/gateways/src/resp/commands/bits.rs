@@ -192,5 +192,5 @@ fn lcs(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
             _ => Err(lost()),
         }
     };
-    Ok(Begun::Together(Joint { keys: named, is_long: true, event: "", run: Box::new(run) }))
+    Ok(Begun::Together(Joint::new(named, run).long()))
 }

@@ -27,7 +27,7 @@ pub(super) fn together(
     run: impl Fn(&mut Slates) -> Result<Reply, Reply> + Send + Sync + 'static,
 ) -> Result<Begun, Reply> {
     one_slot(keys.iter())?;
-    Ok(Begun::Together(Joint { keys, is_long: false, event: "", run: Box::new(run) }))
+    Ok(Begun::Together(Joint::new(keys, run)))
 }
 
 fn msetnx(_: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {

@@ -70,7 +70,7 @@ impl Command {
                 };
                 Begun::Keys(ops.into_iter().map(label).collect(), one)
             }
-            Begun::Together(joint) => Begun::Together(Joint { event, ..joint }),
+            Begun::Together(joint) => Begun::Together(joint.called(event)),
             other => other,
         })
     }
@@ -208,10 +208,12 @@ pub(super) fn begin_errand(state: &mut State, args: &[Bytes]) -> Result<(Bytes, 
     if !command.is_write() || command.keys.0 == 0 {
         return Err(no_errand());
     }
-    match (command.begin)(state, args)? {
+    match command.start(state, args)? {
         Begun::Keys(mut ops, _) if ops.len() == 1 => {
-            let (key, op) = ops.pop().ok_or_else(no_errand)?;
-            Ok((key, op.called(events::of(command.name))))
+            let (key, mut op) = ops.pop().ok_or_else(no_errand)?;
+            // It is not passed on.
+            op.stays();
+            Ok((key, op))
         }
         _ => Err(no_errand()),
     }

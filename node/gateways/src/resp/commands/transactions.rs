@@ -198,7 +198,8 @@ fn exec(state: &mut State, _: &[Bytes]) -> Result<Begun, Reply> {
     }
     one_slot(keys.iter().chain(watched.keys()))?;
     let is_long = steps.len() >= RESP_LONG_STEPS || steps.iter().any(Step::is_long);
-    let joint = Joint { keys, is_long, event: "", run: Box::new(move |slates| run(&steps, slates)) };
+    let joint = Joint::new(keys, move |slates| run(&steps, slates));
+    let joint = if is_long { joint.long() } else { joint };
     let (keyspace, unsent) = (state.keyspace().clone(), Arc::clone(state.unsent()));
     Ok(Begun::Alone(Box::pin(async move {
         match keyspace.together(&joint, &watched, &unsent).await {

@@ -26,7 +26,7 @@ async fn come_back(rig: &mut Rig) {
     let mut rng = StdRng::seed_from_u64(rig.seed);
     rig.play(&records, 4, &mut rng).await.unwrap();
     records.close().await.unwrap();
-    rig.durable = rig.history.len();
+    rig.all_is_durable();
     let (records, opening) = rig.open().unwrap();
     assert!(!opening.created && opening.unfinished_imports == 0);
     rig.compare(&records);

@@ -70,7 +70,7 @@ fn records_that_are_gone_or_of_another_key_are_missed() {
         assert!(opening.created);
         rig.play(&records, 20, &mut StdRng::seed_from_u64(2)).await.unwrap();
         records.close().await.unwrap();
-        rig.durable = rig.history.len();
+        rig.all_is_durable();
         let stranger = RecordsConfig { key: NodeKey::from_bytes([6; 32]), ..must_exist.clone() };
         let error = rig.open_with(stranger).unwrap_err();
         assert!(matches!(error, RecordsError::WrongKey { .. }), "{error}");
@@ -105,7 +105,7 @@ fn on_a_real_disk_one_process_has_them_and_the_next_finds_all() {
         rig.play(&records, 60, &mut StdRng::seed_from_u64(3)).await.unwrap();
         records.close().await.unwrap();
         assert!(matches!(records.flush().await, Err(RecordsError::Closed)));
-        rig.durable = rig.history.len();
+        rig.all_is_durable();
         let (records, opening) = open().await.unwrap();
         assert!(!opening.created);
         rig.compare(&records);

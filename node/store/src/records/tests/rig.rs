@@ -22,9 +22,23 @@ pub(super) const FILE: &str = "/records";
 pub(super) enum Op {
     Commit(GroupId, WriteBatch, Applied),
     Flush,
+    FlushGroup(GroupId),
     /// The first group takes the state of the second.
     Import(GroupId, GroupId),
     Remove(GroupId),
+}
+
+/// The groups that operations are asked for.
+const GROUPS: [GroupId; 3] = [GroupId::new(0), GroupId::new(1), GroupId::new(2)];
+
+impl Op {
+    /// The group that it changes.
+    const fn group(&self) -> Option<GroupId> {
+        match self {
+            Self::Commit(group, ..) | Self::Import(group, _) | Self::Remove(group) => Some(*group),
+            Self::Flush | Self::FlushGroup(_) => None,
+        }
+    }
 }
 
 /// What one group should hold.
@@ -47,7 +61,7 @@ impl Model {
                 }
                 held.1 = applied.clone();
             }
-            Op::Flush => {}
+            Op::Flush | Op::FlushGroup(_) => {}
             Op::Import(to, from) => {
                 let state = self.0[from].clone();
                 self.0.insert(*to, state);
@@ -65,16 +79,17 @@ impl Model {
 
 /// An operation that a caller could ask for now.
 pub(super) fn any_op(model: &Model, rng: &mut StdRng) -> Op {
-    let group = GroupId::new(rng.random_range(0..3));
+    let group = GROUPS[rng.random_range(0..GROUPS.len())];
     let bytes = |rng: &mut StdRng, max: usize| {
         let mut bytes = vec![0; rng.random_range(0..max)];
         rng.fill_bytes(&mut bytes);
         Bytes::from(bytes)
     };
     let at = |group| model.0.get(&group).map(|(_, applied)| applied.index);
-    let from = GroupId::new(rng.random_range(0..3));
+    let from = GROUPS[rng.random_range(0..GROUPS.len())];
     match rng.random_range(0..20) {
-        0..3 => Op::Flush,
+        0 => Op::Flush,
+        1..3 => Op::FlushGroup(group),
         3 if at(group).is_some() => Op::Remove(group),
         4..6 if at(from).is_some() && at(from) >= at(group) && from != group => Op::Import(group, from),
         _ => {
@@ -109,6 +124,7 @@ pub(super) async fn ask(records: &Records, op: Op) -> Result<(), RecordsError> {
     match op {
         Op::Commit(group, batch, applied) => records.group(group).commit(batch, applied).await,
         Op::Flush => records.flush().await,
+        Op::FlushGroup(group) => records.group(group).flush().await,
         Op::Import(to, from) => import(records, to, from).await,
         Op::Remove(group) => records.group(group).remove().await,
     }
@@ -145,20 +161,20 @@ pub(super) fn told(records: &Records) -> Result<Model, RecordsError> {
 pub(super) struct Rig {
     pub(super) disk: SimDisk,
     pub(super) history: Vec<Op>,
-    /// How many of them are certainly kept.
-    pub(super) durable: usize,
+    /// How many of them are certainly kept, as far as they concern a group.
+    durable: BTreeMap<GroupId, usize>,
     pub(super) seed: u64,
     opened: u64,
 }
 
 impl Rig {
     pub(super) fn new(seed: u64) -> Self {
-        Self { disk: SimDisk::new(), history: Vec::new(), durable: 0, seed, opened: 0 }
+        Self { disk: SimDisk::new(), history: Vec::new(), durable: BTreeMap::new(), seed, opened: 0 }
     }
 
     pub(super) fn fork(&self) -> Self {
-        let Self { durable, seed, opened, .. } = *self;
-        Self { disk: self.disk.fork(), history: self.history.clone(), durable, seed, opened }
+        let Self { seed, opened, .. } = *self;
+        Self { disk: self.disk.fork(), history: self.history.clone(), durable: self.durable.clone(), seed, opened }
     }
 
     pub(super) fn config() -> RecordsConfig {
@@ -182,7 +198,11 @@ impl Rig {
             let op = any_op(&model, rng);
             model.apply(&op);
             self.history.push(op.clone());
-            let makes_durable = !matches!(op, Op::Commit(..));
+            let makes_durable = match &op {
+                Op::Commit(..) => Vec::new(),
+                Op::FlushGroup(group) => vec![*group],
+                Op::Flush | Op::Import(..) | Op::Remove(_) => GROUPS.to_vec(),
+            };
             ask(records, op).await?;
             if rng.random() {
                 // The writer may have its turn between any two.
@@ -191,33 +211,50 @@ impl Rig {
             if rng.random_bool(0.2) {
                 assert_eq!(told(records)?, model, "seed {}", self.seed);
             }
-            let all_durable = model
-                .0
-                .iter()
-                .all(|(group, (_, applied))| records.group(*group).durable_applied().as_ref() == Some(applied));
-            assert!(all_durable || !makes_durable, "seed {}", self.seed);
-            if all_durable {
-                self.durable = self.history.len();
+            for group in GROUPS {
+                let is_durable =
+                    records.group(group).durable_applied().as_ref() == model.0.get(&group).map(|held| &held.1);
+                assert!(is_durable || !makes_durable.contains(&group), "seed {}", self.seed);
+                if is_durable {
+                    self.durable.insert(group, self.history.len());
+                }
             }
         }
         Ok(())
     }
 
-    /// Compares the records with the history: they hold all that was durable, and of the rest a beginning.
+    /// All that was asked is durable.
+    pub(super) fn all_is_durable(&mut self) {
+        self.durable = GROUPS.map(|group| (group, self.history.len())).into();
+    }
+
+    /// Compares the records with the history: of each group they hold all that was durable, and of the rest a beginning.
     pub(super) fn compare(&mut self, records: &Records) {
         let told = told(records).unwrap();
-        let kept = (self.durable..=self.history.len()).find(|count| Model::after(&self.history, *count) == told);
-        let Some(kept) = kept else {
-            panic!("seed {}: {} of {} were durable, told {told:#?}", self.seed, self.durable, self.history.len());
-        };
-        self.history.truncate(kept);
-        self.durable = kept;
+        let models: Vec<_> = (0..=self.history.len()).map(|count| Model::after(&self.history, count)).collect();
+        let kept = GROUPS.map(|group| {
+            let durable = self.durable.get(&group).copied().unwrap_or(0);
+            let kept = (durable..models.len()).find(|count| models[*count].0.get(&group) == told.0.get(&group));
+            let Some(kept) = kept else {
+                let (seed, asked) = (self.seed, self.history.len());
+                panic!("seed {seed}: {durable} of {asked} were durable of {group}, told {told:#?}");
+            };
+            (group, kept)
+        });
+        let kept = BTreeMap::from(kept);
+        let mut number = 0;
+        self.history.retain(|op| {
+            number += 1;
+            op.group().is_some_and(|group| number <= kept[&group])
+        });
+        assert_eq!(Model::after(&self.history, self.history.len()), told, "seed {}", self.seed);
+        self.all_is_durable();
     }
 }
 
 /// A runtime whose turns do not depend on threads.
 pub(super) fn run<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(work)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(work)
 }
 
 /// How many times a test repeats itself, by default and as asked for.

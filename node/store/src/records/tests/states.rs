@@ -264,6 +264,72 @@ fn batches_of_all_groups_share_one_sync_and_are_durable_when_it_is_said() {
 }
 
 #[test]
+fn groups_are_written_in_turn_a_few_at_a_time() {
+    run(async {
+        let mut rig = Rig::new(8);
+        let (groups, row) = (16, 4 << 10);
+        let config = RecordsConfig { fresh_bytes: 16 * row, ..Rig::config() };
+        let (records, _) = rig.open_with(config).unwrap();
+        let written = || (0..groups).filter(|id| records.group(GroupId::new(*id)).durable_applied().is_some()).count();
+        for id in 0..groups {
+            assert_eq!(written(), 0, "written before there was much");
+            let group = records.group(GroupId::new(id));
+            group.commit(puts([("k".to_owned(), vec![1; row])]), at(1)).await.unwrap();
+        }
+        tokio::task::yield_now().await;
+        assert!((1..=3).contains(&written()), "{} of 16 groups were written at once", written());
+        // One of them goes on and on; all the same each has its turn.
+        let mut index = 1;
+        while written() < 16 {
+            index += 1;
+            assert!(index < 32, "{} of 16 groups had their turn", written());
+            let group = records.group(GroupId::new(0));
+            group.commit(puts([(format!("{index}"), vec![1; row])]), at(index)).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        index += 1;
+        records.group(GroupId::new(0)).commit(puts([("last".to_owned(), vec![1])]), at(index)).await.unwrap();
+        records.close().await.unwrap();
+        let (records, _) = rig.open().unwrap();
+        assert_eq!(records.group(GroupId::new(0)).applied(), Some(at(index)), "closed without what was left");
+        records.close().await.unwrap();
+    });
+}
+
+#[test]
+fn one_group_is_made_durable_without_the_others() {
+    run(async {
+        let (records, _) = Rig::new(9).open().unwrap();
+        let [one, other] = [1, 2].map(|id| records.group(GroupId::new(id)));
+        for group in [&one, &other] {
+            group.commit(puts([("k".to_owned(), vec![1])]), at(1)).await.unwrap();
+        }
+        one.flush().await.unwrap();
+        assert_eq!((one.durable_applied(), other.durable_applied()), (Some(at(1)), None));
+        records.close().await.unwrap();
+    });
+}
+
+#[test]
+fn who_waits_for_room_has_it_though_one_turn_does_not_make_it() {
+    run(async {
+        let mut rig = Rig::new(10);
+        let (groups, fresh_bytes) = (16, 64 << 10);
+        let config = RecordsConfig { fresh_bytes, ..Rig::config() };
+        let (records, _) = rig.open_with(config).unwrap();
+        // Nothing of this is written as long as this task goes on; so the last one has to wait.
+        for id in (1..groups).chain([0]) {
+            let row = if id == 0 { fresh_bytes } else { 7900 };
+            records.group(GroupId::new(id)).commit(puts([("k".to_owned(), vec![1; row])]), at(1)).await.unwrap();
+        }
+        let last = records.group(GroupId::new(0));
+        let commit = last.commit(puts([("l".to_owned(), vec![1])]), at(2));
+        tokio::time::timeout(std::time::Duration::from_secs(20), commit).await.expect("it waits for ever").unwrap();
+        records.close().await.unwrap();
+    });
+}
+
+#[test]
 fn what_goes_back_or_is_too_large_is_refused_and_changes_nothing() {
     run(async {
         let (records, _) = Rig::new(7).open().unwrap();
