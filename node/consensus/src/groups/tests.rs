@@ -333,6 +333,41 @@ async fn a_leader_whose_clock_is_off_gives_up_the_lead_until_it_is_right_again()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_leader_whose_seat_is_taken_away_does_not_ask_one_to_lead_whose_clock_is_off() {
+    let mut cluster = Cluster::begun(3).await;
+    cluster.put("k", "a").await;
+    let (first, deadline) = (cluster.leader().await, tokio::time::Instant::now() + LONG);
+    let groups = cluster.nodes[first].groups.clone();
+    let [off, right] = [(first + 1) % 3, (first + 2) % 3].map(|node| cluster.nodes[node].groups.me());
+    cluster.nodes[(first + 1) % 3].clock.0.store(3_600_000, Ordering::Relaxed);
+    // Heard of, and silent from now on.
+    let stay = BTreeSet::from([off, right]);
+    while groups.0.courier.guard.differing(groups.0.courier.now_ms()) != BTreeSet::from([off.peer]) {
+        assert!(tokio::time::Instant::now() < deadline, "not noticed");
+        tokio::task::yield_now().await;
+    }
+    cluster.air.cut.lock().insert(right.peer);
+    while groups.has_successor(GROUP, &stay).unwrap() {
+        assert!(tokio::time::Instant::now() < deadline, "who is off would be asked to lead");
+        tokio::task::yield_now().await;
+    }
+    let refused = groups.set_voters(GROUP, stay.clone(), LONG).await;
+    assert!(matches!(refused, Err(GroupError::NotLeader { leader: None, .. })), "{refused:?}");
+    // It leads still, and takes what it is asked; of whom is there alone, nobody knows the time.
+    assert!(
+        groups.status(GROUP).unwrap().leader == Some(groups.me())
+            && !groups.group(GROUP).unwrap().member.handed_over_in_vain()
+    );
+    cluster.air.cut.lock().clear();
+    while !groups.has_successor(GROUP, &stay).unwrap() {
+        assert!(tokio::time::Instant::now() < deadline, "nobody can take over");
+        tokio::task::yield_now().await;
+    }
+    let asked = groups.set_voters(GROUP, stay, LONG).await;
+    assert!(matches!(asked, Err(GroupError::NotLeader { leader: Some(to), .. }) if to == right), "{asked:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_hands_over_before_its_seat_is_taken_away() {
     let cluster = Cluster::begun(3).await;
     let (first, deadline) = (cluster.leader().await, tokio::time::Instant::now() + LONG);

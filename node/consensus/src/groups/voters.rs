@@ -6,8 +6,8 @@ use std::time::Duration;
 use storgo_protocol::GroupId;
 use storgo_protocol::raft::{ReadIndex, envelope::Body};
 
-use super::Groups;
 use super::error::GroupError;
+use super::{Group, Groups};
 use crate::raft::MemberError;
 use crate::seat::Seat;
 
@@ -36,7 +36,7 @@ impl Groups {
         let group = self.group(id)?;
         if !voters.contains(&self.seat(id)) && group.member.is_leader() {
             // openraft goes on with a leader that is in no configuration, but not with what that one is asked next.
-            let leader = group.in_turn(&group.member.successors(|seat| voters.contains(seat)));
+            let leader = group.in_turn(&self.successors(&group, &voters));
             if let Some(to) = leader {
                 group.member.transfer(to).await.map_err(|error| error.of(id))?;
             }
@@ -47,7 +47,15 @@ impl Groups {
 
     /// Whether one of these seats can take over the lead of a group now. At the leader.
     pub(crate) fn has_successor(&self, id: GroupId, seats: &BTreeSet<Seat>) -> Result<bool, GroupError> {
-        Ok(!self.group(id)?.member.successors(|seat| seats.contains(seat)).is_empty())
+        Ok(!self.successors(&*self.group(id)?, seats).is_empty())
+    }
+
+    /// Those of these seats that can take over from this leader. Whose clock is off may not lead: a leader that asks it leads no
+    /// more, and nobody does.
+    fn successors(&self, group: &Group, seats: &BTreeSet<Seat>) -> Vec<Seat> {
+        let courier = &self.0.courier;
+        let differing = courier.guard.differing(courier.now_ms());
+        group.member.successors(|seat| seats.contains(seat) && !differing.contains(&seat.peer))
     }
 
     /// Lets a learner go that is not to vote after all. At the leader.

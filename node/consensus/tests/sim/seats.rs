@@ -48,7 +48,9 @@ async fn keep(cluster: &Cluster, groups: &Groups, group: GroupId) {
     }
     let mut voters = status.voters.clone();
     let of_peer = voters.iter().find(|voter| voter.peer == seat.peer).copied();
-    let unwanted = voters.difference(&wanted).next().copied();
+    // Its own last: it would have to find somebody to lead before.
+    let me = groups.me();
+    let unwanted = voters.difference(&wanted).max_by_key(|voter| **voter != me).copied();
     if let Some(gone) = of_peer.or(unwanted.filter(|_| voters.len() >= SEATS)) {
         voters.remove::<Seat>(&gone);
     }
