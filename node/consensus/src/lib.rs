@@ -21,8 +21,8 @@ mod seat;
 mod transport;
 
 pub use cluster::{Cluster, ClusterConfig, Founding, GROUP_0, MetadataClient};
-pub use groups::{Fresh, GroupError, Groups, GroupsConfig, Level};
-pub use metrics::{GroupsCollector, Metrics};
+pub use groups::{Acknowledge, Fresh, GroupError, Groups, GroupsConfig, Level};
+pub use metrics::{Came, GroupsCollector, Metrics};
 pub use raft::{Elections, MemberStatus, Snapshots};
 pub use router::{Ask, AskError, RouteError, Router};
 pub use seat::Seat;

@@ -32,6 +32,8 @@ pub enum Planted {
     LeaseOutlivesTransfer,
     /// Who votes for another leader does not tell the one before who asks.
     PromiseUntold,
+    /// What is answered by one disk alone is told though something that it rests on did not come to the log.
+    GapsUnseen,
 }
 
 #[cfg(storgo_planted)]

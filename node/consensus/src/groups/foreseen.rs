@@ -18,8 +18,7 @@ use crate::raft::{Looking, Member};
 pub(super) struct Foreseen {
     /// What all that was proposed since changes of the records.
     changes: Batch,
-    /// The place in the log of the next proposal, about: members that join or leave have entries too. It names events and
-    /// which requests are forgotten, of which no reply speaks.
+    /// The place in the log of the next proposal.
     index: u64,
     room: Room,
 }
@@ -27,10 +26,7 @@ pub(super) struct Foreseen {
 impl Foreseen {
     /// Begins where nothing is under way; `None` if this member does not lead, or has not applied yet what was there before.
     pub(super) fn begin(member: &Member) -> Option<Self> {
-        if !member.begin_to_expect() {
-            return None;
-        }
-        let index = member.records().applied().map_or(0, |applied| applied.index.saturating_add(1));
+        let index = member.begin_to_expect()?;
         let room = Room { commands: AHEAD_MAX, bytes: AHEAD_BYTES_MAX };
         Some(Self { changes: Batch::new(), index, room })
     }

@@ -49,7 +49,7 @@ use crate::seat::{Seat, Seats};
 use crate::transport::Transport;
 
 pub use error::GroupError;
-pub(crate) use proposals::Acknowledge;
+pub use proposals::Acknowledge;
 pub use read::Fresh;
 pub use storgo_protocol::cluster::Level;
 
@@ -240,10 +240,23 @@ impl Groups {
     /// [`GroupError::NotLeader`], [`GroupError::ClockOff`], [`GroupError::Refused`]: nothing was done.
     /// [`GroupError::Unknown`], [`GroupError::TimedOut`]: it may have been, and a retry with the same request id tells.
     pub async fn propose(&self, id: GroupId, command: Bytes, within: Duration) -> Result<Reply, GroupError> {
+        self.propose_as(id, command, Acknowledge::Agreed, within).await
+    }
+
+    /// As [`Groups::propose`], acknowledged as is asked for.
+    ///
+    /// # Errors
+    /// As [`Groups::propose`].
+    pub async fn propose_as(
+        &self,
+        id: GroupId,
+        command: Bytes,
+        acknowledge: Acknowledge,
+        within: Duration,
+    ) -> Result<Reply, GroupError> {
         // What is no command is refused where it is applied.
         let read = Command::decode(&command).ok();
-        let command = (command, Acknowledge::Agreed);
-        self.propose_read(id, read.as_ref().map(|read| &read.action), command, within).await
+        self.propose_read(id, read.as_ref().map(|read| &read.action), (command, acknowledge), within).await
     }
 
     /// As [`Groups::propose`], for a command that was decoded: `action` is what the command says. `command` says too when

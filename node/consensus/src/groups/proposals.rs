@@ -29,13 +29,14 @@ use super::error::GroupError;
 use super::foreseen::Foreseen;
 use super::gather::Gather;
 use super::{Group, Groups};
+use crate::metrics::{Came, Metrics};
 use crate::raft::{OnOwnDisk, Replies};
 
 type Told = Result<Reply, GroupError>;
 
 /// When a command is acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Acknowledge {
+pub enum Acknowledge {
     /// When the group agreed on it, and it is applied.
     Agreed,
     /// When the disk of the leader has it, unless it is refused. It is lost with that disk, or if another member comes to lead
@@ -188,13 +189,14 @@ impl Groups {
                 batch
             };
             let Some((proposed, replies)) = self.begin_batch(id, &group, batch, &mut foreseen).await else { continue };
+            let metrics = self.0.courier.metrics.clone();
             if foreseen.is_none() {
-                conclude(id, proposed, replies).await;
+                conclude(id, proposed, replies, &metrics).await;
                 continue;
             }
             let under_way = UnderWay::begin(&under_way, &group);
             self.0.courier.spawn(async move {
-                conclude(id, proposed, replies).await;
+                conclude(id, proposed, replies, &metrics).await;
                 drop(under_way);
             });
         }
@@ -274,7 +276,7 @@ fn foresee(
 }
 
 /// Answers all of a batch: who wants to know as soon as it is on the own disk, the others in the order of their replies.
-async fn conclude(id: GroupId, mut batch: Vec<Proposed>, mut replies: Replies) {
+async fn conclude(id: GroupId, mut batch: Vec<Proposed>, mut replies: Replies, metrics: &Metrics) {
     let first = tokio::select! {
         biased;
         () = answer_early(&mut batch) => replies.next().await,
@@ -290,10 +292,23 @@ async fn conclude(id: GroupId, mut batch: Vec<Proposed>, mut replies: Replies) {
         let told = reply.map_or_else(|| Err(gone()), |reply| reply.map_err(|error| error.of(id)));
         match (tell, early) {
             (Some(tell), _) => answer(tell, told),
-            (None, Some((_, foreseen))) if told.as_ref().ok() == Some(&foreseen) => {}
-            (None, _) => {
-                tracing::warn!(group = %id, came = ?told, "what was acknowledged by this member alone may be lost");
+            (None, Some((_, foreseen))) => {
+                let came = match &told {
+                    Ok(reply) if *reply == foreseen => Came::AsTold,
+                    Ok(reply) => {
+                        tracing::error!(group = %id, came = ?reply, told = ?foreseen, "another answer came than was told");
+                        Came::Otherwise
+                    }
+                    Err(error) => {
+                        let error = error as &dyn std::error::Error;
+                        tracing::warn!(group = %id, error, "what was acknowledged by this member alone may be lost");
+                        Came::Unknown
+                    }
+                };
+                metrics.note_ahead(came);
             }
+            // Nobody else is told before the end.
+            (None, None) => {}
         }
     }
 }

@@ -37,6 +37,8 @@ pub struct Metrics {
     pub(crate) read_rounds: Family<Label, Counter>,
     /// By outcome.
     pub(crate) proposals: Family<Label, Counter>,
+    /// By what came of what was answered by one disk alone: as it was told, nothing that is known of, or something else.
+    ahead: Family<Label, Counter>,
     pub(crate) proposal_seconds: Histogram,
     /// Terms in which this node was seen to lead.
     pub(crate) leaderships: Counter,
@@ -81,6 +83,7 @@ impl Default for Metrics {
             leases: Family::default(),
             read_rounds: Family::default(),
             proposals: Family::default(),
+            ahead: Family::default(),
             proposal_seconds: seconds(),
             leaderships: Counter::default(),
             votes: Family::default(),
@@ -97,7 +100,41 @@ impl Default for Metrics {
     }
 }
 
+/// What came of a command that was answered by one disk alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Came {
+    /// What was told.
+    AsTold,
+    /// Nothing that is known of: it may be lost.
+    Unknown,
+    /// Something else, which must never be.
+    Otherwise,
+}
+
+impl Came {
+    const fn label(self) -> Label {
+        [(
+            "outcome",
+            match self {
+                Self::AsTold => "as_told",
+                Self::Unknown => "unknown",
+                Self::Otherwise => "otherwise",
+            },
+        )]
+    }
+}
+
 impl Metrics {
+    pub(crate) fn note_ahead(&self, came: Came) {
+        self.ahead.get_or_create(&came.label()).inc();
+    }
+
+    /// How many commands came to this that were answered by one disk alone.
+    #[must_use]
+    pub fn ahead(&self, came: Came) -> u64 {
+        self.ahead.get_or_create(&came.label()).get()
+    }
+
     /// Lets a registry show them.
     pub fn register(&self, registry: &mut Registry) {
         self.register_reads(registry.sub_registry_with_prefix("group"));
@@ -129,6 +166,8 @@ impl Metrics {
 
     fn register_groups(&self, registry: &mut Registry) {
         registry.register("proposals", "Commands that this node proposed, by outcome", self.proposals.clone());
+        let ahead = self.ahead.clone();
+        registry.register("answers_ahead", "Commands answered by one disk alone, by what came of them", ahead);
         let seconds = self.proposal_seconds.clone();
         registry.register_with_unit("proposal", "How long it took until they were applied", Unit::Seconds, seconds);
         registry.register(

@@ -250,15 +250,15 @@ impl Member {
     }
 
     /// Expects what is proposed from now on, where nothing is under way, if this member leads and has applied all that was there
-    /// before; whether it does. What it proposes in a later term is not what it expects.
-    pub(crate) fn begin_to_expect(&self) -> bool {
+    /// before: at which index the next one is to stand. What it proposes in a later term, or what stands elsewhere because a
+    /// change of members is under way, is not what it expects.
+    pub(crate) fn begin_to_expect(&self) -> Option<u64> {
         let metrics = self.raft.metrics();
         let metrics = metrics.borrow_watched();
         let is_ready = metrics.state == ServerState::Leader && lead::is_ready(&metrics);
-        if is_ready {
-            self.own_disk.begin(metrics.current_term);
-        }
-        is_ready
+        let index = self.records.applied().filter(|_| is_ready)?.index + 1;
+        self.own_disk.begin(metrics.current_term, index);
+        Some(index)
     }
 
     /// Waits until this member, if it leads, has applied all that former leaders acknowledged.

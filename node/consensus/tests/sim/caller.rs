@@ -10,7 +10,7 @@ use storgo_protocol::GroupId;
 use turmoil::net::UdpSocket;
 
 use crate::cluster::{NODES, name};
-use crate::serve::{CLIENT_PORT, ELSEWHERE, OK, PROPOSE};
+use crate::serve::{AHEAD, CLIENT_PORT, ELSEWHERE, OK, PROPOSE};
 
 /// What a group answered.
 pub enum Answer {
@@ -77,7 +77,8 @@ impl Caller {
     pub async fn insist(&mut self, what: u8, group: GroupId, rest: &[u8], patience: Duration) -> Option<Answer> {
         let deadline = now() + patience;
         // Anybody may read; only who leads can propose.
-        let mut anybody = (what != PROPOSE && self.rng.random_bool(0.5)).then(|| self.rng.random_range(0..NODES));
+        let mut anybody =
+            (![PROPOSE, AHEAD].contains(&what) && self.rng.random_bool(0.5)).then(|| self.rng.random_range(0..NODES));
         while now() < deadline {
             let favourite = *self.favourites.entry(group).or_insert(group.as_u64() % NODES);
             let node = anybody.take().unwrap_or(favourite);

@@ -14,9 +14,9 @@ use storgo_protocol::meta::{
 };
 
 use crate::caller::{Answer, Caller, now, pass};
-use crate::cluster::{Cluster, GROUPS, KEYS, START_MS, bucket, key};
+use crate::cluster::{Cluster, GROUPS, KEYS, START_MS, ahead_key, bucket, key};
 use crate::history::{Did, History, Operation, Told, Value};
-use crate::serve::{LEASE, PROPOSE, READ};
+use crate::serve::{AHEAD, LEASE, PROPOSE, READ};
 
 /// How long a client asks for one answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -68,10 +68,10 @@ impl Client {
         pass(pause).await;
     }
 
-    async fn tell(&mut self, slot: Slot, command: &Command) -> Option<Reply> {
+    async fn tell(&mut self, slot: Slot, what: u8, command: &Command) -> Option<Reply> {
         let (deadline, command) = (now() + PATIENCE, command.encode());
         while now() < deadline {
-            let answer = self.call(slot, PROPOSE, &command, deadline).await?;
+            let answer = self.call(slot, what, &command, deadline).await?;
             match Reply::decode(answer).unwrap() {
                 Reply::Refused(refused) => match refused.kind {
                     RefusedKind::NotHere(group) => self.follow(slot, group).await,
@@ -87,6 +87,9 @@ impl Client {
     /// One operation on one key.
     pub async fn act(&mut self) {
         let key = self.caller.rng.random_range(0..KEYS);
+        if self.caller.rng.random_bool(0.2) {
+            return self.go_ahead(key).await;
+        }
         self.values += 1;
         let value = self.number * 1_000_000 + self.values;
         let did = match self.caller.rng.random_range(0..10) {
@@ -125,19 +128,58 @@ impl Client {
         Told::Holds(held.map(|(_, value)| value))
     }
 
+    /// Some writes one behind the other that want to be answered early. What each is told is held against what comes of it by who
+    /// tells; here, only that the one before can be seen by the next.
+    async fn go_ahead(&mut self, number: u8) {
+        let (mut before, key) = (None, ahead_key(number));
+        for _ in 0..self.caller.rng.random_range(1..6) {
+            self.values += 1;
+            let value = self.number * 1_000_000 + self.values;
+            let (did, condition) = match (self.caller.rng.random_range(0..4), before) {
+                (0, Some(version)) => (Did::Put { value, expires: false }, Condition::Version(version)),
+                (1, _) => (Did::PutIfAbsent { value }, Condition::Absent),
+                (2, _) => (Did::Delete, Condition::Always),
+                _ => (Did::Put { value, expires: self.caller.rng.random_bool(0.3) }, Condition::Always),
+            };
+            let (slot, command) = self.command(key.clone(), did, condition);
+            before = match self.tell(slot, AHEAD, &command).await {
+                Some(Reply::Written { version, .. }) => Some(version),
+                _ => None,
+            };
+        }
+    }
+
     async fn write(&mut self, number: u8, did: Did) -> Told {
+        let known = self.known[usize::from(number)].map(|(id, _)| id);
+        let condition = match did {
+            Did::PutIfAbsent { .. } => Condition::Absent,
+            Did::Replace { .. } => known.map_or(Condition::Absent, Condition::Version),
+            Did::Put { .. } | Did::Delete | Did::Get => Condition::Always,
+        };
+        let (slot, command) = self.command(key(number), did, condition);
+        let began = now();
+        match self.tell(slot, PROPOSE, &command).await {
+            Some(Reply::Written { version, .. }) => {
+                self.history.add_version(version, began, now());
+                Told::Done
+            }
+            Some(Reply::Deleted { .. }) => Told::Done,
+            Some(Reply::Refused(refused)) if matches!(refused.kind, RefusedKind::Condition(_)) => Told::Refused,
+            Some(other) => panic!("{did:?} was answered {other:?}"),
+            None => Told::Nothing,
+        }
+    }
+
+    /// What does that to a key, and the key's slot.
+    fn command(&mut self, name: Bytes, did: Did, condition: Condition) -> (Slot, Command) {
         let now_ms = START_MS + now().as_millis() as u64;
         let request = RequestId::new(now_ms, self.caller.rng.random());
-        let (condition, value, expires) = match did {
-            Did::Put { value, expires } => (Condition::Always, value, expires),
-            Did::PutIfAbsent { value } => (Condition::Absent, value, false),
-            Did::Replace { value, .. } => {
-                let known = self.known[usize::from(number)].map(|(id, _)| id);
-                (known.map_or(Condition::Absent, Condition::Version), value, false)
-            }
-            Did::Delete | Did::Get => (Condition::Always, 0, false),
+        let (value, expires) = match did {
+            Did::Put { value, expires } => (value, expires),
+            Did::PutIfAbsent { value } | Did::Replace { value, .. } => (value, false),
+            Did::Delete | Did::Get => (0, false),
         };
-        let (config, name) = (bucket(), key(number));
+        let config = bucket();
         let (bucket, slot) = (config.bucket, config.slot(&name));
         let action = if did == Did::Delete {
             let (generation, version, marker) = (1, None, None);
@@ -151,17 +193,6 @@ impl Client {
                 Version { previous, expires_ms, ..Version::new(ObjectId::from_bytes([1; 16]), request, body) };
             Action::Put(Box::new(Put { bucket, generation: 1, key: name, version, condition }))
         };
-        let began = now();
-        let command = Command { feature: FEATURE_LEVEL, request: Some(request), action };
-        match self.tell(slot, &command).await {
-            Some(Reply::Written { version, .. }) => {
-                self.history.add_version(version, began, now());
-                Told::Done
-            }
-            Some(Reply::Deleted { .. }) => Told::Done,
-            Some(Reply::Refused(refused)) if matches!(refused.kind, RefusedKind::Condition(_)) => Told::Refused,
-            Some(other) => panic!("{did:?} was answered {other:?}"),
-            None => Told::Nothing,
-        }
+        (slot, Command { feature: FEATURE_LEVEL, request: Some(request), action })
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use storgo_consensus::{Groups, Seat};
+use storgo_consensus::{Groups, Metrics, Seat};
 use storgo_object::ports::{Clock, Random};
 use storgo_protocol::meta::{BucketConfig, BucketId, KeyRule, Slot};
 use storgo_protocol::{GroupId, PeerId};
@@ -79,6 +79,8 @@ pub struct Cluster {
     pub is_prepared: Arc<AtomicBool>,
     /// No slot moves any more, and none will.
     pub is_settled: Arc<AtomicBool>,
+    /// Of all nodes.
+    pub metrics: Metrics,
 }
 
 impl Cluster {
@@ -104,6 +106,7 @@ impl Cluster {
             founded: Arc::default(),
             is_prepared: Arc::default(),
             is_settled: Arc::default(),
+            metrics: Metrics::default(),
         }
     }
 
@@ -149,6 +152,12 @@ pub fn peer(number: u64) -> PeerId {
 
 pub fn key(number: u8) -> Bytes {
     Bytes::from(vec![b'k', b'0' + number])
+}
+
+/// Another key in the slot of one, of which nothing is noted: what is acknowledged of it may be lost.
+pub fn ahead_key(number: u8) -> Bytes {
+    let slot = bucket().slot(&key(number));
+    (0_u32..1000).map(|other| Bytes::from(format!("ahead{other}"))).find(|other| bucket().slot(other) == slot).unwrap()
 }
 
 pub fn bucket() -> BucketConfig {

@@ -86,7 +86,7 @@ async fn open(cluster: &Cluster, machine: &Machine) -> Result<Opened, Box<dyn Er
         elections: Elections::default(),
         snapshots: Snapshots { every: 24, log_kept: 6 },
         seed,
-        metrics: storgo_consensus::Metrics::default(),
+        metrics: cluster.metrics.clone(),
     });
     for group in GROUPS {
         groups.open(group).await?;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use storgo_consensus::machine::{self, SlotSide};
 use storgo_consensus::moves::{self, Source};
-use storgo_consensus::{Groups, Level};
+use storgo_consensus::{Acknowledge, Groups, Level};
 use storgo_protocol::GroupId;
 use storgo_protocol::meta::{Body, RefusedKind, Slot, SlotState};
 use turmoil::net::UdpSocket;
@@ -27,6 +27,8 @@ pub const TARGET: u8 = 2;
 pub const SOURCE: u8 = 3;
 /// As [`READ`], by the lease of a leader.
 pub const LEASE: u8 = 4;
+/// As [`PROPOSE`], answered by the disk of the leader alone.
+pub const AHEAD: u8 = 5;
 
 pub const OK: u8 = 0;
 pub const FAILED: u8 = 1;
@@ -47,7 +49,8 @@ pub async fn serve(groups: Groups) -> turmoil::Result {
         tokio::spawn(async move {
             let (call, what, group) = (request.get_u64_le(), request.get_u8(), GroupId::new(request.get_u64_le()));
             let answer = match what {
-                PROPOSE => propose(&groups, group, request).await,
+                PROPOSE => propose(&groups, group, request, Acknowledge::Agreed).await,
+                AHEAD => propose(&groups, group, request, Acknowledge::Alone).await,
                 READ => read(&groups, group, &request, Level::Linearizable).await,
                 LEASE => read(&groups, group, &request, Level::Lease).await,
                 TARGET => target(&groups, group, request).await,
@@ -60,8 +63,8 @@ pub async fn serve(groups: Groups) -> turmoil::Result {
     }
 }
 
-async fn propose(groups: &Groups, group: GroupId, command: Bytes) -> Option<Bytes> {
-    let reply = groups.propose(group, command, WITHIN).await.ok()?;
+async fn propose(groups: &Groups, group: GroupId, command: Bytes, acknowledge: Acknowledge) -> Option<Bytes> {
+    let reply = groups.propose_as(group, command, acknowledge, WITHIN).await.ok()?;
     Some([&[OK], reply.encode().as_ref()].concat().into())
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
+use storgo_consensus::Came;
 use turmoil::Sim;
 
 use crate::caller::pass;
@@ -38,6 +39,8 @@ const PEACE: Duration = Duration::from_mins(1);
 /// What came of a run.
 pub struct Outcome {
     pub acknowledged: usize,
+    /// Operations that were answered by one disk alone, and came to that.
+    pub ahead: u64,
     pub trace: String,
     pub fault: Option<String>,
 }
@@ -51,8 +54,10 @@ pub fn run(seed: u64) -> Outcome {
     let mut sim = simulation(seed, &cluster, &history, &acting);
     let fault = fight(seed, &mut sim, &cluster, &acting).or_else(|| wrong_records(&cluster));
     let fault = fault.or_else(|| history.wrong_stamp()).or_else(|| unexplained(&history));
+    let otherwise = cluster.metrics.ahead(Came::Otherwise);
+    let fault = fault.or_else(|| (otherwise > 0).then(|| format!("{otherwise} were told something else than came")));
     let acknowledged = history.operations().iter().filter(|operation| operation.told != Told::Nothing).count();
-    Outcome { acknowledged, trace: trace.hash(), fault }
+    Outcome { acknowledged, ahead: cluster.metrics.ahead(Came::AsTold), trace: trace.hash(), fault }
 }
 
 fn simulation(seed: u64, cluster: &Cluster, history: &History, acting: &Rc<Cell<u64>>) -> Sim<'static> {
