@@ -744,6 +744,13 @@ pub const REQUEST_WINDOW_MS: u64 = 2 * 60 * 1000;
 /// Events that a group keeps for whoever follows it, in all buckets.
 pub const EVENTS_KEPT: u64 = 1 << 16;
 
+/// Events that a group looks through to tell whether one is of a key that was seen not to be there: where more happened since,
+/// it may have come and gone for all that is known. At 600 writes a second in a group they last some two seconds.
+pub const ABSENCE_EVENTS_MAX: usize = 1024;
+
+/// Bytes of them, likewise: each can be as long as the longest key.
+pub const ABSENCE_BYTES_MAX: usize = 1 << 20;
+
 /// Events in one answer, and those of other buckets that it passes over.
 pub const EVENTS_LISTED_MAX: usize = 1000;
 

@@ -162,7 +162,7 @@ impl War {
     fn replace(&self, door: &mut Connection, register: &Register, slot: u8) -> Result<(), Failed> {
         let name = register.name.as_str();
         judge::<()>(cmd("WATCH").arg(name).query(door))?;
-        let Some(old) = judge(door.get::<_, Option<u64>>(name))? else { return judge(cmd("UNWATCH").query(door)) };
+        let old = judge(door.get::<_, Option<u64>>(name))?;
         let (began, value) = (self.began.elapsed(), self.value());
         let told = judge(pipe().atomic().set(name, value).query::<Value>(door));
         let told = match told {
@@ -170,7 +170,8 @@ impl War {
             Ok(Value::Nil) => return Ok(()),
             told => told.map(|_| Told::Done),
         };
-        note(register, slot, Did::Replace { old, value }, &told, (began, self.began.elapsed()))?;
+        let did = old.map_or(Did::PutIfAbsent { value }, |old| Did::Replace { old, value });
+        note(register, slot, did, &told, (began, self.began.elapsed()))?;
         told.map(drop)
     }
 

@@ -37,6 +37,7 @@ const LOG_SHAPE: &str = "node/store/src/log/tests/shape.rs";
 const RECORDS: &str = "node/store/src/records/tests/states.rs";
 
 const MACHINE: &str = "node/consensus/src/machine/tests/writes.rs";
+const BATCHES: &str = "node/consensus/src/machine/tests/batches.rs";
 const COURIER: &str = "node/consensus/src/courier/tests.rs";
 const FRAMES: &str = "what_comes_beyond_its_bounds_is_dropped";
 const ROUTER: &str = "node/consensus/src/router/tests.rs";
@@ -617,6 +618,18 @@ const ROWS: &[Row] = &[
         "protocol/src/meta/ids.rs",
         "a_request_knows_when_it_was_formed_and_ends_with_its_window",
         "a request one millisecond older and one from the future",
+    ),
+    Bound(
+        "ABSENCE_EVENTS_MAX",
+        BATCHES,
+        "what_is_not_known_of_a_key_that_is_not_there_does_not_count_as_absent",
+        "one event more",
+    ),
+    Bound(
+        "ABSENCE_BYTES_MAX",
+        BATCHES,
+        "what_is_not_known_of_a_key_that_is_not_there_does_not_count_as_absent",
+        "events of long keys",
     ),
     Bound("EVENTS_KEPT", MACHINE, "events_tell_each_change_once_for_as_long_as_they_are_kept", "more events than that"),
     Bound("EVENTS_LISTED_MAX", CLUSTER, "events_that_would_be_told_twice_or_for_ever_are_refused", "one event more"),

@@ -477,11 +477,16 @@ fn transactions_are_done_whole_or_not_at_all_whoever_watches() {
 
     // What another door changes after it was watched undoes all of it; what it only looks at does not.
     let mut told = |line: &str, expected: &str| assert_eq!(text(&mut a, line), expected, "{line}");
-    for (meddle, is_done) in
-        [("GET {k}2", true), ("SET {k}2 one", false), ("DEL {k}9", true), ("EXPIRE {k}3 100", false)]
-    {
+    for (meddles, is_done) in [
+        (["GET {k}2", "EXISTS {k}9"], true),
+        (["SET {k}2 one", "PING"], false),
+        (["DEL {k}9", "SET {k}8 beside"], true),
+        (["EXPIRE {k}3 100", "PING"], false),
+        // One that was not there comes and goes.
+        (["SET {k}9 comes", "DEL {k}9"], false),
+    ] {
         told("WATCH {k}2 {k}3 {k}9", "OK");
-        text(&mut b, meddle);
+        meddles.map(|meddle| text(&mut b, meddle));
         told("MULTI", "OK");
         told("APPEND {k}2 +", "QUEUED");
         told("GET {k}2", "QUEUED");

@@ -11,7 +11,7 @@ use crate::limits::{
     MEMBER_ADDRESSES_MAX, SLOTS, TAG_BYTES, TALK_BYTES_MAX,
 };
 use crate::meta::{
-    BucketConfig, BucketId, BucketMember, EventKind, HearerId, KeyRule, Slot, Stamp, StorageEvent, VersionId,
+    Absence, BucketConfig, BucketId, BucketMember, EventKind, HearerId, KeyRule, Slot, Stamp, StorageEvent, VersionId,
 };
 use crate::{GroupId, Identity, Invite, InviteRole, InviteTerms, LogIncarnation, MemberKey, NetworkId, WrappedKey};
 
@@ -379,7 +379,8 @@ fn answers_come_back_as_they_were_and_strangers_are_no_members() {
     for told in [
         Told::Done,
         Told::Reply(crate::meta::Reply::Done { count: 3 }),
-        Told::Found(Found { version: None, stale: Some(Duration::from_millis(3)) }),
+        Told::Found(Found { version: None, stale: Some(Duration::from_millis(3)), absence: None }),
+        Told::Found(Found { absence: Some(Absence { group: GroupId::new(4), index: u64::MAX }), ..Found::default() }),
         Told::Listed(Listed { more: true, slots: Bytes::from_static(&[5]), ..Listed::default() }),
         Told::Map(None),
         Told::Map(Some(Box::new(map()))),

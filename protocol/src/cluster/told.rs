@@ -11,7 +11,7 @@ use super::talk::{hearer, hearer_bytes};
 use super::{Bucket, ClusterMap, Happened, peer, peer_bytes, wire};
 use crate::fields::{at_most, decode};
 use crate::limits::{REASON_CHARS_MAX, SLOTS, TOLD_BYTES_MAX};
-use crate::meta::{HearerId, Reply, SlotState, Stamp, Version};
+use crate::meta::{Absence, HearerId, Reply, SlotState, Stamp, Version};
 use crate::{DecodeError, GroupId, PeerId};
 
 /// An answer.
@@ -65,6 +65,8 @@ pub struct Found {
     pub version: Option<Version>,
     /// Nothing is missed that was acknowledged longer ago than this; `None` if nothing is known of that.
     pub stale: Option<Duration>,
+    /// Where the newest was asked for and there is none, or a marker: when that was seen.
+    pub absence: Option<Absence>,
 }
 
 /// A page of a listing, and how old it may be.
@@ -243,6 +245,14 @@ impl Listed {
     }
 }
 
+const fn absence_to_wire(absence: Absence) -> wire::Absence {
+    wire::Absence { group: absence.group.as_u64(), index: absence.index }
+}
+
+const fn absence_from_wire(absence: wire::Absence) -> Absence {
+    Absence { group: GroupId::new(absence.group), index: absence.index }
+}
+
 impl Told {
     /// The answer's bytes.
     #[must_use]
@@ -254,6 +264,7 @@ impl Told {
             Self::Found(found) => Wire::Found(wire::Found {
                 version: found.version.as_ref().map(Version::encode),
                 stale: Some(stale_to_wire(found.stale)),
+                absence: found.absence.map(absence_to_wire),
             }),
             Self::Listed(listed) => Wire::Listed(listed.to_wire()),
             Self::Map(None) => Wire::Map(wire::Map { same: true, ..wire::Map::default() }),
@@ -300,6 +311,7 @@ impl Told {
             Wire::Found(found) => Self::Found(Found {
                 version: found.version.map(|version| Version::decode(&version)).transpose()?,
                 stale: stale_from_wire(found.stale),
+                absence: found.absence.map(absence_from_wire),
             }),
             Wire::Listed(listed) => Self::Listed(Listed::from_wire(listed)?),
             Wire::Map(map) if map.same => Self::Map(None),

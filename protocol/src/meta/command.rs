@@ -82,8 +82,19 @@ pub enum Condition {
     Always,
     /// There is no such key.
     Absent,
+    /// There is no such key, and it is known that nothing happened to it since this was seen.
+    AbsentSince(Absence),
     /// The key's newest version is this one.
     Version(VersionId),
+}
+
+/// That a key was not there, as a group saw it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Absence {
+    /// The group.
+    pub group: GroupId,
+    /// The index in its log of the last command that it had done then.
+    pub index: u64,
 }
 
 /// To write a version of a key.
@@ -293,12 +304,13 @@ impl Command {
 }
 
 impl Condition {
-    /// Whether it holds where this version is the newest; `None` where there is none.
+    /// Whether it holds where this version is the newest, `None` where there is none: as far as that tells, which for
+    /// [`Condition::AbsentSince`] is not all.
     #[must_use]
-    pub fn holds(self, current: Option<VersionId>) -> bool {
+    pub fn may_hold(self, current: Option<VersionId>) -> bool {
         match self {
             Self::Always => true,
-            Self::Absent => current.is_none(),
+            Self::Absent | Self::AbsentSince(_) => current.is_none(),
             Self::Version(id) => current == Some(id),
         }
     }
@@ -308,26 +320,39 @@ impl Condition {
     pub const fn version(self) -> Option<VersionId> {
         match self {
             Self::Version(id) => Some(id),
-            Self::Always | Self::Absent => None,
+            Self::Always | Self::Absent | Self::AbsentSince(_) => None,
         }
     }
 
     fn to_wire(self) -> Option<wire::Condition> {
+        let nothing = wire::Condition::default();
         match self {
             Self::Always => None,
-            Self::Absent => Some(wire::Condition { absent: true, version: Bytes::new() }),
-            Self::Version(id) => Some(wire::Condition { absent: false, version: ids::version_bytes(Some(id)) }),
+            Self::Absent => Some(wire::Condition { absent: true, ..nothing }),
+            Self::AbsentSince(absence) => Some(wire::Condition { absent_since: Some(absence.to_wire()), ..nothing }),
+            Self::Version(id) => Some(wire::Condition { version: ids::version_bytes(Some(id)), ..nothing }),
         }
     }
 
     fn from_wire(condition: Option<wire::Condition>) -> Result<Self, DecodeError> {
-        match condition {
-            None => Ok(Self::Always),
-            Some(condition) if condition.absent && condition.version.is_empty() => Ok(Self::Absent),
-            Some(condition) if !condition.absent => Ok(Self::Version(ids::version(&condition.version)?)),
+        let Some(wire::Condition { absent, version, absent_since }) = condition else { return Ok(Self::Always) };
+        match (absent, version.is_empty(), absent_since) {
+            (true, true, None) => Ok(Self::Absent),
+            (false, true, Some(absence)) => Ok(Self::AbsentSince(Absence::from_wire(absence))),
+            (false, false, None) => Ok(Self::Version(ids::version(&version)?)),
             // A condition that is not understood must not be taken for none.
-            Some(_) => Err(DecodeError::field("condition")),
+            _ => Err(DecodeError::field("condition")),
         }
+    }
+}
+
+impl Absence {
+    const fn to_wire(self) -> wire::Absence {
+        wire::Absence { group: self.group.as_u64(), index: self.index }
+    }
+
+    const fn from_wire(absence: wire::Absence) -> Self {
+        Self { group: GroupId::new(absence.group), index: absence.index }
     }
 }
 

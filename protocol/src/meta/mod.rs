@@ -28,7 +28,7 @@ mod wire {
 
 pub use body::{Body, InlineBody, ObjectBody};
 pub use bucket::{BucketConfig, BucketMember, KeyRule};
-pub use command::{Action, Batch, Command, Condition, Delete, Part, PartChange, Proposal, Put, Ship, SlotTo};
+pub use command::{Absence, Action, Batch, Command, Condition, Delete, Part, PartChange, Proposal, Put, Ship, SlotTo};
 pub use event::{EventKind, StorageEvent};
 pub use ids::{BucketId, HearerId, ObjectId, RequestId, Stamp, VersionId};
 pub use reply::{Refused, RefusedKind, Reply};

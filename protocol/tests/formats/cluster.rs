@@ -10,7 +10,7 @@ use storgo_protocol::cluster::{
     MemberState, MoveSide, NetworkRow, ReadPreference, Replication, RowKey, SealedTalk, Since, SlotMove, SlotTable,
     Steer, Talk, Told,
 };
-use storgo_protocol::meta::{EventKind, HearerId, KeyRule, Reply, SlotState};
+use storgo_protocol::meta::{Absence, EventKind, HearerId, KeyRule, Reply, SlotState};
 use storgo_protocol::{GroupId, LogIncarnation, MemberKey, PeerId, WrappedKey};
 
 use super::golden::{Golden, golden};
@@ -195,6 +195,7 @@ fn place(index: u64, number: u32) -> EventPlace {
 
 fn tolds() -> Vec<(&'static str, Told)> {
     let stale = Some(Duration::from_millis(300));
+    let absence = Absence { group: samples::group(), index: 0x0102_0304 };
     let listed =
         Listed { found: vec![(key(), meta::kept())], more: true, stale, slots: Bytes::from_static(&[5, 0x80]) };
     let row = BucketRow { bucket: bucket(), revision: meta::stamp() };
@@ -212,7 +213,8 @@ fn tolds() -> Vec<(&'static str, Told)> {
     let mut list = vec![
         ("done", Told::Done),
         ("reply", Told::Reply(Reply::Done { count: 300 })),
-        ("found", Told::Found(Found { version: Some(meta::kept()), stale })),
+        ("found", Told::Found(Found { version: Some(meta::kept()), stale, absence: None })),
+        ("found_absent", Told::Found(Found { version: None, stale, absence: Some(absence) })),
         ("found_nothing", Told::Found(Found::default())),
         ("listed", Told::Listed(listed)),
         ("map", Told::Map(Some(Box::new(map())))),

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use storgo_protocol::Identity;
 use storgo_protocol::limits::TAG_BYTES;
 use storgo_protocol::meta::{
-    Action, Batch, Body, BucketConfig, BucketId, BucketMember, Command, Condition, Delete, EventKind, FEATURE_LEVEL,
-    InlineBody, KeyRule, Lock, ObjectBody, ObjectId, Part, PartChange, Proposal, Put, Refused, RefusedKind, Remembered,
-    Reply, RequestId, Row, RowChange, Ship, Slot, SlotState, SlotTo, Stamp, StorageEvent, Tag, Version, VersionId,
+    Absence, Action, Batch, Body, BucketConfig, BucketId, BucketMember, Command, Condition, Delete, EventKind,
+    FEATURE_LEVEL, InlineBody, KeyRule, Lock, ObjectBody, ObjectId, Part, PartChange, Proposal, Put, Refused,
+    RefusedKind, Remembered, Reply, RequestId, Row, RowChange, Ship, Slot, SlotState, SlotTo, Stamp, StorageEvent, Tag,
+    Version, VersionId,
 };
 
 use super::golden::{Golden, golden};
@@ -158,6 +159,7 @@ fn actions() -> Vec<(&'static str, Action)> {
     vec![
         ("put", put(Condition::Always)),
         ("put_if_absent", put(Condition::Absent)),
+        ("put_if_still_absent", put(Condition::AbsentSince(Absence { group: samples::group(), index: 0x0102_0304 }))),
         ("put_if_version", put(Condition::Version(version_id()))),
         ("delete", delete(None, Some(written(Body::Marker)))),
         ("delete_version", delete(Some(version_id()), None)),

@@ -10,7 +10,7 @@ use super::view::View;
 use super::{MachineError, Reached, Step, damaged, keys, reached};
 
 /// Events that are read at once: each can be as long as the longest key.
-const PAGE: usize = 32;
+pub(super) const PAGE: usize = 32;
 
 impl Step<'_> {
     /// Keeps what happened, and forgets the oldest of what is too much then: the place before which nothing is kept from now
@@ -79,7 +79,7 @@ pub fn events(
     }
 }
 
-fn read(key: &Bytes, record: &Bytes) -> Result<(EventPlace, StorageEvent), MachineError> {
+pub(super) fn read(key: &Bytes, record: &Bytes) -> Result<(EventPlace, StorageEvent), MachineError> {
     let place = keys::read_event(key).ok_or_else(|| damaged("an event", DecodeError::Truncated))?;
     let event = StorageEvent::decode(record.clone()).map_err(|source| damaged("an event", source))?;
     Ok((place, event))

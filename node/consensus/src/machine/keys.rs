@@ -4,6 +4,7 @@
 //!   slot (u16 BE) 'p'                                       the last key that came of a slot that is coming
 //!   slot (u16 BE) 's'                                       whose it is
 //!   slot (u16 BE) 'v' bucket (16) key 00 01 !stamp (u64 BE)  a version; the newest of a key first
+//!   slot (u16 BE) 'w'                                        the index of the entry by which it came from elsewhere (u64 BE)
 //!   ff ff 'b' bucket (16)                                    a bucket's configuration
 //!   ff ff 'c' key                                           a row
 //!   ff ff 'e' index (u64 BE) number (u32 BE)                 an event
@@ -57,6 +58,11 @@ pub(super) fn slots_from(slot: Slot) -> (Bytes, Bytes) {
 /// The slot that a record is of; none for the group's own.
 pub(super) fn read_slot(record: &[u8]) -> Option<Slot> {
     Slot::new(u16::from_be_bytes(*record.first_chunk()?))
+}
+
+/// Where it stands by which entry a slot came.
+pub(super) fn arrived(slot: Slot) -> Bytes {
+    slot_section(slot, b'w').freeze()
 }
 
 /// Where it stands which record of a slot came last.

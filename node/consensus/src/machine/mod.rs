@@ -8,6 +8,7 @@
 //! the same bytes everywhere. It knows neither Raft nor disks. A command that cannot be done is refused in its reply;
 //! an error means that this member cannot go on, because its records cannot be read or the command is newer than it.
 
+mod absence;
 mod events;
 mod expiry;
 mod keys;
@@ -18,6 +19,7 @@ mod slots;
 mod view;
 mod write;
 
+pub use absence::absence;
 pub use events::events;
 pub use expiry::is_due;
 pub use read::{Reading, get, list};

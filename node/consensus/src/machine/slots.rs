@@ -120,6 +120,7 @@ impl Step<'_> {
                     return Err(refuse(RefusedKind::Page(page), format!("{page} of {pages} pages came")));
                 }
                 self.set(from.slot, SlotState::Owned);
+                self.draft.put(keys::arrived(from.slot), self.index.to_be_bytes().to_vec());
                 self.draft.remove(keys::shipped(from.slot));
                 Ok(Reply::Done { count: 1 })
             }

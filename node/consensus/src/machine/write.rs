@@ -29,7 +29,7 @@ impl Step<'_> {
         place.admits(put.generation)?;
         place.admits_version(request, &put.version, put.condition)?;
         let newest = self.newest_settled(&place)?;
-        check(put.condition, newest.as_ref())?;
+        self.check(place.slot, &[(&place, put.condition, newest.as_ref())])?;
         let replaced = live(newest.as_ref()).map(Version::id);
         let version = self.replace(&place, newest, &put.version)?;
         self.answer_with(&place, request, command, Reply::Written { version, replaced })
@@ -47,7 +47,7 @@ impl Step<'_> {
         }
         place.admits(delete.generation)?;
         let newest = self.newest_settled(&place)?;
-        check(delete.condition, newest.as_ref())?;
+        self.check(place.slot, &[(&place, delete.condition, newest.as_ref())])?;
         let (version, marker) = match (delete.version, place.config.versioning) {
             (Some(id), _) => (self.remove_version(&place, id)?, false),
             (None, false) => match newest {
@@ -102,9 +102,9 @@ impl Step<'_> {
             newest.push(self.newest_now(place)?);
         }
         self.settle();
-        for (part, newest) in batch.parts.iter().zip(&newest) {
-            check(part.condition, newest.as_ref())?;
-        }
+        let conditions = batch.parts.iter().zip(&places).zip(&newest);
+        let conditions = conditions.map(|((part, place), newest)| (place, part.condition, newest.as_ref()));
+        self.check(first.slot, &conditions.collect::<Vec<_>>())?;
         for ((part, place), newest) in batch.parts.iter().zip(&places).zip(newest) {
             match &part.change {
                 PartChange::Keep => {}
@@ -118,6 +118,22 @@ impl Step<'_> {
         }
         let version = VersionId::new(self.stamp, self.group);
         self.answer_with(first, request, command, Reply::Written { version, replaced: None })
+    }
+
+    /// Whether conditions hold for keys of a slot of which these versions are the newest.
+    fn check(&self, slot: Slot, conditions: &[(&Place<'_>, Condition, Option<&Version>)]) -> Result<(), Stop> {
+        let not = |current| refuse(RefusedKind::Condition(current), "the condition does not hold");
+        let mut absent = Vec::new();
+        for (place, condition, newest) in conditions {
+            let current = live(*newest).map(Version::id);
+            if !condition.may_hold(current) {
+                return Err(not(current));
+            }
+            if let Condition::AbsentSince(absence) = condition {
+                absent.push((place.bucket, place.key, *absence));
+            }
+        }
+        if self.were_absent(slot, &absent)? { Ok(()) } else { Err(not(None)) }
     }
 
     /// Writes a version over the newest.
@@ -300,13 +316,4 @@ pub(super) fn decode(record: &Bytes) -> Result<Version, MachineError> {
 /// A key's newest version, if the key is there.
 fn live(newest: Option<&Version>) -> Option<&Version> {
     newest.filter(|version| version.body != Body::Marker)
-}
-
-fn check(condition: Condition, newest: Option<&Version>) -> Result<(), Stop> {
-    let current = live(newest).map(Version::id);
-    if condition.holds(current) {
-        Ok(())
-    } else {
-        Err(refuse(RefusedKind::Condition(current), "the condition does not hold"))
-    }
 }

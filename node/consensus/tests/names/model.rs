@@ -80,6 +80,7 @@ impl Model {
             Condition::Always => true,
             Condition::Absent => current.is_none(),
             Condition::Version(id) => current == Some(id),
+            Condition::AbsentSince(_) => unreachable!("nobody here wants it"),
         }
     }
 

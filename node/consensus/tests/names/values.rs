@@ -80,13 +80,34 @@ async fn values_of_a_slot_change_together_or_not_at_all() {
         assert_eq!((bytes(&values, "{a}2").await, bytes(&values, "{a}4").await), (Some("two".into()), None));
 
         let version = values.change_values(&changes(Condition::Version(first))).await.unwrap();
-        assert_eq!(values.value_version(b"{a}1").await.unwrap(), Some((version, u64::MAX)));
-        assert_eq!(values.value_version(b"{a}2").await.unwrap(), None);
+        assert_eq!(values.standing(b"{a}1").await.unwrap(), Condition::Version(version));
+        assert!(matches!(values.standing(b"{a}2").await.unwrap(), Condition::AbsentSince(_)));
         let value = values.value(b"{a}1").await.unwrap().unwrap();
         assert_eq!((value.bytes, value.metadata, value.version), ("1".into(), "beside".into(), version));
         assert_eq!((bytes(&values, "{a}2").await, bytes(&values, "{a}3").await), (None, None));
         assert!(bytes(&values, "{a}4").await.unwrap() == long);
         assert!(read(&values, "{a}4").await.unwrap() == long);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_came_and_went_since_it_was_seen_not_to_be_there_keeps_all_as_it_is() {
+    for versioning in [false, true] {
+        let (_, values) = redis(versioning).await;
+        let standing = async || values.standing(b"{a}1").await.unwrap();
+        let never = standing().await;
+        values.change_values(&[stays("{a}1", never), write("{a}2", "1", Condition::Always)]).await.unwrap();
+        set(&values, "{a}1", "comes").await;
+        assert!(values.unset(b"{a}1", Condition::Always).await.unwrap());
+        let refused = values.change_values(&[stays("{a}1", never), write("{a}2", "2", Condition::Always)]).await;
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, ObjectError::Name(NameError::Condition { current: None, .. })), "{refused}");
+        assert_eq!(bytes(&values, "{a}2").await, Some("1".into()));
+        // Looked at anew it is as it is, markers and all.
+        let again = standing().await;
+        assert!(matches!((never, again), (Condition::AbsentSince(a), Condition::AbsentSince(b)) if a.index < b.index));
+        values.change_values(&[stays("{a}1", again), write("{a}2", "3", Condition::Always)]).await.unwrap();
+        assert_eq!(bytes(&values, "{a}2").await, Some("3".into()));
     }
 }
 

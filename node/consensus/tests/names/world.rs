@@ -21,7 +21,7 @@ use storgo_protocol::cluster::{
 };
 use storgo_protocol::limits::{BUCKETS_LISTED_MAX, LISTED_MAX};
 use storgo_protocol::meta::{
-    Action, BucketConfig, Command, Condition, FEATURE_LEVEL, Proposal, Put, RefusedKind, Reply, RowChange, Stamp,
+    Action, Body, BucketConfig, Command, Condition, FEATURE_LEVEL, Proposal, Put, RefusedKind, Reply, RowChange, Stamp,
     Version, VersionId,
 };
 use storgo_protocol::{ConvergenceSecret, GroupId, Identity, MemberCard, PeerId};
@@ -348,10 +348,13 @@ impl Metadata for Door {
         *self.world.level.lock() = level;
         self.lets_in(&self.config(config)?, false)?;
         let groups = self.world.groups.lock();
-        let records = &groups[&self.world.table.group(config.slot(key))].records;
+        let group = self.world.table.group(config.slot(key));
+        let records = &groups[&group].records;
         let version = machine::get(records, config.bucket, key, version).unwrap();
         let version = version.map_err(|refused| MetadataError::Refused(refused.reason))?;
-        Ok(Found { version, stale: Some(Duration::ZERO) })
+        let is_absent = version.as_ref().is_none_or(|version| version.body == Body::Marker);
+        let absence = is_absent.then(|| machine::absence(records, group).unwrap());
+        Ok(Found { version, stale: Some(Duration::ZERO), absence })
     }
 
     async fn list(&self, config: &BucketConfig, listing: &Listing, level: Level) -> Result<Listed, MetadataError> {

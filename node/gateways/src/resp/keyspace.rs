@@ -20,7 +20,7 @@ use storgo_object::{ErrorKind, ListOptions, NameError, ObjectError, Page, Seen, 
 use storgo_protocol::limits::{
     BATCH_PARTS_MAX, RESP_FOLD_TRIES, RESP_FOLDED_MAX, RESP_KEYS_AT_ONCE_MAX, RESP_LONG_BYTES,
 };
-use storgo_protocol::meta::{Condition, VersionId, is_over};
+use storgo_protocol::meta::Condition;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 
@@ -184,12 +184,9 @@ impl Keyspace {
         Ok(taken.await.map_err(stops)?)
     }
 
-    /// What keys hold, as a transaction watches them.
-    pub(super) async fn versions(&self, keys: &[Bytes]) -> Result<Vec<Option<VersionId>>, ObjectError> {
-        let found = try_join_all(keys.iter().map(|key| self.0.values.version(key))).await?;
-        let now_ms = self.0.clock.now_ms();
-        let is_there = |found: Option<(VersionId, u64)>| found.filter(|(_, ends_ms)| !is_over(*ends_ms, now_ms));
-        Ok(found.into_iter().map(|found| Some(is_there(found)?.0)).collect())
+    /// How keys stand, as a transaction watches them.
+    pub(super) async fn standings(&self, keys: &[Bytes]) -> Result<Vec<Condition>, ObjectError> {
+        try_join_all(keys.iter().map(|key| self.0.values.standing(key))).await
     }
 
     /// Does something to several keys of one slot in one step. `watched` keys must still be as they were seen: if not,
@@ -197,7 +194,7 @@ impl Keyspace {
     pub(super) async fn together(
         &self,
         joint: &Joint,
-        watched: &BTreeMap<Bytes, Option<VersionId>>,
+        watched: &BTreeMap<Bytes, Condition>,
         unsent: &Unsent,
     ) -> Result<Option<Reply>, ObjectError> {
         let keys: BTreeSet<Bytes> = joint.keys.iter().chain(watched.keys()).cloned().collect();
@@ -210,15 +207,18 @@ impl Keyspace {
         for key in &keys {
             taken.push(self.take(key.clone()).await?);
         }
+        let watches_absent = watched.values().any(|before| matches!(before, Condition::AbsentSince(_)));
         // Behind the keys, as commands do.
         let _turn = self.0.turns.acquire().await;
         for _ in 0..RESP_FOLD_TRIES {
             let (values, _room) = self.0.read_all(&keys).await?;
             let now_ms = self.0.clock.now_ms();
             let known: BTreeMap<&Bytes, Option<Value>> = keys.iter().zip(values).collect();
-            let is_as_it_was = |(key, before): (&Bytes, &Option<VersionId>)| {
-                let there = known.get(key).and_then(|value| there(value.as_ref(), now_ms));
-                there.map(|value| value.version) == *before
+            // One whose time is over is not as it was, nor was it there if it was watched for not being there.
+            let is_as_it_was = |(key, before): (&Bytes, &Condition)| {
+                let value = known.get(key).and_then(Option::as_ref);
+                let is_over = value.is_some() && there(value, now_ms).is_none();
+                !is_over && before.may_hold(value.map(|value| value.version))
             };
             if !watched.iter().all(is_as_it_was) {
                 return Ok(None);
@@ -230,7 +230,7 @@ impl Keyspace {
                 .long
                 .run(is_long, || {
                     let has_room = unsent.turn(true, is_long) != Turn::Never;
-                    let done = do_joint(joint, &known, now_ms, has_room);
+                    let done = do_joint(joint, &known, watched, now_ms, has_room);
                     let counted = unsent.count(done.said.weight());
                     (done, counted)
                 })
@@ -241,6 +241,11 @@ impl Keyspace {
                         self.0.notices.tell(&key, &[happened]);
                     }
                     return Ok(Some(done.said));
+                }
+                // One that was watched for not being there may have come and gone, which cannot be seen from here. That another one
+                // went looks the same, and undoes a step that could have been done anew.
+                Err(ObjectError::Name(NameError::Condition { current: None, .. })) if watches_absent => {
+                    return Ok(None);
                 }
                 Err(ObjectError::Name(NameError::Condition { .. })) => {}
                 Err(error) => return Err(error),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use storgo_protocol::meta::{Slot, VersionId};
+use storgo_protocol::meta::{Condition, Slot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -48,8 +48,8 @@ pub(super) struct State {
     watched: Watched,
 }
 
-/// Watched keys, and their versions when they were seen; none for those that were not there.
-pub(super) type Watched = Arc<Mutex<BTreeMap<Bytes, Option<VersionId>>>>;
+/// Watched keys, and how they stood when they were seen.
+pub(super) type Watched = Arc<Mutex<BTreeMap<Bytes, Condition>>>;
 
 impl State {
     pub(super) fn new(shared: Arc<Shared>, client: Arc<Client>) -> Self {

@@ -158,10 +158,11 @@ pub(super) struct JointDone {
     pub(super) happened: Vec<(Bytes, Happened)>,
 }
 
-/// Does a step on several keys, if it `has_room` for its answer.
+/// Does a step on several keys, if it `has_room` for its answer. Those that were `watched` are to be as they were then.
 pub(super) fn do_joint(
     joint: &Joint,
     known: &BTreeMap<&Bytes, Option<Value>>,
+    watched: &BTreeMap<Bytes, Condition>,
     now_ms: u64,
     has_room: bool,
 ) -> JointDone {
@@ -188,7 +189,8 @@ pub(super) fn do_joint(
                 Becomes::Value { bytes, metadata, expires_ms, object: current.map(|value| value.object) }
             }
         };
-        let condition = value.map_or(Condition::Absent, |value| Condition::Version(value.version));
+        let as_it_is = || value.map_or(Condition::Absent, |value| Condition::Version(value.version));
+        let condition = watched.get(&key).copied().unwrap_or_else(as_it_is);
         ValueChange { key, becomes, condition }
     };
     let happened = slates.take_happened();

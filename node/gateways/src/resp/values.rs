@@ -10,8 +10,8 @@ pub(super) trait Values: Send + Sync + std::fmt::Debug {
     /// What a key holds, if that is no longer than `bytes_max`.
     fn value<'a>(&'a self, key: &'a [u8], bytes_max: usize) -> BoxFuture<'a, Result<Option<Seen>, ObjectError>>;
 
-    /// Which version a key holds, and when that ends.
-    fn version<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<(VersionId, u64)>, ObjectError>>;
+    /// What a key is to be, for a change to be made of it as it is.
+    fn standing<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Condition, ObjectError>>;
 
     /// Writes one.
     fn set<'a>(&'a self, key: &'a [u8], set: SetValue) -> BoxFuture<'a, Result<Value, ObjectError>>;
@@ -34,8 +34,8 @@ impl Values for Bucket {
         Box::pin(self.value_within(key, bytes_max))
     }
 
-    fn version<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<(VersionId, u64)>, ObjectError>> {
-        Box::pin(self.value_version(key))
+    fn standing<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Condition, ObjectError>> {
+        Box::pin(self.standing(key))
     }
 
     fn set<'a>(&'a self, key: &'a [u8], set: SetValue) -> BoxFuture<'a, Result<Value, ObjectError>> {
@@ -69,7 +69,8 @@ pub(super) mod fake {
     use futures::future::ready;
     use parking_lot::Mutex;
     use storgo_object::{Becomes, ListedEntry, NameError};
-    use storgo_protocol::meta::{Body, ObjectId, RequestId, Slot, Stamp, Version, is_over};
+    use storgo_protocol::GroupId;
+    use storgo_protocol::meta::{Absence, Body, ObjectId, RequestId, Slot, Stamp, Version, is_over};
 
     use super::*;
 
@@ -81,6 +82,8 @@ pub(super) mod fake {
     #[derive(Debug, Default)]
     struct Kept {
         values: BTreeMap<Bytes, (Version, Value)>,
+        /// By which write a key was written last.
+        written: BTreeMap<Bytes, u64>,
         writes: u64,
         refused: u64,
     }
@@ -122,7 +125,9 @@ pub(super) mod fake {
                 self.values.remove(key);
             }
             let current = self.values.get(key).map(|(_, value)| value.version);
-            let (what, holds) = (String::from_utf8_lossy(key).into_owned(), condition.holds(current));
+            let written = self.written.get(key).copied().unwrap_or_default();
+            let was_absent = !matches!(condition, Condition::AbsentSince(absence) if written > absence.index);
+            let (what, holds) = (String::from_utf8_lossy(key).into_owned(), condition.may_hold(current) && was_absent);
             self.refused += u64::from(!holds);
             if holds { Ok(()) } else { Err(NameError::Condition { what, current }.into()) }
         }
@@ -134,6 +139,7 @@ pub(super) mod fake {
             let version =
                 Version { stamp: Stamp::from_ms(self.writes), metadata: metadata.clone(), expires_ms, ..unsigned };
             let value = Value { bytes, metadata, expires_ms, version: version.id(), object };
+            self.written.insert(Bytes::copy_from_slice(key), self.writes);
             self.values.insert(Bytes::copy_from_slice(key), (version, value.clone()));
             value
         }
@@ -153,8 +159,14 @@ pub(super) mod fake {
             self.in_turn(move |kept| Ok(kept.values.get(key).map(|(_, value)| seen(value))))
         }
 
-        fn version<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Option<(VersionId, u64)>, ObjectError>> {
-            self.in_turn(|kept| Ok(kept.values.get(key).map(|(_, value)| (value.version, value.expires_ms))))
+        fn standing<'a>(&'a self, key: &'a [u8]) -> BoxFuture<'a, Result<Condition, ObjectError>> {
+            self.in_turn(|kept| {
+                let absence = Absence { group: GroupId::new(1), index: kept.writes };
+                Ok(match kept.values.get(key) {
+                    Some((_, value)) => Condition::Version(value.version),
+                    None => Condition::AbsentSince(absence),
+                })
+            })
         }
 
         fn set<'a>(&'a self, key: &'a [u8], set: SetValue) -> BoxFuture<'a, Result<Value, ObjectError>> {

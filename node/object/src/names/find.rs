@@ -77,7 +77,7 @@ impl Bucket {
     /// Whether a condition holds as things are: the group decides when it comes to it, but a body need not be put first.
     pub(super) fn expect(&self, key: &[u8], condition: Condition, newest: Option<&Version>) -> Result<(), ObjectError> {
         let current = newest.map(Version::id);
-        if condition.holds(current) {
+        if condition.may_hold(current) {
             Ok(())
         } else {
             Err(NameError::Condition { what: self.printed(key), current }.into())

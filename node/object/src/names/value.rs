@@ -209,15 +209,24 @@ impl Bucket {
         Ok(Some(Seen::Value(value)))
     }
 
-    /// Which version a key holds, and when it ends, as [`Bucket::value`] would read it; nothing of its body is.
+    /// What a key is to be, for a change to be made: as [`Bucket::value`] would read it, but for its body.
     ///
     /// # Errors
     /// As [`Bucket::open`].
-    pub async fn value_version(&self, key: &[u8]) -> Result<Option<(VersionId, u64)>, ObjectError> {
+    pub async fn standing(&self, key: &[u8]) -> Result<Condition, ObjectError> {
         let found = self.names.metadata.get(&self.known().row.config, key, None, self.level()).await?;
-        let Some(version) = found.version else { return Ok(None) };
-        let entry = self.believe(key, version, found.stale).await?;
-        Ok(entry.map(|entry| (entry.version.id(), entry.version.expires_ms)))
+        let entry = match found.version {
+            Some(version) => self.believe(key, version, found.stale).await?,
+            None => None,
+        };
+        Ok(match (entry, found.absence) {
+            (Some(entry), _) => Condition::Version(entry.version.id()),
+            (None, Some(absence)) => Condition::AbsentSince(absence),
+            (None, None) => {
+                let what = format!("the answer about {}", self.printed(key));
+                return Err(ObjectError::corrupt(what, "it does not say when the key was not there"));
+            }
+        })
     }
 
     /// Writes a value, and reads nothing before.

@@ -63,6 +63,7 @@ fn all() -> Vec<Action> {
     vec![
         put(key(), Condition::Always),
         put(key(), Condition::Absent),
+        put(key(), Condition::AbsentSince(Absence { group: GroupId::new(u64::MAX), index: 7 })),
         put(key(), Condition::Version(VersionId::from_bytes([3; 16]))),
         delete(None),
         delete(Some(Body::Marker)),
@@ -140,8 +141,16 @@ fn a_command_beyond_its_bounds_is_refused() {
 #[test]
 fn a_condition_that_is_not_understood_is_not_taken_for_none() {
     let version = ids::version_bytes(Some(VersionId::from_bytes([3; 16])));
-    assert!(Condition::from_wire(Some(wire::Condition { absent: true, version })).is_err());
-    assert!(Condition::from_wire(Some(wire::Condition { absent: false, version: Bytes::new() })).is_err());
+    let since = Some(wire::Absence { group: 3, index: 4 });
+    let none = || wire::Condition::default();
+    for wrong in [
+        none(),
+        wire::Condition { absent: true, version: version.clone(), ..none() },
+        wire::Condition { absent: true, absent_since: since, ..none() },
+        wire::Condition { version, absent_since: since, ..none() },
+    ] {
+        assert!(Condition::from_wire(Some(wrong.clone())).is_err(), "{wrong:?}");
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use storgo_protocol::cluster::{
     Ask, Failed, FailedKind, Found, GroupStatus, Level, Listed, Listing, MoveSide, Since, Told,
 };
 use storgo_protocol::limits::{ASK_SECONDS_MAX, EVENTS_LISTED_MAX, SHIPPED_BYTES_MAX, TOLD_BYTES_MAX};
-use storgo_protocol::meta::{Action, BucketId, Command, RefusedKind, Reply, Slot, Stamp, VersionId};
+use storgo_protocol::meta::{Action, Body, BucketId, Command, RefusedKind, Reply, Slot, Stamp, Version, VersionId};
 use storgo_protocol::{GroupId, InviteRole, NetworkId, PeerId};
 
 use super::client::MetadataClient;
@@ -165,10 +165,17 @@ impl Door {
         version: Option<VersionId>,
         level: Level,
     ) -> Answer {
-        let look = |view: &dyn machine::View| machine::get(view, bucket, &key, version);
+        let look = |view: &dyn machine::View| {
+            let found = machine::get(view, bucket, &key, version)?;
+            let is_there = |found: &Version| found.body != Body::Marker;
+            let is_absent =
+                version.is_none() && found.as_ref().is_ok_and(|found| !found.as_ref().is_some_and(is_there));
+            let absence = is_absent.then(|| machine::absence(view, group)).transpose()?;
+            Ok(found.map(|version| (version, absence)))
+        };
         let mut fresh = self.groups.read(group, level, WITHIN, look).await.map_err(failed)?;
-        let over = |found: &Result<Option<storgo_protocol::meta::Version>, _>| {
-            let found = found.as_ref().ok().and_then(Option::as_ref);
+        let over = |found: &Result<(Option<Version>, _), _>| {
+            let found = found.as_ref().ok().and_then(|(version, _)| version.as_ref());
             found.is_some_and(|version| version.is_over(self.groups.courier().now_ms()))
         };
         if level.is_strong() && over(&fresh.value) {
@@ -182,7 +189,7 @@ impl Door {
             return Ok(Told::Reply(no_bucket()));
         }
         Ok(match fresh.value {
-            Ok(version) => Told::Found(Found { version, stale: fresh.stale }),
+            Ok((version, absence)) => Told::Found(Found { version, stale: fresh.stale, absence }),
             Err(refusal) => Told::Reply(Reply::Refused(refusal)),
         })
     }

@@ -1,8 +1,11 @@
 //! What becomes of several keys of one slot: all of it or nothing, whatever stands in the way.
 
-use storgo_protocol::limits::REQUEST_WINDOW_MS;
-use storgo_protocol::meta::{EventKind, Lock};
+use storgo_protocol::limits::{
+    ABSENCE_BYTES_MAX, ABSENCE_EVENTS_MAX, BATCH_PARTS_MAX, REDIS_KEY_BYTES_MAX, REQUEST_WINDOW_MS,
+};
+use storgo_protocol::meta::{Absence, EventKind, Lock};
 
+use super::super::keys;
 use super::*;
 
 const ALWAYS: Condition = Condition::Always;
@@ -66,6 +69,88 @@ fn one_condition_that_does_not_hold_keeps_all_as_it_is() {
             |records: &BTreeMap<Bytes, Bytes>| records.keys().filter(is_version).cloned().collect::<Vec<_>>();
         assert_eq!(versions(&group.records), versions(&records));
     }
+}
+
+/// That a key is not there now.
+fn absent(group: &Group) -> Condition {
+    Condition::AbsentSince(super::super::absence(&group.records, group.id).unwrap())
+}
+
+#[test]
+fn a_key_that_came_and_went_was_not_absent_since() {
+    for config in [plain_tree(), tree()] {
+        let mut group = Group::new(1);
+        group.put(&config, "a", "old");
+        group.delete(&config, "a", None);
+        let before = absent(&group);
+        // What happens to others, and in other buckets, is nothing to it.
+        group.put(&config, "b", "other");
+        group.put(&plain(), "a", "other");
+        written(&group.batch(&config, &[("a", before, Change::Keep), ("c", before, Change::Write("1"))]));
+        assert!(matches!(group.put_if(&config, "a", "new", before), Reply::Written { .. }));
+        assert!(matches!(refused(&group.put_if(&config, "a", "x", before)), RefusedKind::Condition(Some(_))));
+        group.delete(&config, "a", None);
+        assert_eq!(refused(&group.put_if(&config, "a", "x", before)), RefusedKind::Condition(None));
+
+        // Each key since it was seen itself.
+        let (a, c_there) = (absent(&group), before);
+        group.delete(&config, "c", None);
+        let both = |c| [("a", a, Change::Keep), ("c", c, Change::Write("2"))];
+        assert_eq!(refused(&group.batch(&config, &both(c_there))), RefusedKind::Condition(None));
+        let c_gone = absent(&group);
+        written(&group.batch(&config, &both(c_gone)));
+    }
+}
+
+#[test]
+fn what_is_not_known_of_a_key_that_is_not_there_does_not_count_as_absent() {
+    let config = plain_tree();
+    let condition = |group: u64, index| Condition::AbsentSince(Absence { group: GroupId::new(group), index });
+    let mut group = Group::new(1);
+    let none = RefusedKind::Condition(None);
+    let next = group.log.len() as u64;
+    assert_eq!(refused(&group.put_if(&config, "a", "x", condition(2, next - 1))), none, "another group saw it");
+    assert_eq!(refused(&group.put_if(&config, "a", "x", condition(1, next + 1))), none, "nobody saw it yet");
+
+    // As much as is looked through, and one more.
+    let before = absent(&group);
+    let parts: Vec<String> = (0..BATCH_PARTS_MAX).map(|number| format!("k{number:04}")).collect();
+    let many = |count: usize| parts.iter().take(count).map(|key| (key.as_str(), ALWAYS, Change::Write("1")));
+    for _ in 0..ABSENCE_EVENTS_MAX / BATCH_PARTS_MAX {
+        written(&group.batch(&config, &many(BATCH_PARTS_MAX).collect::<Vec<_>>()));
+    }
+    let mut more = group.clone();
+    assert!(matches!(group.put_if(&config, "a", "x", before), Reply::Written { .. }));
+    more.put(&config, "b", "one more");
+    assert_eq!(refused(&more.put_if(&config, "a", "x", before)), none);
+    assert!(matches!(more.put_if(&config, "a", "x", absent(&more)), Reply::Written { .. }));
+
+    // The same in bytes.
+    let (mut group, long) = (Group::new(1), "k".repeat(REDIS_KEY_BYTES_MAX));
+    let before = absent(&group);
+    for _ in 1..ABSENCE_BYTES_MAX / REDIS_KEY_BYTES_MAX {
+        group.put(&versioned(), &long, "long");
+    }
+    let mut more = group.clone();
+    assert!(matches!(group.put_if(&config, "a", "x", before), Reply::Written { .. }));
+    more.put(&versioned(), &long, "one more");
+    assert_eq!(refused(&more.put_if(&config, "a", "x", before)), none);
+
+    // What is kept no more.
+    let mut group = Group::new(1);
+    let before = absent(&group);
+    while super::super::reached(&group.records).unwrap().oldest_event.index == 0 {
+        written(&group.batch(&config, &many(BATCH_PARTS_MAX).collect::<Vec<_>>()));
+    }
+    let oldest = super::super::reached(&group.records).unwrap().oldest_event;
+    // Those that are kept still are not what it is refused for.
+    group.records.retain(|key, _| keys::read_event(key).is_none());
+    assert_eq!(refused(&group.put_if(&config, "a", "x", before)), none);
+    // From behind what was forgotten on all is known.
+    let last_forgotten = |back| condition(1, oldest.index - back);
+    assert!(oldest.number > 0);
+    assert_eq!(refused(&group.put_if(&config, "a", "x", last_forgotten(1))), none);
+    assert!(matches!(group.put_if(&config, "a", "x", last_forgotten(0)), Reply::Written { .. }));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use storgo_protocol::limits::REQUEST_WINDOW_MS;
+use storgo_protocol::meta::Absence;
 
 use super::super::{Draft, View};
 use super::*;
@@ -37,13 +38,17 @@ enum Op {
 enum Want {
     Always,
     Absent,
+    /// That it is not there, as was seen before the last so many commands.
+    StillAbsent(u64),
     Newest,
     Other,
 }
 
 fn op() -> impl Strategy<Value = Op> {
-    let want = prop_oneof![Just(Want::Always), Just(Want::Absent), Just(Want::Newest), Just(Want::Other)];
-    let part = (prop_oneof![3 => Just(Want::Always), 2 => Just(Want::Absent), 3 => Just(Want::Newest)], 0_u8..3);
+    let still = || (0_u64..6).prop_map(Want::StillAbsent);
+    let want = prop_oneof![Just(Want::Always), Just(Want::Absent), still(), Just(Want::Newest), Just(Want::Other)];
+    let part = prop_oneof![3 => Just(Want::Always), 2 => Just(Want::Absent), 2 => still(), 3 => Just(Want::Newest)];
+    let part = (part, 0_u8..3);
     let parts = proptest::collection::btree_map(0_u8..3, part, 1..4);
     let expires = proptest::option::weighted(0.3, 0_u64..5000);
     prop_oneof![
@@ -70,6 +75,8 @@ struct Kept {
 #[derive(Default)]
 struct Model {
     keys: BTreeMap<(bool, u8), Vec<Kept>>,
+    /// The versions of each, and the number of the command that changed which they are.
+    touched: BTreeMap<(bool, u8), (Vec<VersionId>, u64)>,
     sent: Vec<(Command, Reply)>,
 }
 
@@ -89,11 +96,15 @@ impl Model {
         }
     }
 
-    fn expects(&self, want: Want, key: (bool, u8)) -> Condition {
+    /// What the next command of the group wants.
+    fn expects(&self, want: Want, key: (bool, u8), group: &Group) -> Condition {
         let other = VersionId::from_bytes([1; 16]);
         match want {
             Want::Always => Condition::Always,
             Want::Absent => Condition::Absent,
+            Want::StillAbsent(ago) => {
+                Condition::AbsentSince(Absence { group: group.id, index: group.log.len() as u64 - 1 - ago })
+            }
             Want::Newest => Condition::Version(self.live(key).unwrap_or(other)),
             Want::Other => Condition::Version(other),
         }
@@ -102,8 +113,25 @@ impl Model {
     fn holds(&self, condition: Condition, key: (bool, u8)) -> bool {
         match condition {
             Condition::Always => true,
-            Condition::Absent => self.live(key).is_none(),
+            Condition::Absent | Condition::AbsentSince(_) => self.live(key).is_none(),
             Condition::Version(id) => self.live(key) == Some(id),
+        }
+    }
+
+    /// Whether nothing happened to a key since it was seen not to be there, if it was, until this command.
+    fn was_absent(&self, condition: Condition, key: (bool, u8)) -> bool {
+        let touched = self.touched.get(&key).map_or(0, |(_, number)| *number);
+        !matches!(condition, Condition::AbsentSince(absence) if absence.index < touched)
+    }
+
+    /// Notes which keys the command of this number changed.
+    fn touch(&mut self, number: u64) {
+        for (key, kept) in &self.keys {
+            let ids: Vec<VersionId> = kept.iter().map(|kept| kept.id).collect();
+            let touched = self.touched.entry(*key).or_default();
+            if touched.0 != ids {
+                *touched = (ids, number);
+            }
         }
     }
 
@@ -143,7 +171,7 @@ fn play(ops: &[Op]) -> (Group, Model) {
             }
             Op::Put { versioned, key, condition, expires_ms } => {
                 let at = (versioned, key);
-                let wanted = model.expects(condition, at);
+                let wanted = model.expects(condition, at, &group);
                 let mut command = group.put_command(&config(versioned), &key.to_string(), &number.to_string(), wanted);
                 let expires_ms = expires_ms.map_or(0, |ms| group.now_ms + ms);
                 if let Action::Put(put) = &mut command.action {
@@ -153,7 +181,7 @@ fn play(ops: &[Op]) -> (Group, Model) {
                 // Whatever the answer: it rests on what expired.
                 model.expire_newest(at, stamp.ms());
                 let current = model.live(at);
-                if model.holds(wanted, at) {
+                if model.holds(wanted, at) && model.was_absent(wanted, at) {
                     let id = VersionId::new(stamp, group.id);
                     assert_eq!(reply, Reply::Written { version: id, replaced: current });
                     model.write(at, Kept { id, content: Some(number.to_string()), expires_ms });
@@ -199,6 +227,7 @@ fn play(ops: &[Op]) -> (Group, Model) {
                 }
             }
         }
+        model.touch(group.log.len() as u64 - 1);
         for (at, kept) in &model.keys {
             let newest = group.get(&config(at.0), &at.1.to_string());
             assert_eq!(newest.as_ref().map(Version::id), kept.last().map(|kept| kept.id));
@@ -217,7 +246,7 @@ fn play_batch(
     parts: &BTreeMap<u8, (Want, u8)>,
 ) -> (Command, Reply) {
     let names: Vec<_> = parts.keys().map(u8::to_string).collect();
-    let wanted: Vec<_> = parts.iter().map(|(key, (want, _))| model.expects(*want, (versioned, *key))).collect();
+    let wanted: Vec<_> = parts.iter().map(|(key, (want, _))| model.expects(*want, (versioned, *key), group)).collect();
     let content = number.to_string();
     let change = |change: &u8| match change {
         0 => Change::Keep,
@@ -233,7 +262,10 @@ fn play_batch(
         model.expire_newest(*at, stamp.ms());
     }
     let id = VersionId::new(stamp, group.id);
-    if let Some((at, _)) = ats.iter().zip(&wanted).find(|(at, wanted)| !model.holds(**wanted, **at)) {
+    let all = || ats.iter().zip(&wanted);
+    // What is there is looked at first.
+    let broken = all().find(|(at, wanted)| !model.holds(**wanted, **at));
+    if let Some((at, _)) = broken.or_else(|| all().find(|(at, wanted)| !model.was_absent(**wanted, **at))) {
         assert_eq!(refused(&reply), RefusedKind::Condition(model.live(*at)));
         return (command, reply);
     }

@@ -59,10 +59,58 @@ impl Move {
     fn switch(&self, pages: u64) -> Action {
         Action::Switch { from: self.from(), pages, since: self.since() }
     }
+
+    /// All of a move, but for what is left behind.
+    fn carry(&mut self) {
+        self.source.done(Action::Freeze(self.to()));
+        let pages = self.pages();
+        let count = pages.len() as u64;
+        for page in pages {
+            self.target.done(Action::Ship(page));
+        }
+        self.source.done(Action::Forward(self.to()));
+        self.target.done(self.switch(count));
+    }
+
+    /// Removes what is left behind.
+    fn drop_left(&mut self) {
+        let (other, since) = (self.to(), self.since());
+        while self.source.done(Action::Drop { other, since }) > 0 {}
+    }
 }
 
 fn key(n: u32) -> String {
     format!("{{tag}}{n}")
+}
+
+#[test]
+fn what_happened_to_a_slot_elsewhere_is_not_known_where_it_comes() {
+    let mut group = Move::new();
+    // Both groups know of a time at which the key was not there, and neither of what the other one saw.
+    group.source.put(&versioned(), &key(99), "comes");
+    group.source.delete(&versioned(), &key(99), None);
+    let absent = |group: &Group| Condition::AbsentSince(super::super::absence(&group.records, group.id).unwrap());
+    let [first, second] = [absent(&group.source), absent(&group.target)];
+    let beside = "another slot";
+    assert_ne!(versioned().slot(beside.as_bytes()), group.slot);
+    // There and back again.
+    for _ in 0..2 {
+        let refused_all = |group: &mut Group| {
+            for condition in [first, second] {
+                let refusal = group.put_if(&versioned(), &key(99), "x", condition);
+                assert_eq!(refused(&refusal), RefusedKind::Condition(None));
+            }
+        };
+        group.carry();
+        refused_all(&mut group.target);
+        let now = absent(&group.target);
+        assert!(matches!(group.target.put_if(&versioned(), &key(99), "x", now), Reply::Written { .. }));
+        group.target.delete(&versioned(), &key(99), None);
+        group.drop_left();
+        std::mem::swap(&mut group.source, &mut group.target);
+    }
+    // Keys of other slots were there all the time.
+    assert!(matches!(group.source.put_if(&versioned(), beside, "x", first), Reply::Written { .. }));
 }
 
 #[test]

@@ -88,9 +88,9 @@ fn watch(state: &mut State, args: &[Bytes]) -> Result<Begun, Reply> {
         return Err(Reply::error(format!("ERR at most {BATCH_PARTS_MAX} keys are watched")));
     }
     Ok(Begun::Alone(Box::pin(async move {
-        match keyspace.versions(&keys).await {
-            Ok(versions) => {
-                watched.lock().extend(keys.into_iter().zip(versions));
+        match keyspace.standings(&keys).await {
+            Ok(standings) => {
+                watched.lock().extend(keys.into_iter().zip(standings));
                 Reply::OK
             }
             Err(error) => refusal(&error),

@@ -8,6 +8,7 @@ mod notices;
 mod pubsub;
 mod server;
 mod sorted;
+mod transactions;
 
 use std::sync::Arc;
 
