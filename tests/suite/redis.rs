@@ -486,7 +486,9 @@ fn transactions_are_done_whole_or_not_at_all_whoever_watches() {
         (["SET {k}9 comes", "DEL {k}9"], false),
     ] {
         told("WATCH {k}2 {k}3 {k}9", "OK");
-        meddles.map(|meddle| text(&mut b, meddle));
+        for meddle in meddles {
+            text(&mut b, meddle);
+        }
         told("MULTI", "OK");
         told("APPEND {k}2 +", "QUEUED");
         told("GET {k}2", "QUEUED");
