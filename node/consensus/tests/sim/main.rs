@@ -113,8 +113,9 @@ mod planted {
 
     use super::{range, run};
 
-    // Two more can be planted that 500 seeds do not meet, since several things have to happen within a quarter of a second:
-    // `RestartedVoterVotes` and `LeaseOutlivesTransfer`. Tests of groups (`lease`) break when they are real.
+    // 500 seeds meet all but `LeaseOutlivesElections`, which the 544th does. Two more can be planted that 1,000 do not
+    // meet, since several things have to happen within a quarter of a second: `RestartedVoterVotes` and
+    // `LeaseOutlivesTransfer`. Tests of groups (`lease`) break when they are real.
     const FAULTS: [Planted; 13] = [
         Planted::AcknowledgedBeforeSync,
         Planted::VoteNotPersisted,
@@ -136,7 +137,7 @@ mod planted {
     #[ignore = "started by the test below, with a fault"]
     fn one_fault_is_not_caught() {
         let fault = std::env::var("STORGO_FAULT").expect("a fault").parse::<usize>().expect("its number");
-        for seed in range("STORGO_SEEDS", 0..500) {
+        for seed in range("STORGO_SEEDS", 0..1000) {
             println!("seed {seed}");
             plant(Some(FAULTS[fault]));
             if let Some(found) = run(seed).fault {
